@@ -1,0 +1,1 @@
+//! The MaxMind reader (cold).

@@ -1,0 +1,120 @@
+//! Sorted address ranges → value: lookup, and the exact scope prefix length of a lookup.
+//!
+//! A table covers the whole address space: range `i` runs from `starts[i]` to just before `starts[i + 1]`, the last to
+//! the end of the space, and `starts[0]` is 0. Neighboring ranges have different values.
+
+use crate::net::Bits;
+
+/// The range an address lies in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<K, V> {
+    /// First address of the range.
+    pub start: K,
+    /// Last address of the range.
+    pub end: K,
+    /// What the range maps to.
+    pub value: V,
+}
+
+impl<K: Bits, V> Found<K, V> {
+    /// The shortest prefix length L such that the aligned block of L around `x` lies inside this range:
+    /// `1 + max(common_prefix(x, start − 1), common_prefix(x, end + 1))`, a term falling away at the ends of the space.
+    /// `x` must lie in the range.
+    #[inline]
+    pub fn scope(&self, x: K) -> u8 {
+        let before = self.start.previous().map_or(0, |b| 1 + x.common_prefix(b));
+        let after = self.end.next().map_or(0, |a| 1 + x.common_prefix(a));
+        before.max(after)
+    }
+}
+
+/// A borrowed range table.
+#[derive(Clone, Copy, Debug)]
+pub struct RangeView<'a, K, V> {
+    starts: &'a [K],
+    values: &'a [V],
+}
+
+impl<'a, K: Bits, V: Copy + PartialEq> RangeView<'a, K, V> {
+    /// A view of two columns. `None` unless they are of one length, not empty, begin at 0 and rise strictly.
+    pub fn new(starts: &'a [K], values: &'a [V]) -> Option<Self> {
+        let fits = starts.len() == values.len()
+            && starts.first() == Some(&K::ZERO)
+            && starts.windows(2).all(|pair| pair[0] < pair[1]);
+        fits.then_some(Self { starts, values })
+    }
+
+    /// Number of ranges, at least 1.
+    #[expect(clippy::len_without_is_empty, reason = "a table covers the whole space, so it is never empty")]
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The range that holds `x`.
+    #[inline]
+    pub fn find(&self, x: K) -> Found<K, V> {
+        self.at(self.starts.partition_point(|start| *start <= x) - 1)
+    }
+
+    /// The range of this index, from 0 to `len() - 1`.
+    #[inline]
+    pub fn at(&self, index: usize) -> Found<K, V> {
+        let end = self.starts.get(index + 1).and_then(|next| next.previous()).unwrap_or(K::MAX);
+        Found { start: self.starts[index], end, value: self.values[index] }
+    }
+
+    /// All ranges from the one that holds `x`, in address order.
+    pub fn from(self, x: K) -> impl Iterator<Item = Found<K, V>> + 'a {
+        let first = self.starts.partition_point(|start| *start <= x) - 1;
+        (first..self.starts.len()).map(move |index| self.at(index))
+    }
+
+    /// All ranges in address order.
+    pub fn iter(self) -> impl Iterator<Item = Found<K, V>> + 'a {
+        self.from(K::ZERO)
+    }
+}
+
+/// An owned range table, built in address order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ranges<K, V> {
+    starts: Vec<K>,
+    values: Vec<V>,
+}
+
+impl<K: Bits, V: Copy + PartialEq> Ranges<K, V> {
+    /// One range over the whole space.
+    pub fn new(value: V) -> Self {
+        Self { starts: vec![K::ZERO], values: vec![value] }
+    }
+
+    /// From `start` on (above every earlier start, or 0 for the first) the value is `value`. Equal neighbors merge.
+    pub fn push(&mut self, start: K, value: V) {
+        if start == K::ZERO {
+            self.starts.clear();
+            self.values.clear();
+        } else if self.values.last() == Some(&value) {
+            return;
+        }
+        debug_assert!(self.starts.last().is_none_or(|last| *last < start), "ranges are pushed in address order");
+        self.starts.push(start);
+        self.values.push(value);
+    }
+
+    /// Gives back the room that growing took in advance.
+    pub fn shrink(&mut self) {
+        self.starts.shrink_to_fit();
+        self.values.shrink_to_fit();
+    }
+
+    /// The table, borrowed.
+    #[inline]
+    pub fn view(&self) -> RangeView<'_, K, V> {
+        RangeView { starts: &self.starts, values: &self.values }
+    }
+
+    /// Bytes on the heap.
+    pub fn memory(&self) -> usize {
+        self.starts.capacity() * size_of::<K>() + self.values.capacity() * size_of::<V>()
+    }
+}

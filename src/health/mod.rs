@@ -1,0 +1,11 @@
+//! What is known of each target. [`state`] is a pure machine (state + observation + thresholds → state); [`table`] keeps
+//! the states of one plan's targets and carries them over to the next plan by what is probed.
+//!
+//! Knows nothing of sockets, PoPs or clocks: times are arguments.
+
+pub mod check;
+pub mod state;
+pub mod table;
+
+pub use check::{Check, CheckKind, Http, Target, TargetId};
+pub use state::State;
