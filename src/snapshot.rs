@@ -1,1 +1,146 @@
-//! (see lib.rs)
+//! The immutable tables one query reads, and the pointers that publish them.
+//!
+//! A *generation* is one state of the files and databases: a [`Snapshot`], swapped whole. An *epoch* is one state of
+//! health inside it: its [`Live`], swapped on its own. A query loads one snapshot and then its live tables, so it never
+//! mixes two of either.
+
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, Guard};
+
+use crate::geo::SiteTable;
+use crate::health::{State, Target};
+use crate::live::{self, Live, Map, MapId};
+use crate::steering::Pop;
+use crate::zone::{SteerId, ZoneSet};
+
+/// Everything a query reads.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts from 1 in the life of a process.
+    pub generation: u64,
+    /// Static data and the owner names that are steered.
+    pub zones: ZoneSet,
+    /// Addresses → sites.
+    pub sites: Arc<SiteTable>,
+    /// By `PopId`.
+    pub pops: Vec<Pop>,
+    /// The static part of each map, by `MapId`.
+    pub maps: Vec<Arc<Map>>,
+    /// By `SteerId`.
+    pub steers: Vec<Steer>,
+    /// What is probed, by `TargetId`.
+    pub targets: Vec<Target>,
+    /// What the server says of itself.
+    pub identity: Identity,
+    live: ArcSwap<Live>,
+}
+
+/// What a steered owner name leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steer {
+    /// The map that chooses.
+    pub map: MapId,
+}
+
+/// What the server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// NSID (RFC 5001), `id.server` and `hostname.bind`; `None` refuses them.
+    pub name: Option<String>,
+    /// `version.bind`; `None` refuses it.
+    pub version: Option<String>,
+    /// Whether extended DNS errors (RFC 8914) are sent, and with texts.
+    pub ede: Ede,
+    /// DNS cookie secrets (RFC 9018), the first for making, all for checking; empty: cookies are ignored.
+    pub cookie_secrets: Vec<[u8; 16]>,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Self {
+            name: None,
+            version: Some(concat!("catchment ", env!("CARGO_PKG_VERSION")).to_owned()),
+            ede: Ede::Text,
+            cookie_secrets: Vec::new(),
+        }
+    }
+}
+
+/// What is said in extended DNS errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ede {
+    /// Nothing.
+    Off,
+    /// Codes alone.
+    Codes,
+    /// Codes and texts of at most 24 octets.
+    Text,
+}
+
+/// What a snapshot is made of, but for its live tables.
+#[derive(Debug)]
+pub struct Parts {
+    /// See [`Snapshot`].
+    pub generation: u64,
+    /// See [`Snapshot`].
+    pub zones: ZoneSet,
+    /// See [`Snapshot`].
+    pub sites: Arc<SiteTable>,
+    /// See [`Snapshot`].
+    pub pops: Vec<Pop>,
+    /// See [`Snapshot`].
+    pub maps: Vec<Arc<Map>>,
+    /// See [`Snapshot`].
+    pub steers: Vec<Steer>,
+    /// See [`Snapshot`].
+    pub targets: Vec<Target>,
+    /// See [`Snapshot`].
+    pub identity: Identity,
+}
+
+impl Snapshot {
+    /// Fills the live tables, scopes included, for what is known of the targets (by `TargetId`; missing ones are
+    /// unknown).
+    pub fn new(parts: Parts, states: &[State]) -> Self {
+        let Parts { generation, zones, sites, pops, maps, steers, targets, identity } = parts;
+        let first = live::epoch::first(&maps, &sites, states);
+        let live = ArcSwap::from_pointee(live::complete(&first, &maps, &sites));
+        Self { generation, zones, sites, pops, maps, steers, targets, identity, live }
+    }
+
+    /// The live tables now.
+    #[inline]
+    pub fn live(&self) -> Guard<Arc<Live>> {
+        self.live.load()
+    }
+
+    /// What a steered owner name leads to.
+    #[inline]
+    pub fn steer(&self, id: SteerId) -> &Steer {
+        &self.steers[id.0 as usize]
+    }
+
+    /// Publishes the answers of a new state of health; their exact scopes follow with [`Snapshot::complete`]. One task
+    /// calls these two, so that swaps do not race. Returns whether anything changed.
+    pub fn advance(&self, states: &[State]) -> bool {
+        let old = self.live.load_full();
+        let new = live::advance(&old, &self.maps, &self.sites, states);
+        let changed = new.maps.iter().zip(&old.maps).any(|(a, b)| !Arc::ptr_eq(&a.answers, &b.answers));
+        if changed {
+            self.live.store(Arc::new(new));
+        }
+        changed
+    }
+
+    /// Builds and publishes the scope tables that [`Snapshot::advance`] left out.
+    pub fn complete(&self) {
+        let old = self.live.load_full();
+        if !old.is_complete() {
+            self.live.store(Arc::new(live::complete(&old, &self.maps, &self.sites)));
+        }
+    }
+}
+
+/// The pointer all threads read the current snapshot from.
+pub type Current = ArcSwap<Snapshot>;

@@ -50,6 +50,11 @@ impl Country {
         }
     }
 
+    /// Coordinates that stand for the country as a whole.
+    pub fn place(self) -> Option<Place> {
+        None
+    }
+
     /// The two letters.
     pub fn as_bytes(self) -> [u8; 2] {
         self.0
@@ -60,4 +65,24 @@ impl fmt::Display for Country {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.0[0] as char, self.0[1] as char)
     }
+}
+
+/// A place as a unit vector: what distances are computed from.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Vector([f64; 3]);
+
+impl Vector {
+    /// The unit vector of a place.
+    pub fn of(place: Place) -> Self {
+        let (lat, lon) = (place.latitude().to_radians(), place.longitude().to_radians());
+        let c = libm::cos(lat);
+        Self([c * libm::cos(lon), c * libm::sin(lon), libm::sin(lat)])
+    }
+}
+
+/// Cost of the great circle between two places in microseconds.
+pub fn cost(a: &Vector, b: &Vector) -> u32 {
+    let d: f64 = (0..3).map(|i| (a.0[i] - b.0[i]) * (a.0[i] - b.0[i])).sum();
+    let km = 2.0 * 6371.0 * libm::asin((libm::sqrt(d) / 2.0).min(1.0));
+    (km * 17.4).round() as u32
 }

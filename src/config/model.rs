@@ -1,0 +1,150 @@
+//! The files' meaning: names resolved, units parsed, invalid states impossible. What `compile` reads.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::diagnostic::Location;
+use crate::dns::{Name, Rdata, Type};
+use crate::health::Target;
+use crate::net::Block;
+use crate::steering::{Policy, Pop, Ttls};
+
+/// What all zones share: every file of `zones/` without a `zone:` key, taken together.
+#[derive(Clone, Debug, Default)]
+pub struct Fleet {
+    /// PoPs by the order of files and lines.
+    pub pops: Vec<FleetPop>,
+    /// Services by the order of files and lines.
+    pub services: Vec<Arc<ServiceModel>>,
+}
+
+/// A PoP and where it was written.
+#[derive(Clone, Debug)]
+pub struct FleetPop {
+    /// The PoP.
+    pub pop: Pop,
+    /// Where.
+    pub location: Location,
+}
+
+/// A service with its PoPs, checks and policy resolved.
+#[derive(Clone, Debug)]
+pub struct ServiceModel {
+    /// The operator's name for it.
+    pub name: String,
+    /// Where it was written.
+    pub location: Location,
+    /// Its PoPs in the order written, at least one.
+    pub members: Vec<MemberModel>,
+    /// The policy it names, `nearest` when it names none; an owner's `steer` may name another.
+    pub policy: Policy,
+    /// Times to live of its answers.
+    pub ttls: Ttls,
+    /// Usable PoPs an override must leave; default 1.
+    pub min_up: u16,
+}
+
+/// A service at a PoP.
+#[derive(Clone, Debug)]
+pub struct MemberModel {
+    /// The PoP itself (a fleet's, or the zone's own).
+    pub pop: Pop,
+    /// Where the member was written.
+    pub location: Location,
+    /// Addresses in the order written, at least one.
+    pub addresses: Vec<AddressModel>,
+    /// Usable addresses of a family below which the PoP is not eligible for it, at least 1.
+    pub min_addresses: u16,
+}
+
+/// An address and what is probed for it.
+#[derive(Clone, Debug)]
+pub struct AddressModel {
+    /// What the answer holds.
+    pub ip: IpAddr,
+    /// Each check at the place it connects to (`probe`, else the address, with the check's port).
+    pub targets: Vec<Target>,
+}
+
+/// One zone file, resolved against the fleet.
+#[derive(Clone, Debug)]
+pub struct ZoneModel {
+    /// The apex.
+    pub apex: Name,
+    /// Where `zone:` was written.
+    pub location: Location,
+    /// The serial as written; `None` is kept automatically.
+    pub serial: Option<u32>,
+    /// The SOA without its serial.
+    pub soa: SoaModel,
+    /// Every record but the SOA, `ns:` included, in file order.
+    pub records: Vec<RecordModel>,
+    /// Every steered owner name, in file order.
+    pub steers: Vec<SteerModel>,
+    /// Assertions a reload must keep.
+    pub expects: Vec<Expect>,
+}
+
+/// The SOA's fields; times in seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SoaModel {
+    /// Primary name server.
+    pub mname: Name,
+    /// Mailbox as a name.
+    pub rname: Name,
+    /// The SOA's own TTL.
+    pub ttl: u32,
+    /// REFRESH.
+    pub refresh: u32,
+    /// RETRY.
+    pub retry: u32,
+    /// EXPIRE.
+    pub expire: u32,
+    /// MINIMUM: the TTL of negative answers (RFC 2308 §4).
+    pub minimum: u32,
+}
+
+/// One record.
+#[derive(Clone, Debug)]
+pub struct RecordModel {
+    /// Owner name.
+    pub owner: Name,
+    /// Type.
+    pub rtype: Type,
+    /// TTL in seconds.
+    pub ttl: u32,
+    /// RDATA in wire form.
+    pub rdata: Rdata,
+    /// Where it was written.
+    pub location: Location,
+}
+
+/// A steered owner name.
+#[derive(Clone, Debug)]
+pub struct SteerModel {
+    /// Owner name.
+    pub owner: Name,
+    /// What is served there.
+    pub service: Arc<ServiceModel>,
+    /// The service's policy, or the owner's own, with the owner's `count` applied.
+    pub policy: Policy,
+    /// The service's TTLs, or the owner's own (`steer.ttl`).
+    pub ttls: Ttls,
+    /// Where it was written.
+    pub location: Location,
+}
+
+/// One `expect:` entry: an assertion checked on the candidate snapshot with every target unknown.
+#[derive(Clone, Debug)]
+pub struct Expect {
+    /// Owner name asked.
+    pub name: Name,
+    /// The client (or client subnet).
+    pub client: Block,
+    /// PoPs assumed down.
+    pub assume_down: Vec<String>,
+    /// The PoP that must come first.
+    pub pop: String,
+    /// Where it was written.
+    pub location: Location,
+}

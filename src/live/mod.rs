@@ -1,0 +1,16 @@
+//! What the packet path knows of clients and health, and nothing else of either: per map, site → answer now
+//! ([`fill`]), address ranges → answer with the exact scope ([`table`]), answers prepared in wire form ([`answer`]), and
+//! how they follow health ([`epoch`]).
+//!
+//! A *map* is a policy and a candidate set compiled for all sites. Its static part ([`Map`]) belongs to a generation, its
+//! live part ([`LiveMap`]) to an epoch. Knows nothing of owner names, files or sockets.
+
+pub mod answer;
+pub mod epoch;
+pub mod fill;
+pub mod table;
+
+pub use answer::{Answer, AnswerId, Prepared};
+pub use epoch::{Live, advance, complete};
+pub use fill::{LiveMap, Map, MapId};
+pub use table::Chosen;
