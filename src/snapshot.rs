@@ -101,10 +101,12 @@ pub struct Parts {
 
 impl Snapshot {
     /// Fills the live tables, scopes included, for what is known of the targets (by `TargetId`; missing ones are
-    /// unknown).
-    pub fn new(parts: Parts, states: &[State]) -> Self {
+    /// unknown), taking over what the previous snapshot has alike.
+    pub fn new(parts: Parts, states: &[State], previous: Option<&Self>) -> Self {
         let Parts { generation, zones, sites, pops, maps, steers, targets, identity } = parts;
-        let first = live::epoch::first(&maps, &sites, states);
+        let before = previous.map(|snapshot| (snapshot, snapshot.live.load_full()));
+        let before = before.as_ref().map(|(snapshot, live)| (snapshot.maps.as_slice(), live.as_ref()));
+        let first = live::epoch::first(&maps, &sites, states, before);
         let live = ArcSwap::from_pointee(live::complete(&first, &maps, &sites));
         Self { generation, zones, sites, pops, maps, steers, targets, identity, live }
     }

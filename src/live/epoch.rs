@@ -37,38 +37,63 @@ impl Live {
     }
 }
 
-/// The first epoch: every map filled for what is known now, scopes still to come.
-pub fn first(maps: &[Arc<Map>], sites: &SiteTable, states: &[State]) -> Live {
-    Live { epoch: 1, maps: maps.iter().map(|map| LiveMap::fill(map, sites, states)).collect() }
+/// The first epoch of a snapshot. Maps take over the tables, scopes included, of those of the previous snapshot that know
+/// and decide alike, and share them among each other.
+pub fn first(maps: &[Arc<Map>], sites: &SiteTable, states: &[State], previous: Option<(&[Arc<Map>], &Live)>) -> Live {
+    let before: Vec<_> = previous.map_or_else(Vec::new, |(maps, live)| maps.iter().zip(&live.maps).collect());
+    Live { epoch: 1, maps: fill_all(maps, sites, states, &before, &|_, _| None) }
 }
 
 /// The next epoch: maps whose members' standing changed are filled again, without their scope tables; the others are
 /// shared. Where only `suspect` changed, the decisions are the same and so are their scopes: the table stays
 /// (SEMANTICS §1.5).
 pub fn advance(previous: &Live, maps: &[Arc<Map>], sites: &SiteTable, states: &[State]) -> Live {
-    let next = |(map, old): (&Arc<Map>, &LiveMap)| {
-        if map.facts(states) == old.facts && answers_alike(map, old, states) {
-            return old.clone();
-        }
-        let mut new = LiveMap::fill(map, sites, states);
-        if same_decisions(old, &new) {
+    let keep = |index: usize, map: &Map| {
+        let old = &previous.maps[index];
+        (map.facts(states) == old.facts && answers_alike(map, old, states)).then(|| old.clone())
+    };
+    let mut filled = fill_all(maps, sites, states, &[], &keep);
+    for (new, old) in filled.iter_mut().zip(&previous.maps) {
+        if new.table.is_none() && same_decisions(old, new) {
             new.table.clone_from(&old.table);
         }
-        new
-    };
-    Live { epoch: previous.epoch + 1, maps: maps.iter().zip(&previous.maps).map(next).collect() }
+    }
+    Live { epoch: previous.epoch + 1, maps: filled }
 }
 
-/// The same epoch with the scope tables that are missing.
+fn fill_all(
+    maps: &[Arc<Map>],
+    sites: &SiteTable,
+    states: &[State],
+    before: &[(&Arc<Map>, &LiveMap)],
+    keep: &dyn Fn(usize, &Map) -> Option<LiveMap>,
+) -> Vec<LiveMap> {
+    let mut filled: Vec<LiveMap> = Vec::with_capacity(maps.len());
+    for (index, map) in maps.iter().enumerate() {
+        let new = keep(index, map).unwrap_or_else(|| {
+            let others = maps.iter().zip(&filled).chain(before.iter().copied());
+            LiveMap::fill(map, sites, states, others)
+        });
+        filled.push(new);
+    }
+    filled
+}
+
+/// The same epoch with the scope tables that are missing; maps with the same answers by site share one.
 pub fn complete(live: &Live, maps: &[Arc<Map>], sites: &SiteTable) -> Live {
-    let with_table = |(map, old): (&Arc<Map>, &LiveMap)| {
+    let mut completed: Vec<LiveMap> = Vec::with_capacity(maps.len());
+    for (map, old) in maps.iter().zip(&live.maps) {
         let mut new = old.clone();
         if new.table.is_none() {
-            new.table = Some(Arc::new(new.build_table(map, sites)));
+            let same = |other: &&LiveMap| Arc::ptr_eq(&other.by_site, &new.by_site);
+            new.table = match completed.iter().find(same) {
+                Some(other) => other.table.clone(),
+                None => Some(Arc::new(new.build_table(map, sites))),
+            };
         }
-        new
-    };
-    Live { epoch: live.epoch, maps: maps.iter().zip(&live.maps).map(with_table).collect() }
+        completed.push(new);
+    }
+    Live { epoch: live.epoch, maps: completed }
 }
 
 /// Whether the same members would be given with the same addresses and TTLs: one address of several may have failed

@@ -1,14 +1,18 @@
 //! Site → answer, for every site of the table: decided when a map is compiled, and again where an epoch can matter.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::answer::{Answer, AnswerId, member_standing};
 use super::table::ScopeTable;
-use crate::geo::{SiteId, SiteTable};
+use crate::geo::location::Vector;
+use crate::geo::{Place, SiteId, SiteTable};
 use crate::health::State;
 use crate::steering::decide::Class;
-use crate::steering::{Candidate, Choice, Decision, Facts, MemberFacts, Policy, Pop, Service, decide};
+use crate::steering::{
+    Candidate, Choice, Decision, Facts, MemberFacts, OnAllDown, Policy, Pop, PopId, Rank, Service, Standing, decide,
+};
 
 /// A map of one snapshot. Means something only beside its snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,45 +29,60 @@ pub struct Map {
     pub candidates: Vec<Candidate>,
     /// Which members the operator's files drain.
     pub drained: Vec<bool>,
-    /// Site → home: an index into `home_decisions`.
-    pub homes: Vec<u16>,
-    /// The distinct decisions with health and drains ignored.
-    pub home_decisions: Vec<Decision>,
+    /// Every site's home.
+    pub homes: Arc<Homes>,
+}
+
+/// Every site's decision with health and drains ignored. Maps that decide alike share one.
+#[derive(Debug)]
+pub struct Homes {
+    key: HomesKey,
+    sites: Arc<SiteTable>,
+    /// Site → home: an index into `decisions`.
+    pub by_site: Vec<u16>,
+    /// The distinct decisions.
+    pub decisions: Vec<Decision>,
+}
+
+/// All that homes depend on beside the sites.
+#[derive(Clone, Debug, PartialEq)]
+struct HomesKey {
+    rank: Rank,
+    count: u8,
+    on_all_down: OnAllDown,
+    members: Vec<(Option<Place>, Standing, Standing)>,
 }
 
 impl Map {
-    /// Decides every site with health ignored.
-    pub fn compile(policy: Policy, service: Service, pops: &[Pop], sites: &SiteTable) -> Self {
-        let pop = |index: crate::steering::PopId| &pops[usize::from(index.0)];
+    /// Decides every site with health ignored, or shares the homes of one of `others` that decides alike.
+    pub fn compile<'a>(
+        policy: Policy,
+        service: Service,
+        pops: &[Pop],
+        sites: &Arc<SiteTable>,
+        others: impl IntoIterator<Item = &'a Arc<Homes>>,
+    ) -> Self {
+        let pop = |index: PopId| &pops[usize::from(index.0)];
         let candidates: Vec<_> = service
             .members
             .iter()
-            .map(|m| Candidate { pop: m.pop, vector: pop(m.pop).place.map(crate::geo::location::Vector::of) })
+            .map(|m| Candidate { pop: m.pop, vector: pop(m.pop).place.map(Vector::of) })
             .collect();
-        let drained = service.members.iter().map(|m| pop(m.pop).drained).collect();
-        let mut map = Self { policy, service, candidates, drained, homes: Vec::new(), home_decisions: Vec::new() };
-        let facts = map.facts(&[]).healthy();
-        let mut interned = Interner::default();
-        map.homes = (0..sites.len()).map(|id| interned.intern(map.decide(sites, SiteId(id as u32), &facts))).collect();
-        map.home_decisions = interned.list;
-        map
+        let drained = service.members.iter().map(|m| pop(m.pop).drained).collect::<Vec<_>>();
+        let facts = facts(&service, &drained, &[]).healthy();
+        let members = service.members.iter().zip(&facts.members).map(|(m, f)| (pop(m.pop).place, f.v4, f.v6)).collect();
+        let key = HomesKey { rank: policy.rank, count: policy.count, on_all_down: policy.on_all_down, members };
+        let shared = others.into_iter().find(|homes| homes.key == key && Arc::ptr_eq(&homes.sites, sites));
+        let homes = match shared {
+            Some(homes) => Arc::clone(homes),
+            None => Arc::new(Homes::compile(key, &policy, &candidates, &facts, sites)),
+        };
+        Self { policy, service, candidates, drained, homes }
     }
 
     /// What the states of the targets (by `TargetId`; missing ones are unknown) mean for the members.
     pub fn facts(&self, states: &[State]) -> Facts {
-        let members = self
-            .service
-            .members
-            .iter()
-            .zip(&self.drained)
-            .map(|(member, &drained)| MemberFacts {
-                v4: member_standing(member, states, std::net::IpAddr::is_ipv4),
-                v6: member_standing(member, states, std::net::IpAddr::is_ipv6),
-                drained,
-                forced_down: false,
-            })
-            .collect();
-        Facts { members }
+        facts(&self.service, &self.drained, states)
     }
 
     /// The decision for a site.
@@ -75,6 +94,37 @@ impl Map {
     pub fn has_family(&self, v4: bool) -> bool {
         self.service.members.iter().flat_map(|m| &m.addresses).any(|a| a.ip.is_ipv4() == v4)
     }
+}
+
+impl Homes {
+    fn compile(
+        key: HomesKey,
+        policy: &Policy,
+        candidates: &[Candidate],
+        facts: &Facts,
+        sites: &Arc<SiteTable>,
+    ) -> Self {
+        let mut interned = Interner::default();
+        let by_site = (0..sites.len())
+            .map(|id| interned.intern(decide(policy, candidates, &Class::of(sites, SiteId(id as u32)), facts)))
+            .collect();
+        Self { key, sites: Arc::clone(sites), by_site, decisions: interned.list }
+    }
+}
+
+fn facts(service: &Service, drained: &[bool], states: &[State]) -> Facts {
+    let members = service
+        .members
+        .iter()
+        .zip(drained)
+        .map(|(member, &drained)| MemberFacts {
+            v4: member_standing(member, states, IpAddr::is_ipv4),
+            v6: member_standing(member, states, IpAddr::is_ipv6),
+            drained,
+            forced_down: false,
+        })
+        .collect();
+    Facts { members }
 }
 
 /// The live part of a map: one state of health.
@@ -91,15 +141,37 @@ pub struct LiveMap {
 }
 
 impl LiveMap {
-    /// Fills a map for what is known now. Sites whose home still stands keep it; only the others are decided.
-    pub fn fill(map: &Map, sites: &SiteTable, states: &[State]) -> Self {
+    /// Fills a map for what is known now, or shares the tables of one of `others` that knows and decides alike.
+    pub fn fill<'a>(
+        map: &Map,
+        sites: &SiteTable,
+        states: &[State],
+        others: impl IntoIterator<Item = (&'a Arc<Map>, &'a Self)>,
+    ) -> Self {
         let facts = map.facts(states);
+        let alike =
+            others.into_iter().find(|(other, live)| Arc::ptr_eq(&other.homes, &map.homes) && live.facts == facts);
+        if let Some((_, live)) = alike {
+            let answers =
+                live.answers.iter().map(|a| Answer::prepare(a.decision.clone(), &map.service, states)).collect();
+            return Self { facts, answers: Arc::new(answers), ..live.clone() };
+        }
+        Self::decide(map, sites, states, facts)
+    }
+
+    /// Sites whose home still stands keep it; only the others are decided.
+    fn decide(map: &Map, sites: &SiteTable, states: &[State], facts: Facts) -> Self {
         let mut interned = Interner::default();
         // A home decision stands when every PoP in it would be chosen as if all were well.
-        let standing: Vec<Option<u16>> =
-            map.home_decisions.iter().map(|home| stands(home, &facts).then(|| interned.intern(home.clone()))).collect();
+        let standing: Vec<Option<u16>> = map
+            .homes
+            .decisions
+            .iter()
+            .map(|home| stands(home, &facts).then(|| interned.intern(home.clone())))
+            .collect();
         let by_site = map
             .homes
+            .by_site
             .iter()
             .enumerate()
             .map(|(site, &home)| {
@@ -133,13 +205,12 @@ impl LiveMap {
 
 /// Whether a home decision is what `decide` would give under `facts`: all its members usable and not drained.
 fn stands(home: &Decision, facts: &Facts) -> bool {
-    use crate::steering::Standing::{Suspect, Usable};
-    let well = |choice: &Choice, standing: &dyn Fn(&MemberFacts) -> crate::steering::Standing| match choice {
+    let well = |choice: &Choice, standing: &dyn Fn(&MemberFacts) -> Standing| match choice {
         Choice::Absent => true,
         Choice::Empty => false,
         Choice::Members { members, .. } => members.iter().all(|&index| {
             let fact = &facts.members[usize::from(index)];
-            matches!(standing(fact), Suspect | Usable) && !fact.drained && !fact.forced_down
+            matches!(standing(fact), Standing::Suspect | Standing::Usable) && !fact.drained && !fact.forced_down
         }),
     };
     well(&home.v4, &|m| m.v4) && well(&home.v6, &|m| m.v6)

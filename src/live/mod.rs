@@ -12,5 +12,5 @@ pub mod table;
 
 pub use answer::{Answer, AnswerId, Prepared};
 pub use epoch::{Live, advance, complete};
-pub use fill::{LiveMap, Map, MapId};
+pub use fill::{Homes, LiveMap, Map, MapId};
 pub use table::Chosen;

@@ -154,7 +154,7 @@ struct Tally {
 impl Tally {
     fn add(&mut self, map: &Map, site: u32, addresses: u128) {
         // Unusable addresses are a home of their own.
-        let home = if SiteId(site) == SiteId::UNUSABLE { u16::MAX } else { map.homes[site as usize] };
+        let home = if SiteId(site) == SiteId::UNUSABLE { u16::MAX } else { map.homes.by_site[site as usize] };
         match self.rows.iter_mut().find(|row| row.1 == site) {
             Some(row) => row.2 = row.2.saturating_add(addresses),
             None => self.rows.push((home, site, addresses)),
