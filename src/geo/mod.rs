@@ -3,11 +3,22 @@
 //! Cold code reads MaxMind-format databases ([`database`]) and writes one shared [`sites::SiteTable`]; everything after
 //! that looks at sorted ranges only. Knows nothing of PoPs, health or DNS, and does no file I/O: bytes are arguments.
 
+mod builder;
+mod column;
+mod countries;
 pub mod database;
 pub mod location;
 pub mod ranges;
+pub mod record;
 pub mod sites;
+pub mod tree;
+pub mod value;
 
-pub use location::{Country, Place};
+pub use builder::BuildError;
+pub use column::SharedBytes;
+pub use countries::Continent;
+pub use database::{Answer, Class, DB_IP_CREDIT, Database, DatabaseError};
+pub use location::{Country, DEFAULT_MS_PER_KM, Place, Vector, chord_slack, cost, cost_of_chord, nearest};
 pub use ranges::{Found, RangeView, Ranges};
-pub use sites::{Site, SiteId, SiteTable};
+pub use record::Record;
+pub use sites::{Site, SiteId, SiteTable, TextId};

@@ -44,6 +44,16 @@ impl<'a, K: Bits, V: Copy + PartialEq> RangeView<'a, K, V> {
         fits.then_some(Self { starts, values })
     }
 
+    /// A view of columns that were checked when they were made ([`RangeView::new`] does that by reading them all).
+    #[inline]
+    pub(super) fn of_checked(starts: &'a [K], values: &'a [V]) -> Self {
+        debug_assert!(
+            starts.len() == values.len() && starts.first() == Some(&K::ZERO),
+            "columns are checked when made"
+        );
+        Self { starts, values }
+    }
+
     /// Number of ranges, at least 1.
     #[expect(clippy::len_without_is_empty, reason = "a table covers the whole space, so it is never empty")]
     pub fn len(&self) -> usize {
@@ -99,6 +109,18 @@ impl<K: Bits, V: Copy + PartialEq> Ranges<K, V> {
         debug_assert!(self.starts.last().is_none_or(|last| *last < start), "ranges are pushed in address order");
         self.starts.push(start);
         self.values.push(value);
+    }
+
+    /// Replaces every value. Values that differ must stay different.
+    pub(super) fn map_values(&mut self, map: impl Fn(V) -> V) {
+        for value in &mut self.values {
+            *value = map(*value);
+        }
+    }
+
+    /// The two columns.
+    pub(super) fn into_columns(self) -> (Vec<K>, Vec<V>) {
+        (self.starts, self.values)
     }
 
     /// Gives back the room that growing took in advance.
