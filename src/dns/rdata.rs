@@ -337,8 +337,10 @@ fn push_field(
         Field::Text => push_text(wire, token)?,
         Field::Octets => wire.extend(octets_of(token)?),
         Field::Eui(length) => {
-            let octets: Option<Vec<u8>> =
-                text.split('-').map(|pair| from_hex(pair).and_then(|o| <[u8; 1]>::try_from(o).ok()).map(|[o]| o)).collect();
+            let octets: Option<Vec<u8>> = text
+                .split('-')
+                .map(|pair| from_hex(pair).and_then(|o| <[u8; 1]>::try_from(o).ok()).map(|[o]| o))
+                .collect();
             wire.extend(octets.filter(|o| o.len() == length).ok_or_else(shape)?);
         }
         // Taken to the end by the caller.

@@ -80,9 +80,9 @@ pub fn tokens(text: &str) -> Result<Vec<Token<'_>>, TokenError> {
             first => {
                 let mut end = start + first.len_utf8();
                 let mut escaped = first == '\\';
-                while let Some((at, c)) = chars.next_if(|(_, c)| {
-                    escaped || !(c.is_ascii_whitespace() || matches!(c, '(' | ')' | ';'))
-                }) {
+                while let Some((at, c)) =
+                    chars.next_if(|(_, c)| escaped || !(c.is_ascii_whitespace() || matches!(c, '(' | ')' | ';')))
+                {
                     end = at + c.len_utf8();
                     if !escaped && c == '"' {
                         end = quoted_end(&mut chars)? + 1;

@@ -153,11 +153,6 @@ impl Country {
         }
     }
 
-    /// Coordinates that stand for the country as a whole.
-    pub fn place(self) -> Option<Place> {
-        None
-    }
-
     /// The two letters.
     pub fn as_bytes(self) -> [u8; 2] {
         self.0

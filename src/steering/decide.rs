@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::policy::{OnAllDown, Policy, Rank};
 use super::service::PopId;
-use crate::geo::location::{Vector, cost};
+use crate::geo::location::{DEFAULT_MS_PER_KM, Vector, chord_slack, cost_of_chord};
 use crate::geo::{Country, Place, SiteId, SiteTable};
 
 /// A member of a service as a policy sees it; its index is its place in the service's `pops:`.
@@ -128,49 +128,84 @@ impl Class {
     }
 }
 
-/// Orders the candidates for a class, best first, health ignored: `(cost in µs, index)` ascending. A cost is `None` when
-/// distance says nothing (no coordinates on either side, or rank by order); such members follow in written order.
-pub fn ranking(policy: &Policy, candidates: &[Candidate], class: &Class) -> SmallVec<[(Option<u32>, u16); 16]> {
-    let mut order: SmallVec<[(Option<u32>, u16); 16]> = candidates
-        .iter()
-        .enumerate()
-        .map(|(index, candidate)| (price(policy, candidate, class), index as u16))
-        .collect();
+/// How a policy orders the candidates for one class: by cost, then by index. A cost is unknown when distance says nothing
+/// (no coordinates on either side, or rank by order); such candidates follow in written order.
+struct Ranking {
+    /// Squared chords: they order like costs, but for candidates so close that their integer costs may be equal.
+    chords: SmallVec<[Option<f64>; 64]>,
+}
+
+impl Ranking {
+    fn new(policy: &Policy, candidates: &[Candidate], class: &Class) -> Self {
+        let chord = |candidate: &Candidate| match policy.rank {
+            Rank::Distance => Some(class.vector?.chord_squared(&candidate.vector?)),
+            Rank::Order => None,
+        };
+        Self { chords: candidates.iter().map(chord).collect() }
+    }
+
+    /// The best candidate that is wanted. Costs are worked out for the nearest and its near-ties only.
+    fn best(&self, wanted: impl Fn(u16) -> bool) -> Option<u16> {
+        let mut shortest = f64::INFINITY;
+        let mut unknown = None;
+        for (index, chord) in self.chords.iter().enumerate() {
+            let index = index as u16;
+            match *chord {
+                Some(chord) if chord < shortest && wanted(index) => shortest = chord,
+                None if unknown.is_none() && wanted(index) => unknown = Some(index),
+                _ => {}
+            }
+        }
+        if shortest == f64::INFINITY {
+            return unknown;
+        }
+        let limit = shortest.sqrt() + chord_slack(DEFAULT_MS_PER_KM);
+        let near = self.chords.iter().enumerate().filter_map(|(index, chord)| {
+            let (index, chord) = (index as u16, (*chord)?);
+            (chord <= limit * limit && wanted(index)).then(|| (cost_of_chord(chord, DEFAULT_MS_PER_KM), index))
+        });
+        near.min().map(|(_, index)| index)
+    }
+}
+
+/// The candidates for a class, best first, health ignored, each with its cost in microseconds where distance gives one.
+pub fn ranking(policy: &Policy, candidates: &[Candidate], class: &Class) -> Vec<(Option<u32>, u16)> {
+    let chords = Ranking::new(policy, candidates, class).chords;
+    let cost = |chord: f64| cost_of_chord(chord, DEFAULT_MS_PER_KM);
+    let mut order: Vec<_> = chords.iter().enumerate().map(|(index, chord)| (chord.map(cost), index as u16)).collect();
     order.sort_by_key(|&(cost, index)| (cost.is_none(), cost, index));
     order
 }
 
-/// Cost of serving a class from a candidate in microseconds, if the policy gives one.
-fn price(policy: &Policy, candidate: &Candidate, class: &Class) -> Option<u32> {
-    match policy.rank {
-        Rank::Distance => Some(cost(&class.vector?, &candidate.vector?)),
-        Rank::Order => None,
-    }
-}
-
 /// Decides for one class of clients. `facts` has one entry per candidate.
 pub fn decide(policy: &Policy, candidates: &[Candidate], class: &Class, facts: &Facts) -> Decision {
-    let order = ranking(policy, candidates, class);
-    Decision { v4: choose(policy, &order, facts, |m| m.v4), v6: choose(policy, &order, facts, |m| m.v6) }
+    let ranking = Ranking::new(policy, candidates, class);
+    let v4 = choose(policy, &ranking, facts, |m| m.v4);
+    // Mostly both families stand alike, and then they choose alike.
+    let alike = facts.members.iter().all(|m| m.v4 == m.v6);
+    let v6 = if alike { v4.clone() } else { choose(policy, &ranking, facts, |m| m.v6) };
+    Decision { v4, v6 }
 }
 
-fn choose(
-    policy: &Policy,
-    order: &[(Option<u32>, u16)],
-    facts: &Facts,
-    standing: impl Fn(&MemberFacts) -> Standing,
-) -> Choice {
+fn choose(policy: &Policy, ranking: &Ranking, facts: &Facts, standing: impl Fn(&MemberFacts) -> Standing) -> Choice {
     let count = usize::from(policy.count.max(1));
     let fact = |index: u16| &facts.members[usize::from(index)];
     if facts.members.iter().all(|m| standing(m) == Standing::Absent) {
         return Choice::Absent;
     }
     let eligible = |index: u16| standing(fact(index)) != Standing::Absent && !fact(index).forced_down;
-    let Some(home) = order.iter().map(|&(_, index)| index).find(|&index| eligible(index)) else {
+    let Some(home) = ranking.best(eligible) else {
         return Choice::Empty;
     };
-    let take = |wanted: &dyn Fn(u16) -> bool| -> SmallVec<[u16; 4]> {
-        order.iter().map(|&(_, index)| index).filter(|&index| eligible(index) && wanted(index)).take(count).collect()
+    let take = |wanted: &dyn Fn(u16) -> bool| {
+        let mut members: SmallVec<[u16; 4]> = SmallVec::new();
+        while members.len() < count {
+            match ranking.best(|index| eligible(index) && wanted(index) && !members.contains(&index)) {
+                Some(index) => members.push(index),
+                None => break,
+            }
+        }
+        members
     };
     // Usable and not drained, else usable, else (fail-open) not drained, else anyone left: the first that has any.
     let mut members = take(&|index| standing(fact(index)).usable() && !fact(index).drained);
@@ -189,4 +224,135 @@ fn choose(
     }
     let kind = if members.first() == Some(&home) { Kind::Home } else { Kind::Away };
     Choice::Members { members, kind, fail_open }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn candidates(places: &[(f64, f64)]) -> Vec<Candidate> {
+        let vector = |&(lat, lon)| Place::from_degrees(lat, lon).map(Vector::of);
+        places.iter().enumerate().map(|(i, p)| Candidate { pop: PopId(i as u16), vector: vector(p) }).collect()
+    }
+
+    const FRA: (f64, f64) = (50.11, 8.68);
+    const AMS: (f64, f64) = (52.37, 4.90);
+    const IAD: (f64, f64) = (38.95, -77.45);
+    const NOWHERE: (f64, f64) = (f64::NAN, 0.0);
+
+    /// Facts as text: a word per member, a mark for IPv4 and one for IPv6 (`+` usable, `?` suspect, `-` unusable, `0`
+    /// absent), then `d` drained, `x` forced down.
+    fn facts(text: &str) -> Facts {
+        let standing = |c: char| match c {
+            '+' => Standing::Usable,
+            '?' => Standing::Suspect,
+            '-' => Standing::Unusable,
+            _ => Standing::Absent,
+        };
+        let member = |word: &str| {
+            let mut marks = word.chars();
+            let (v4, v6) = (standing(marks.next().unwrap()), standing(marks.next().unwrap()));
+            let rest = marks.as_str();
+            MemberFacts { v4, v6, drained: rest.contains('d'), forced_down: rest.contains('x') }
+        };
+        Facts { members: text.split_whitespace().map(member).collect() }
+    }
+
+    fn show(choice: &Choice) -> String {
+        match choice {
+            Choice::Absent => "absent".into(),
+            Choice::Empty => "empty".into(),
+            Choice::Members { members, kind, fail_open } => {
+                let kind = if *kind == Kind::Home { "home" } else { "away" };
+                format!("{members:?} {kind}{}", if *fail_open { " fail-open" } else { "" })
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(from: (f64, f64), marks: &str, v4: &str, v6: &str) {
+        let policy = Policy::built_in("nearest").unwrap();
+        let class = Class::at(Place::from_degrees(from.0, from.1));
+        let decision = decide(&policy, &candidates(&[FRA, AMS, IAD]), &class, &facts(marks));
+        assert_eq!((show(&decision.v4).as_str(), show(&decision.v6).as_str()), (v4, v6));
+    }
+
+    const UTRECHT: (f64, f64) = (52.09, 5.12);
+
+    #[test]
+    fn s3_the_nearest_usable_member_serves_and_only_its_own_family_matters() {
+        check(UTRECHT, "++ ++ ++", "[1] home", "[1] home");
+        check(UTRECHT, "++ -+ ++", "[0] away", "[1] home");
+        check(UTRECHT, "++ ?? ++", "[1] home", "[1] home");
+        check(UTRECHT, "++ 0+ ++", "[0] home", "[1] home");
+        check(UTRECHT, "+0 +0 +0", "[1] home", "absent");
+    }
+
+    #[test]
+    fn s3_2_drained_means_prefer_anyone_else_and_down_is_never_relaxed() {
+        check(UTRECHT, "++ ++d ++", "[0] away", "[0] away");
+        check(UTRECHT, "--  ++d --", "[1] home", "[1] home");
+        check(UTRECHT, "++d ++d ++d", "[1] home", "[1] home");
+        check(UTRECHT, "-- ++x --", "[0] home fail-open", "[0] home fail-open");
+        check(UTRECHT, "++x ++x ++x", "empty", "empty");
+    }
+
+    #[test]
+    fn s3_4_all_down_is_ranked_as_if_all_were_up() {
+        check(UTRECHT, "-- -- --", "[1] home fail-open", "[1] home fail-open");
+        check(UTRECHT, "-- --d --", "[0] away fail-open", "[0] away fail-open");
+        let mut policy = Policy::built_in("nearest").unwrap();
+        policy.on_all_down = OnAllDown::Servfail;
+        let class = Class::at(Place::from_degrees(UTRECHT.0, UTRECHT.1));
+        assert_eq!(decide(&policy, &candidates(&[FRA, AMS, IAD]), &class, &facts("-- -- --")).v4, Choice::Empty);
+    }
+
+    #[test]
+    fn s2_3_without_a_place_the_order_in_the_file_decides() {
+        check(NOWHERE, "++ ++ ++", "[0] home", "[0] home");
+        check(NOWHERE, "-- ++ ++", "[1] away", "[1] away");
+    }
+
+    #[test]
+    fn count_takes_the_next_best() {
+        let policy = Policy { count: 2, ..Policy::built_in("nearest").unwrap() };
+        let class = Class::at(Place::from_degrees(UTRECHT.0, UTRECHT.1));
+        let v4 = decide(&policy, &candidates(&[FRA, AMS, IAD]), &class, &facts("++ ++ ++")).v4;
+        assert_eq!(show(&v4), "[1, 0] home");
+    }
+
+    proptest! {
+        /// The short cut over chords agrees with sorting every integer cost.
+        #[test]
+        fn choosing_is_the_head_of_the_full_ranking(
+            points in proptest::collection::vec((-9i8..=9, -18i8..=18, 0u8..4), 1..20),
+            from in (-9i8..=9, -18i8..=18),
+            up in proptest::collection::vec(any::<bool>(), 20),
+        ) {
+            let places: Vec<_> = points
+                .iter()
+                .map(|&(a, b, off)| (f64::from(a) * 10.0, if off == 3 { f64::NAN } else { f64::from(b) * 10.0 + f64::from(off) * 1e-4 }))
+                .collect();
+            let candidates = candidates(&places);
+            let class = Class::at(Place::from_degrees(f64::from(from.0) * 10.0, f64::from(from.1) * 10.0));
+            let policy = Policy { count: 3, ..Policy::built_in("nearest").unwrap() };
+            let marks: Vec<_> = up.iter().take(points.len()).map(|up| if *up { "++" } else { "--" }).collect();
+            let facts = facts(&marks.join(" "));
+            let full = ranking(&policy, &candidates, &class);
+            let any = facts.members.iter().any(|m| m.v4.usable());
+            let expected: Vec<u16> = full
+                .iter()
+                .map(|r| r.1)
+                .filter(|i| !any || facts.members[usize::from(*i)].v4.usable())
+                .take(3)
+                .collect();
+            let Choice::Members { members, kind, fail_open } = decide(&policy, &candidates, &class, &facts).v4 else {
+                panic!("somebody serves");
+            };
+            prop_assert_eq!(members.to_vec(), expected);
+            prop_assert_eq!(kind == Kind::Home, members[0] == full[0].1);
+            prop_assert_eq!(fail_open, !any);
+        }
+    }
 }

@@ -124,7 +124,9 @@ fn through_hickory(rtype: Type, text: &str) -> Result<Vec<u8>, RdataError> {
     };
     match catch_unwind(AssertUnwindSafe(read)) {
         Ok(Ok(wire)) => Ok(wire),
-        Ok(Err(why)) => Err(RdataError::new(format!("`{}` does not read as {rtype}: {}", excerpt(text), excerpt(&why)))),
+        Ok(Err(why)) => {
+            Err(RdataError::new(format!("`{}` does not read as {rtype}: {}", excerpt(text), excerpt(&why))))
+        }
         Err(_) => Err(RdataError::new(format!("`{}` does not read as {rtype}", excerpt(text)))),
     }
 }

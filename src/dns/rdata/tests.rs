@@ -67,7 +67,11 @@ fn types_of_hickory() {
     check("SVCB", "16 . key667=\"hello\\210qoo\"", "001000029b000968656c6c6fd2716f6f");
     check("SVCB", "0 mail.", "0000046d61696c00");
     check("SVCB", "1 . ipv4hint=192.0.2.1 mandatory=ipv4hint", "00010000000002000400040004c0000201");
-    check("SVCB", "1 . mandatory=alpn", "`mandatory` names key 1, which is not given / SVCB wants `PRIORITY NAME [KEY=VALUE …]`, for example `1 . alpn=h2 port=8443`");
+    check(
+        "SVCB",
+        "1 . mandatory=alpn",
+        "`mandatory` names key 1, which is not given / SVCB wants `PRIORITY NAME [KEY=VALUE …]`, for example `1 . alpn=h2 port=8443`",
+    );
     check("CAA", "0 issue \"ca.example.net\"", "000569737375656361 2e6578616d706c652e6e6574".replace(' ', "").as_str());
     check("CSYNC", "66 3 A NS AAAA", "0000004200030004600000 08".replace(' ', "").as_str());
 }
@@ -94,11 +98,23 @@ fn errors_in_words() {
     check("A", "192.0.2.1 192.0.2.2", "A wants `ADDRESS`, for example `192.0.2.1`");
     check("MX", "mail", "`mail` is not a number from 0 to 65535 / MX wants `PREFERENCE NAME`, for example `10 mail`");
     check("MX", "10", "MX wants `PREFERENCE NAME`, for example `10 mail`");
-    check("SRV", "0 5 70000 x", "`70000` is not a number from 0 to 65535 / SRV wants `PRIORITY WEIGHT PORT NAME`, for example `0 5 5060 sip`");
+    check(
+        "SRV",
+        "0 5 70000 x",
+        "`70000` is not a number from 0 to 65535 / SRV wants `PRIORITY WEIGHT PORT NAME`, for example `0 5 5060 sip`",
+    );
     check("CNAME", "a..b", "`a..b` has an empty label; two dots stand side by side or one stands first");
     check("ANY", "x", "ANY is asked for, never written in a zone");
-    check("TYPE65400", "x", "TYPE65400 has no text form here / write its octets as RFC 3597 has it: `\\# LENGTH HEX`, for example `\\# 2 beef`");
-    check("HTTPS", "1", "HTTPS lacks a priority or a name / HTTPS wants `PRIORITY NAME [KEY=VALUE …]`, for example `1 . alpn=h2,h3`");
+    check(
+        "TYPE65400",
+        "x",
+        "TYPE65400 has no text form here / write its octets as RFC 3597 has it: `\\# LENGTH HEX`, for example `\\# 2 beef`",
+    );
+    check(
+        "HTTPS",
+        "1",
+        "HTTPS lacks a priority or a name / HTTPS wants `PRIORITY NAME [KEY=VALUE …]`, for example `1 . alpn=h2,h3`",
+    );
 }
 
 /// Every type with a text form here.
