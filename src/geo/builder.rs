@@ -48,9 +48,23 @@ impl SiteTable {
 
         let mut sites = v4.sites;
         let texts: Vec<u32> = v6.sites.texts.order.iter().map(|text| sites.texts.intern(text)).collect();
-        let ids: Vec<u32> = v6.sites.rows.order.iter().map(|row| sites.rows.intern(&row.with_texts(&texts))).collect();
+        // The first two sites are the same ones on both sides, and alike in contents.
+        let others = v6.sites.rows.order.iter().skip(2).map(|row| sites.rows.intern(&row.with_texts(&texts)));
+        let ids: Vec<u32> = [SiteId::NOWHERE.0, SiteId::UNUSABLE.0].into_iter().chain(others).collect();
         v6.ranges.map_values(|id| ids.get(id as usize).copied().unwrap_or(SiteId::NOWHERE.0));
         Ok(table(v4.ranges, v6.ranges, sites))
+    }
+}
+
+impl SiteTable {
+    /// A table made by hand: ranges → index into `sites`, plus 2 ([`SiteId::NOWHERE`] and [`SiteId::UNUSABLE`] come first,
+    /// and the ranges name them as 0 and 1). Texts are none. `None` when a range names a site that is not there.
+    pub fn from_ranges(v4: Ranges<u32, u32>, v6: Ranges<u128, u32>, sites: &[Site]) -> Option<Self> {
+        let count = sites.len() as u32 + 2;
+        let fits = v4.view().iter().all(|f| f.value < count) && v6.view().iter().all(|f| f.value < count);
+        let mut all = Sites::new();
+        all.rows.order.extend(sites.iter().map(|s| Row::new(&Site { subdivision: None, city: None, ..*s })));
+        fits.then(|| table(v4, v6, all))
     }
 }
 

@@ -14,3 +14,6 @@ pub use answer::{Answer, AnswerId, Prepared};
 pub use epoch::{Live, advance, complete};
 pub use fill::{Homes, LiveMap, Map, MapId};
 pub use table::Chosen;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,315 @@
+//! The live tables against a naive reading of SEMANTICS §1.5: no ranges, no formula, only "is every address of this block
+//! told the same?".
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::geo::{Place, Ranges, Site, SiteId, SiteTable};
+use crate::health::{State, TargetId};
+use crate::net::{Bits, Block};
+use crate::steering::{Choice, Member, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
+
+const CITIES: [(&str, f64, f64); 4] =
+    [("fra", 50.11, 8.68), ("ams", 52.37, 4.90), ("iad", 38.95, -77.45), ("sin", 1.35, 103.99)];
+
+/// A service at the four cities, an IPv4 and an IPv6 address each; target 2n checks city n's IPv4, 2n + 1 its IPv6.
+fn service() -> (Service, Vec<Pop>) {
+    let pops = CITIES
+        .iter()
+        .map(|&(name, lat, lon)| Pop {
+            name: name.into(),
+            place: Place::from_degrees(lat, lon),
+            city: None,
+            country: None,
+            drained: false,
+        })
+        .collect();
+    let address = |ip: String, target| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(target)] };
+    let members = (0..4)
+        .map(|n| Member {
+            pop: PopId(n as u16),
+            addresses: vec![
+                address(format!("192.0.2.{}", n + 1), 2 * n),
+                address(format!("2001:db8::{}", n + 1), 2 * n + 1),
+            ],
+            min_addresses: 1,
+        })
+        .collect();
+    (Service { name: "web".into(), members, ttls: Ttls::default() }, pops)
+}
+
+fn map(sites: &Arc<SiteTable>) -> Arc<Map> {
+    let (service, pops) = service();
+    Arc::new(Map::compile(Policy::built_in("nearest").unwrap(), service, &pops, sites, []))
+}
+
+/// Sites at the four cities (ids 2 to 5) and without a place (6).
+fn sites(v4: Ranges<u32, u32>, v6: Ranges<u128, u32>) -> Arc<SiteTable> {
+    let at = |place| Site { place, ..Site::default() };
+    let mut list: Vec<_> = CITIES.iter().map(|&(_, lat, lon)| at(Place::from_degrees(lat, lon))).collect();
+    list.push(Site::default());
+    Arc::new(SiteTable::from_ranges(v4, v6, &list).unwrap())
+}
+
+fn states(down: &[usize]) -> Vec<State> {
+    (0..8).map(|t| if down.contains(&(t / 2)) { State::Down } else { State::Up }).collect()
+}
+
+fn live(map: &Arc<Map>, sites: &SiteTable, states: &[State]) -> Live {
+    epoch::first(std::slice::from_ref(map), sites, states, None)
+}
+
+/// The definition itself, by linear scans over (first address, site) borders.
+struct Naive<'a, K> {
+    borders: &'a [(K, u32)],
+    live: &'a LiveMap,
+    map: &'a Map,
+    clip: u8,
+}
+
+impl<K: Bits> Naive<'_, K> {
+    fn site(&self, x: K) -> u32 {
+        self.borders.iter().rev().find(|b| b.0 <= x).unwrap().1
+    }
+
+    /// Site and number of addresses of every stretch inside a block.
+    fn stretches(&self, base: K, length: u8) -> Vec<(u32, u128)> {
+        let (first, last) = (base.first(length), base.last(length));
+        let mut list = Vec::new();
+        for (index, &(start, site)) in self.borders.iter().enumerate() {
+            let end = self.borders.get(index + 1).map_or(K::MAX, |next| next.0.previous().unwrap());
+            if start <= last && end >= first {
+                list.push((site, K::count(start.max(first), end.min(last))));
+            }
+        }
+        list
+    }
+
+    fn uniform(&self, x: K, length: u8) -> bool {
+        let answers: Vec<_> = self.stretches(x, length).iter().map(|s| self.live.by_site[s.0 as usize]).collect();
+        answers.windows(2).all(|pair| pair[0] == pair[1])
+    }
+
+    fn choose(&self, base: K, length: u8) -> Chosen {
+        let own = self.live.by_site[self.site(base) as usize];
+        let scope = (1..=K::WIDTH).find(|&l| self.uniform(base, l)).unwrap();
+        if scope <= length {
+            return Chosen { answer: own, scope };
+        }
+        if length > self.clip {
+            return Chosen { answer: own, scope: length };
+        }
+        let home = |site: u32| match SiteId(site) {
+            SiteId::UNUSABLE => u16::MAX,
+            _ => self.map.homes.by_site[site as usize],
+        };
+        let stretches = self.stretches(base, length);
+        if length < self.clip && stretches.len() > 64 {
+            return Chosen { answer: own, scope: scope.min(self.clip) };
+        }
+        let weight = |wanted: &dyn Fn(u32) -> bool| -> u128 {
+            stretches.iter().filter(|s| wanted(s.0)).fold(0, |sum: u128, s| sum.saturating_add(s.1))
+        };
+        let best = stretches
+            .iter()
+            .map(|s| s.0)
+            .rev()
+            .max_by_key(|&site| (weight(&|s| home(s) == home(site)), weight(&|s| s == site)))
+            .unwrap();
+        Chosen { answer: self.live.by_site[best as usize], scope: scope.min(self.clip) }
+    }
+}
+
+fn ranges<K: Bits>(borders: &[(K, u32)]) -> Ranges<K, u32> {
+    let mut ranges = Ranges::new(0);
+    for &(start, site) in borders {
+        ranges.push(start, site);
+    }
+    ranges
+}
+
+/// Borders that crowd: most in a few /24s (or /56s), some anywhere.
+fn borders<K: Bits>(place: impl Fn(u64) -> K + Copy + 'static) -> impl Strategy<Value = Vec<(K, u32)>> {
+    proptest::collection::vec((any::<u64>(), 0u32..7), 0..40).prop_map(move |list| {
+        let mut borders: Vec<(K, u32)> = list.into_iter().map(|(seed, site)| (place(seed), site)).collect();
+        borders.push((K::ZERO, 0));
+        borders.sort_by_key(|b| b.0);
+        borders.dedup_by_key(|b| b.0);
+        borders
+    })
+}
+
+fn crowded_v4(seed: u64) -> u32 {
+    match seed % 4 {
+        0 => (seed >> 32) as u32,
+        1 => 0x0102_0300 | ((seed >> 8) as u32 & 0x3ff),
+        2 => 0xffff_fe00 | ((seed >> 8) as u32 & 0x1ff),
+        _ => (seed >> 40) as u32 & 0x7ff,
+    }
+}
+
+fn crowded_v6(seed: u64) -> u128 {
+    let high = u128::from(crowded_v4(seed)) << 96;
+    if seed & 0x80 == 0 { 0x2001_0db8u128 << 96 | u128::from(seed >> 8 & 0x3ff) << 64 } else { high | u128::from(seed) }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn s1_5_ipv4_choices_are_those_of_the_definition(
+        borders in borders(crowded_v4),
+        down in proptest::collection::vec(0usize..4, 0..4),
+        asked in proptest::collection::vec((any::<u64>(), 1u8..=32), 40),
+    ) {
+        let sites = sites(ranges(&borders), Ranges::new(0));
+        let map = map(&sites);
+        let maps = [Arc::clone(&map)];
+        let first = live(&map, &sites, &states(&down));
+        let complete = epoch::complete(&first, &maps, &sites);
+        let naive = Naive { borders: &borders, live: complete.map(MapId(0)), map: &map, clip: 24 };
+        for (seed, length) in asked {
+            let base = crowded_v4(seed).first(length);
+            let block = Block::V4 { base, length };
+            let exact = complete.map(MapId(0)).choose(&map, &sites, block);
+            prop_assert_eq!(exact, naive.choose(base, length), "{}", block);
+            // Before the scope table is there: the same answer, the scope never wider than true.
+            let early = first.map(MapId(0)).choose(&map, &sites, block);
+            prop_assert!(early.scope >= exact.scope, "{}", block);
+            prop_assert_eq!(early.answer, exact.answer, "{}", block);
+        }
+    }
+
+    #[test]
+    fn s1_5_ipv6_choices_are_those_of_the_definition(
+        borders in borders(crowded_v6),
+        down in proptest::collection::vec(0usize..4, 0..4),
+        asked in proptest::collection::vec((any::<u64>(), 1u8..=128), 40),
+    ) {
+        let sites = sites(Ranges::new(0), ranges(&borders));
+        let map = map(&sites);
+        let complete = epoch::complete(&live(&map, &sites, &states(&down)), &[Arc::clone(&map)], &sites);
+        let naive = Naive { borders: &borders, live: complete.map(MapId(0)), map: &map, clip: 56 };
+        for (seed, length) in asked {
+            let base = crowded_v6(seed).first(length);
+            let block = Block::V6 { base, length };
+            prop_assert_eq!(complete.map(MapId(0)).choose(&map, &sites, block), naive.choose(base, length), "{}", block);
+        }
+    }
+
+    /// A failure moves nobody else, and a return restores equal answers and scopes (SEMANTICS §3.5).
+    #[test]
+    fn s3_5_only_clients_of_the_failed_pop_move(borders in borders(crowded_v4), down in 0usize..4) {
+        let sites = sites(ranges(&borders), Ranges::new(0));
+        let maps = [map(&sites)];
+        let well = epoch::complete(&live(&maps[0], &sites, &states(&[])), &maps, &sites);
+        let failed = epoch::complete(&epoch::advance(&well, &maps, &sites, &states(&[down])), &maps, &sites);
+        let back = epoch::complete(&epoch::advance(&failed, &maps, &sites, &states(&[])), &maps, &sites);
+        for &(start, _) in &borders {
+            for length in [8, 16, 24, 32] {
+                let block = Block::V4 { base: start.first(length), length };
+                let choice = |live: &Live| {
+                    let map = live.map(MapId(0));
+                    let chosen = map.choose(&maps[0], &sites, block);
+                    (map.answer(chosen.answer).clone(), chosen.scope)
+                };
+                let first_pop = |choice: &Choice| match choice {
+                    Choice::Members { members, .. } => members[0] as usize,
+                    _ => usize::MAX,
+                };
+                let (before, after) = (choice(&well), choice(&failed));
+                if first_pop(&before.0.decision.v4) != down {
+                    prop_assert_eq!(&before.0, &after.0);
+                    prop_assert!(after.1 <= before.1 || before.1 == length, "{}: {} then {}", block, before.1, after.1);
+                } else {
+                    prop_assert!(first_pop(&after.0.decision.v4) != down);
+                }
+                prop_assert_eq!(before, choice(&back));
+            }
+        }
+    }
+}
+
+#[test]
+fn s1_7_a_steered_answer_never_has_scope_0_even_where_everybody_gets_the_same() {
+    let sites = Arc::new(SiteTable::from_ranges(Ranges::new(0), Ranges::new(0), &[]).unwrap());
+    let map = map(&sites);
+    let live = epoch::complete(&live(&map, &sites, &[]), &[Arc::clone(&map)], &sites);
+    let chosen = live.map(MapId(0)).choose(&map, &sites, Block::parse("198.51.100.0/24").unwrap());
+    assert_eq!(chosen.scope, 1);
+}
+
+#[test]
+fn s1_9_unusable_blocks_have_a_scope_of_their_own_and_leave_the_choice_to_the_resolver() {
+    let sites = Arc::new(SiteTable::empty());
+    let map = map(&sites);
+    let live = epoch::complete(&live(&map, &sites, &[]), &[Arc::clone(&map)], &sites);
+    for (block, scope) in
+        [("10.1.2.0/24", 8), ("192.168.7.0/24", 16), ("100.64.0.0/24", 10), ("240.0.0.0/24", 3), ("fe80::/56", 10)]
+    {
+        let chosen = live.map(MapId(0)).choose(&map, &sites, Block::parse(block).unwrap());
+        assert_eq!((chosen.answer, chosen.scope), (AnswerId::RESOLVER, scope), "{block}");
+    }
+}
+
+#[test]
+fn s3_8_ttls_are_home_away_and_suspect() {
+    let mut ranges = Ranges::new(0);
+    ranges.push(0, 3);
+    let sites = sites(ranges, Ranges::new(0));
+    let map = map(&sites);
+    let ttl = |states: &[State]| {
+        let live = live(&map, &sites, states);
+        let chosen = live.map(MapId(0)).choose(&map, &sites, Block::host("192.0.2.1".parse::<IpAddr>().unwrap()));
+        live.map(MapId(0)).answer(chosen.answer).ttl
+    };
+    assert_eq!(ttl(&[]), 60, "everything unknown");
+    assert_eq!(ttl(&states(&[0])), 60, "another PoP is down");
+    assert_eq!(ttl(&states(&[1])), 20, "the home PoP is down");
+    assert_eq!(ttl(&states(&[0, 1, 2, 3])), 10, "fail-open");
+    let mut suspect = states(&[]);
+    suspect[2] = State::Suspect;
+    assert_eq!(ttl(&suspect), 10, "the chosen PoP is suspect");
+    // IPv6 alone failing makes AAAA stand in, and A and AAAA share the smaller TTL.
+    let mut v6 = states(&[]);
+    v6[3] = State::Down;
+    assert_eq!(ttl(&v6), 20);
+}
+
+#[test]
+fn s1_5_suspect_changes_ttls_and_keeps_the_scope_table() {
+    let mut ranges = Ranges::new(0);
+    ranges.push(0, 3);
+    let sites = sites(ranges, Ranges::new(0));
+    let maps = [map(&sites)];
+    let well = epoch::complete(&live(&maps[0], &sites, &states(&[])), &maps, &sites);
+    let mut suspect = states(&[]);
+    suspect[2] = State::Suspect;
+    let next = epoch::advance(&well, &maps, &sites, &suspect);
+    assert!(next.is_complete());
+    assert_eq!(next.map(MapId(0)).answers.iter().map(|a| a.ttl).min(), Some(10));
+}
+
+#[test]
+fn answers_hold_only_usable_addresses_unless_all_are_down() {
+    let sites = Arc::new(SiteTable::empty());
+    let (mut service, pops) = service();
+    service.members[0]
+        .addresses
+        .push(ServiceAddress { ip: "192.0.2.100".parse().unwrap(), targets: vec![TargetId(8)] });
+    let map = Map::compile(Policy::built_in("failover").unwrap(), service, &pops, &sites, []);
+    let a = |states: &[State]| {
+        let live = LiveMap::fill(&map, &sites, states, []);
+        live.nowhere().a.clone()
+    };
+    let mut states = states(&[]);
+    states.push(State::Up);
+    assert_eq!(a(&states).count, 2);
+    assert_eq!(&a(&states).bytes[..14], [0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]);
+    states[8] = State::Down;
+    assert_eq!(a(&states).count, 1);
+    assert_eq!(a(&vec![State::Down; 9]).count, 2);
+}
