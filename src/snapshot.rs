@@ -27,8 +27,8 @@ pub struct Snapshot {
     pub pops: Vec<Pop>,
     /// The static part of each map, by `MapId`.
     pub maps: Vec<Arc<Map>>,
-    /// By `SteerId`.
-    pub steers: Vec<Steer>,
+    /// By zone (its index in `zones`), then by `SteerId`.
+    pub steers: Vec<Box<[Steer]>>,
     /// What is probed, by `TargetId`.
     pub targets: Vec<Target>,
     /// What the server says of itself.
@@ -92,7 +92,7 @@ pub struct Parts {
     /// See [`Snapshot`].
     pub maps: Vec<Arc<Map>>,
     /// See [`Snapshot`].
-    pub steers: Vec<Steer>,
+    pub steers: Vec<Box<[Steer]>>,
     /// See [`Snapshot`].
     pub targets: Vec<Target>,
     /// See [`Snapshot`].
@@ -117,10 +117,10 @@ impl Snapshot {
         self.live.load()
     }
 
-    /// What a steered owner name leads to.
+    /// What a steered owner name of a zone (by its index in `zones`) leads to. `None` for a number of another snapshot.
     #[inline]
-    pub fn steer(&self, id: SteerId) -> &Steer {
-        &self.steers[id.0 as usize]
+    pub fn steer(&self, zone: u32, id: SteerId) -> Option<&Steer> {
+        self.steers.get(zone as usize)?.get(id.0 as usize)
     }
 
     /// Publishes the answers of a new state of health; their exact scopes follow with [`Snapshot::complete`]. One task

@@ -1,1 +1,10 @@
-//! (see lib.rs)
+//! Model + site table + previous snapshot → snapshot.
+//!
+//! [`zone`] turns one zone's model into the tables that answer; [`snapshot`] turns all zones, services and policies into
+//! the parts of a snapshot, sharing with the previous one what did not change. Reads no files and probes nothing.
+
+mod parts;
+mod zone;
+
+pub use parts::{Input, ZoneInput, snapshot};
+pub use zone::zone;

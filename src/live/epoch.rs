@@ -20,7 +20,7 @@ impl Live {
     /// The map of this id.
     #[inline]
     pub fn map(&self, id: MapId) -> &LiveMap {
-        &self.maps[usize::from(id.0)]
+        &self.maps[id.0 as usize]
     }
 
     /// Whether every map has its exact scopes.

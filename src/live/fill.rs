@@ -16,7 +16,7 @@ use crate::steering::{
 
 /// A map of one snapshot. Means something only beside its snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MapId(pub u16);
+pub struct MapId(pub u32);
 
 /// The static part of a map: what does not change while the files stay as they are.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Map {
         sites: &Arc<SiteTable>,
         others: impl IntoIterator<Item = &'a Arc<Homes>>,
     ) -> Self {
-        let pop = |index: PopId| &pops[usize::from(index.0)];
+        let pop = |index: PopId| &pops[index.0 as usize];
         let candidates: Vec<_> = service
             .members
             .iter()

@@ -30,7 +30,7 @@ fn service() -> (Service, Vec<Pop>) {
     let address = |ip: String, target| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(target)] };
     let members = (0..4)
         .map(|n| Member {
-            pop: PopId(n as u16),
+            pop: PopId(n as u32),
             addresses: vec![
                 address(format!("192.0.2.{}", n + 1), 2 * n),
                 address(format!("2001:db8::{}", n + 1), 2 * n + 1),

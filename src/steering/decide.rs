@@ -233,7 +233,7 @@ mod tests {
 
     fn candidates(places: &[(f64, f64)]) -> Vec<Candidate> {
         let vector = |&(lat, lon)| Place::from_degrees(lat, lon).map(Vector::of);
-        places.iter().enumerate().map(|(i, p)| Candidate { pop: PopId(i as u16), vector: vector(p) }).collect()
+        places.iter().enumerate().map(|(i, p)| Candidate { pop: PopId(i as u32), vector: vector(p) }).collect()
     }
 
     const FRA: (f64, f64) = (50.11, 8.68);

@@ -8,7 +8,7 @@ use crate::health::TargetId;
 
 /// A PoP of one snapshot. Means something only beside its snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PopId(pub u16);
+pub struct PopId(pub u32);
 
 /// A point of presence: a place that serves users.
 #[derive(Clone, Debug, PartialEq)]
