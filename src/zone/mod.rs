@@ -1,7 +1,25 @@
-//! Static zone data (skeleton; the room is written on its own branch).
+//! Static zone data and the lookup algorithm (RFC 1034 §4.3.2, RFC 4592, RFC 6672).
+//!
+//! A [`ZoneBuilder`] takes records in any order and gives a [`Zone`] or every problem at once; a [`Zone`] is a few flat
+//! tables, with records ready to copy out; [`Zone::lookup`] is pure; a [`ZoneSet`] finds the zone of a name. What a
+//! steered name means is for others to say: here it is a number. Knows nothing of clients, files or messages.
+
+mod builder;
+mod cuts;
+mod lookup;
+pub mod rrset;
+mod set;
+mod tree;
+
+pub use builder::{Built, Problem, ZoneBuilder};
+pub use lookup::{Cut, Glue, Lookup};
+pub use rrset::{Records, RrSet};
+pub use set::{Entry, Found, ZoneSet, ZoneSetBuilder};
+pub use tree::Zone;
+
 /// A steered owner name of one snapshot; what it means is for `snapshot` to say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SteerId(pub u32);
-/// All zones of a snapshot.
-#[derive(Debug, Default)]
-pub struct ZoneSet;
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ fn written(token: &Token<'_>) -> String {
     if token.quoted { format!("\"{}\"", token.text) } else { token.text.to_owned() }
 }
 
-/// SvcPriority, TargetName, SvcParams in rising order of their keys, none twice (RFC 9460 §2.2).
+/// `SvcPriority`, `TargetName`, `SvcParams` in rising order of their keys, none twice (RFC 9460 §2.2).
 fn service_binding(rtype: Type, tokens: &[Token<'_>], origin: &Name) -> Result<Vec<u8>, RdataError> {
     let [priority, target, params @ ..] = tokens else {
         return Err(RdataError::new(format!("{rtype} lacks a priority or a name")));

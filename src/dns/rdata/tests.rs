@@ -7,7 +7,7 @@ fn origin() -> Name {
 }
 
 fn hex(wire: &[u8]) -> String {
-    wire.iter().map(|o| format!("{o:02x}")).collect()
+    wire.iter().flat_map(|o| [o >> 4, o & 15]).filter_map(|d| char::from_digit(u32::from(d), 16)).collect()
 }
 
 #[track_caller]

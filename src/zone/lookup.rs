@@ -1,0 +1,187 @@
+//! Owner name + type → [`Lookup`]: RFC 1034 §4.3.2 step 3 with RFC 4592 (wildcards), RFC 6672 (DNAME) and RFC 9471 (glue).
+
+use super::SteerId;
+use super::rrset::RrSet;
+use super::tree::{APEX, CNAME, CUT, NONE, Node, Zone};
+use crate::dns::{FoldedName, Type};
+
+/// What a zone says of a name and type. The owner name of an answer is always the name that was asked: a wildcard's
+/// records are given under it (RFC 4592 §3.3.1).
+#[derive(Clone, Copy, Debug)]
+pub enum Lookup<'a> {
+    /// The RRset of that type; of type ANY, one RRset of the name (RFC 8482 §4.1).
+    Answer(RrSet<'a>),
+    /// The name is steered. What was written of the type that was asked is beside it.
+    Steered {
+        /// What steers it.
+        steer: SteerId,
+        /// The written RRset of that type.
+        written: Option<RrSet<'a>>,
+    },
+    /// The name is an alias, and something else than CNAME was asked.
+    Cname(RrSet<'a>),
+    /// A name above this one owns a DNAME.
+    Dname {
+        /// Labels of that owner.
+        labels: usize,
+        /// The DNAME.
+        rrset: RrSet<'a>,
+    },
+    /// The name is at or below a zone cut.
+    Referral(Cut<'a>),
+    /// The name exists, and has nothing of that type.
+    NoData,
+    /// The name does not exist, and no wildcard stands for it.
+    NxDomain,
+}
+
+/// A zone cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut<'a> {
+    /// Labels of its name.
+    pub labels: usize,
+    /// Its NS RRset.
+    pub ns: RrSet<'a>,
+    zone: &'a Zone,
+    node: u32,
+}
+
+/// Addresses of a name server at or below a zone cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Glue<'a> {
+    /// The name server, in lower-cased wire form.
+    pub name: &'a [u8],
+    /// Whether it lies at or below this very cut, so that the referral is useless without it (RFC 9471 §3.1); else it
+    /// is below another cut of the zone (sibling glue, §3.2).
+    pub required: bool,
+    /// Its A records.
+    pub a: Option<RrSet<'a>>,
+    /// Its AAAA records.
+    pub aaaa: Option<RrSet<'a>>,
+}
+
+impl<'a> Cut<'a> {
+    /// The glue of its name servers: the required first, each in the order of the NS records.
+    pub fn glue(self) -> impl Iterator<Item = Glue<'a>> {
+        self.zone.glue_of(self.node).iter().map(move |glue| {
+            let node = self.zone.node(glue.node);
+            Glue {
+                name: self.zone.name_of(node),
+                required: glue.required,
+                a: self.zone.set(node, Type::A),
+                aaaa: self.zone.set(node, Type::AAAA),
+            }
+        })
+    }
+}
+
+impl Zone {
+    /// Looks up a name at or below the apex. Pure; allocates nothing.
+    #[inline]
+    pub fn lookup(&self, name: &FoldedName, rtype: Type) -> Lookup<'_> {
+        self.lookup_from(name, name.hash(self.apex_labels()), rtype)
+    }
+
+    /// As [`Zone::lookup`], with the hash of the apex, which finding the zone took already.
+    #[inline]
+    pub fn lookup_from(&self, name: &FoldedName, apex_hash: u64, rtype: Type) -> Lookup<'_> {
+        let labels = name.labels();
+        if labels <= usize::from(self.max_labels) {
+            let hash = (self.apex_labels() + 1..=labels).fold(apex_hash, |hash, count| name.extend_hash(hash, count));
+            if let Some(id) = self.find(name, labels, hash) {
+                return self.existing(id, rtype);
+            }
+        }
+        self.missing(self.closest_encloser(name, apex_hash), rtype)
+    }
+
+    fn existing(&self, id: u32, rtype: Type) -> Lookup<'_> {
+        let node = self.node(id);
+        if node.stop == NONE || (node.stop == id && node.flags & CUT == 0) {
+            return self.data(node, rtype);
+        }
+        if node.stop == id && rtype == Type::DS {
+            // The parent side of the cut answers for DS (RFC 4035 §3.1.4.1).
+            return self.set(node, Type::DS).map_or(Lookup::NoData, Lookup::Answer);
+        }
+        self.stopped(node.stop)
+    }
+
+    fn missing(&self, encloser: u32, rtype: Type) -> Lookup<'_> {
+        let node = self.node(encloser);
+        if node.stop != NONE {
+            return self.stopped(node.stop);
+        }
+        if node.wildcard == NONE {
+            return Lookup::NxDomain;
+        }
+        self.data(self.node(node.wildcard), rtype)
+    }
+
+    /// At or below a cut, or below a DNAME.
+    #[cold]
+    fn stopped(&self, id: u32) -> Lookup<'_> {
+        let node = self.node(id);
+        let labels = crate::dns::name::Labels::of(self.name_of(node)).count();
+        let (rtype, cut) = if node.flags & CUT != 0 { (Type::NS, true) } else { (Type::DNAME, false) };
+        match self.set(node, rtype) {
+            Some(ns) if cut => Lookup::Referral(Cut { labels, ns, zone: self, node: id }),
+            Some(rrset) => Lookup::Dname { labels, rrset },
+            // The builder sets `stop` only where there is one of the two.
+            None => Lookup::NoData,
+        }
+    }
+
+    #[inline]
+    fn data(&self, node: &Node, rtype: Type) -> Lookup<'_> {
+        if rtype == Type::ANY {
+            return self.any(node);
+        }
+        let written = self.set(node, rtype);
+        if node.steer != NONE {
+            return Lookup::Steered { steer: SteerId(node.steer), written };
+        }
+        match written {
+            Some(rrset) => Lookup::Answer(rrset),
+            None if node.flags & CNAME != 0 => self.set(node, Type::CNAME).map_or(Lookup::NoData, Lookup::Cname),
+            None => Lookup::NoData,
+        }
+    }
+
+    /// One RRset: the written one of the lowest type, unless it is what a steered name falls back to.
+    fn any(&self, node: &Node) -> Lookup<'_> {
+        let steered = node.steer != NONE;
+        let mut sets = self.sets_of(node).iter();
+        match sets.find(|set| !steered || !matches!(set.rtype, Type::A | Type::AAAA)) {
+            Some(set) => Lookup::Answer(self.rrset(set)),
+            None if steered => Lookup::Steered { steer: SteerId(node.steer), written: None },
+            None => Lookup::NoData,
+        }
+    }
+
+    /// The closest encloser (RFC 4592 §3.3.1) of a name that does not exist: the longest existing ancestor, by halving
+    /// the depths between the apex and the name.
+    fn closest_encloser(&self, name: &FoldedName, apex_hash: u64) -> u32 {
+        let mut exists = self.apex_labels();
+        let mut missing = name.labels().min(usize::from(self.max_labels) + 1);
+        let mut encloser = APEX;
+        if missing <= exists + 1 {
+            return encloser;
+        }
+        // The first `missing - exists` entries are used.
+        let mut hashes = [0u64; crate::dns::name::MAX_LABELS + 1];
+        let (base, mut hash) = (exists, apex_hash);
+        for count in exists + 1..missing {
+            hash = name.extend_hash(hash, count);
+            hashes[count - base] = hash;
+        }
+        while missing > exists + 1 {
+            let middle = exists.midpoint(missing);
+            match self.find(name, middle, hashes[middle - base]) {
+                Some(id) => (exists, encloser) = (middle, id),
+                None => missing = middle,
+            }
+        }
+        encloser
+    }
+}

@@ -1,0 +1,282 @@
+//! The naive walker of RFC 1034 §4.3.2 over a plain list of records, as oracle of the compiled zone; and the builder's
+//! messages.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::dns::{FoldedName, Name, Type, rdata};
+
+/// A line of a zone: owner, type (`steer` for a steered name), data; everything relative to `z.`.
+type Line = (String, &'static str, String);
+
+fn name(text: &str) -> Name {
+    Name::parse(text, Some(&Name::parse("z.", None).unwrap())).unwrap()
+}
+
+fn build(lines: &[Line]) -> Result<Built, Vec<Problem>> {
+    let apex = name("@");
+    let mut builder = ZoneBuilder::new(&apex, u32::MAX);
+    for (tag, (owner, rtype, data)) in lines.iter().enumerate() {
+        let tag = tag as u32;
+        if *rtype == "steer" {
+            builder.steer(&name(owner), SteerId(data.parse().unwrap()), tag);
+        } else {
+            let rtype = Type::parse(rtype).unwrap();
+            let data = rdata::parse(rtype, data, &apex).unwrap();
+            builder.add(&name(owner), rtype, 300, &data.wire, tag);
+        }
+    }
+    builder.build()
+}
+
+fn with_apex(lines: &[(&str, &'static str, &str)]) -> Vec<Line> {
+    let apex = [("@", "SOA", "ns hm 7 2 3 4 60"), ("@", "NS", "ns.elsewhere.")];
+    apex.iter().chain(lines).map(|(o, t, d)| ((*o).to_owned(), *t, (*d).to_owned())).collect()
+}
+
+/// What a lookup says, for people.
+fn told(zone: &Zone, lookup: Lookup<'_>) -> String {
+    let set = |set: RrSet<'_>| format!("{} x{}", set.rtype, set.count);
+    let owner = |labels: usize| labels - zone.apex_labels();
+    match lookup {
+        Lookup::Answer(s) => format!("answer {}", set(s)),
+        Lookup::Steered { steer, written } => format!("steered {} {:?}", steer.0, written.map(set)),
+        Lookup::Cname(s) => format!("cname {}", set(s)),
+        Lookup::Dname { labels, rrset } => format!("dname at {} {}", owner(labels), set(rrset)),
+        Lookup::Referral(cut) => {
+            let glue: Vec<String> = cut
+                .glue()
+                .map(|g| format!("{}{}", Name::from_wire(g.name).unwrap(), if g.required { "" } else { "?" }))
+                .collect();
+            format!("referral at {} {} glue {glue:?}", owner(cut.labels), set(cut.ns))
+        }
+        Lookup::NoData => "nodata".to_owned(),
+        Lookup::NxDomain => "nxdomain".to_owned(),
+    }
+}
+
+/// RFC 1034 §4.3.2 step 3, label by label, as it is written there, with RFC 4592 and RFC 6672.
+fn naive(lines: &[Line], asked: &Name, rtype: Type) -> String {
+    let owned = |n: &Name| lines.iter().filter(|l| name(&l.0) == *n).collect::<Vec<_>>();
+    let exists = |n: &Name| lines.iter().any(|l| name(&l.0).is_at_or_under(n));
+    let count = |n: &Name, t: Type| owned(n).iter().filter(|l| Type::parse(l.1) == Some(t)).count();
+    let data = |n: &Name| {
+        let written = (count(n, rtype) > 0).then(|| format!("{rtype} x{}", count(n, rtype)));
+        if let Some(steer) = owned(n).iter().find(|l| l.1 == "steer") {
+            return format!("steered {} {written:?}", steer.2);
+        }
+        match written {
+            Some(set) => format!("answer {set}"),
+            None if count(n, Type::CNAME) > 0 => "cname CNAME x1".to_owned(),
+            None => "nodata".to_owned(),
+        }
+    };
+    let apex = name("@");
+    let mut path = vec![asked.clone()];
+    while *path.last().unwrap() != apex {
+        path.push(path.last().unwrap().parent().unwrap());
+    }
+    path.reverse();
+    for (depth, here) in path.iter().enumerate() {
+        if !exists(here) {
+            let wildcard = path[depth - 1].child(b"*").unwrap();
+            return if exists(&wildcard) { data(&wildcard) } else { "nxdomain".to_owned() };
+        }
+        if depth > 0 && count(here, Type::NS) > 0 {
+            if here == asked && rtype == Type::DS {
+                let ds = count(here, Type::DS);
+                return if ds > 0 { format!("answer DS x{ds}") } else { "nodata".to_owned() };
+            }
+            return format!("referral at {depth} NS x{} glue {}", count(here, Type::NS), naive_glue(lines, here));
+        }
+        if here != asked && count(here, Type::DNAME) > 0 {
+            return format!("dname at {depth} DNAME x1");
+        }
+    }
+    data(asked)
+}
+
+fn naive_glue(lines: &[Line], cut: &Name) -> String {
+    let topmost_cut = |target: &Name| {
+        let mut cuts: Vec<Name> = lines
+            .iter()
+            .filter(|l| l.1 == "NS" && l.0 != "@" && target.is_at_or_under(&name(&l.0)))
+            .map(|l| name(&l.0))
+            .collect();
+        cuts.sort_by_key(Name::label_count);
+        cuts.first().cloned()
+    };
+    let (mut required, mut sibling): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    for line in lines.iter().filter(|l| l.1 == "NS" && name(&l.0) == *cut) {
+        let target = name(&line.2);
+        if !lines.iter().any(|l| name(&l.0) == target && matches!(l.1, "A" | "AAAA")) {
+            continue;
+        }
+        match topmost_cut(&target) {
+            Some(c) if c == *cut => required.push(target.to_string()),
+            Some(_) => sibling.push(format!("{target}?")),
+            None => {}
+        }
+    }
+    required.append(&mut sibling);
+    format!("{required:?}")
+}
+
+fn label() -> impl Strategy<Value = &'static str> {
+    prop_oneof![3 => Just("a"), 3 => Just("b"), 1 => Just("c"), 2 => Just("*")]
+}
+
+fn owner() -> impl Strategy<Value = String> {
+    proptest::collection::vec(label(), 0..5)
+        .prop_map(|labels| if labels.is_empty() { "@".to_owned() } else { labels.join(".") })
+}
+
+fn line() -> impl Strategy<Value = Line> {
+    let data = prop_oneof![
+        4 => (0..4u8).prop_map(|n| ("A", format!("192.0.2.{n}"))),
+        1 => Just(("AAAA", "2001:db8::1".to_owned())),
+        2 => Just(("TXT", "text".to_owned())),
+        2 => owner().prop_map(|target| ("NS", target)),
+        2 => owner().prop_map(|target| ("CNAME", target)),
+        1 => owner().prop_map(|target| ("DNAME", target)),
+        1 => Just(("DS", "1 13 2 beef".to_owned())),
+        2 => (0..9u8).prop_map(|n| ("steer", n.to_string())),
+    ];
+    (owner(), data).prop_map(|(owner, (rtype, data))| (owner, rtype, data))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3000))]
+
+    #[test]
+    fn the_compiled_zone_agrees_with_the_naive_walker(
+        lines in proptest::collection::vec(line(), 1..14),
+        asked in proptest::collection::vec(owner(), 6),
+    ) {
+        let mut lines: Vec<Line> = with_apex(&[]).into_iter().chain(lines).collect();
+        // Duplicates are dropped with a warning, which the walker does not know; sort out what the builder refuses by
+        // the tags it gives.
+        let mut seen = Vec::new();
+        lines.retain(|l| { let new = !seen.contains(l); seen.push(l.clone()); new });
+        let built = loop {
+            match build(&lines) {
+                Ok(built) => break built,
+                Err(problems) => {
+                    let before = lines.len();
+                    let mut index = 0;
+                    lines.retain(|_| { index += 1; !problems.iter().any(|p| p.tag == index - 1) });
+                    prop_assert!(lines.len() < before, "a problem without a line: {:?}", problems);
+                }
+            }
+        };
+        for text in &asked {
+            for rtype in [Type::A, Type::CNAME, Type::NS, Type::DS, Type::DNAME, Type::MX] {
+                let asked = name(text);
+                let got = told(&built.zone, built.zone.lookup(&FoldedName::of(&asked), rtype));
+                prop_assert_eq!(got, naive(&lines, &asked, rtype), "{} {} in {:#?}", text, rtype, &lines);
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn check(lines: &[(&str, &'static str, &str)], expected: &str) {
+    let told = |p: &Problem| p.help.as_ref().map_or(p.message.clone(), |help| format!("{}: {help}", p.message));
+    let got = match build(&with_apex(lines)) {
+        Ok(built) => built.warnings.iter().map(|w| format!("warning {}: {}", w.tag, told(w))).collect::<Vec<_>>(),
+        Err(problems) => problems.iter().map(|p| format!("{}: {}", p.tag, told(p))).collect(),
+    };
+    assert_eq!(got.join("\n"), expected);
+}
+
+#[test]
+fn what_is_refused() {
+    const ALIAS: &str = "an alias has no other data (RFC 1034 §3.6.2)";
+    check(&[("w", "CNAME", "a"), ("w", "A", "192.0.2.1")], &format!("2: `w.z` has a CNAME beside A: {ALIAS}"));
+    check(&[("w", "CNAME", "a"), ("W", "steer", "1")], &format!("3: `w.z` has a CNAME beside `steer`: {ALIAS}"));
+    check(&[("@", "CNAME", "a")], &format!("2: `z` has a CNAME beside NS: {ALIAS}"));
+    check(
+        &[("w", "CNAME", "a"), ("w", "CNAME", "b")],
+        "3: `w.z` has 2 CNAME records: a name is an alias of one other name (RFC 2181 §10.1)",
+    );
+    check(
+        &[("w", "DNAME", "a"), ("w", "steer", "1")],
+        "3: `w.z` has a DNAME beside `steer`: a moved subtree cannot be steered",
+    );
+    check(
+        &[("w", "DNAME", "a"), ("x.w", "A", "192.0.2.1")],
+        "3: `x.w.z` has A below the DNAME of `w.z`: nothing exists below a DNAME (RFC 6672 §2.4)",
+    );
+    check(
+        &[("w", "NS", "ns.other."), ("x.w", "steer", "1")],
+        "3: `x.w.z` is steered, but `w.z` is delegated to other servers: \
+         remove its NS records, or steer the name in its own zone",
+    );
+    check(
+        &[("w.other.", "A", "192.0.2.1")],
+        "2: `w.other` lies outside the zone `z`: names are relative to the zone unless they end in a dot",
+    );
+    check(&[("w", "SOA", "a b 1 2 3 4 5")], "2: `w.z` has an SOA record, but is not the zone's own name");
+    check(&[("*", "NS", "a.b.")], "2: `*.z` is a wildcard with NS: its meaning is undefined (RFC 4592 §4.2, §4.4)");
+    check(&[("w", "steer", "1"), ("w", "steer", "2")], "3: `w.z` is steered twice");
+}
+
+#[test]
+fn what_is_odd() {
+    check(
+        &[("w", "A", "192.0.2.1"), ("W", "A", "192.0.2.1")],
+        "warning 3: this A record of `w.z` stands twice; one serves",
+    );
+    check(
+        &[("w", "NS", "ns.w"), ("@", "NS", "ns")],
+        "warning 1: the name server `ns.z` of `z` has no address in the zone: write its A or AAAA record\n\
+         warning 2: the name server `ns.w.z` of `w.z` has no address in the zone: write its A or AAAA record",
+    );
+    check(
+        &[("w", "NS", "ns.other."), ("x.w", "TXT", "x"), ("w", "DS", "1 13 2 beef")],
+        "warning 3: TXT of `x.w.z` is never answered: `w.z` is delegated: \
+         only NS, DS and the addresses of name servers belong there",
+    );
+    check(&[("ns", "steer", "1"), ("@", "NS", "ns")], "");
+    check(&[("@", "DNAME", "other."), ("@", "A", "192.0.2.1")], "");
+}
+
+#[test]
+fn a_zone_needs_soa_and_ns() {
+    let problems = ZoneBuilder::new(&name("@"), 9).build().unwrap_err();
+    let told: Vec<_> = problems.iter().map(|p| format!("{}: {}", p.tag, p.message)).collect();
+    assert_eq!(told, ["9: the zone `z` has no SOA record", "9: the zone `z` has no NS record"]);
+}
+
+#[test]
+fn the_smallest_ttl_of_an_rrset_serves() {
+    let apex = name("@");
+    let mut builder = ZoneBuilder::new(&apex, 0);
+    for (tag, line) in with_apex(&[("w", "A", "192.0.2.1"), ("w", "A", "192.0.2.2")]).iter().enumerate() {
+        let rtype = Type::parse(line.1).unwrap();
+        let data = rdata::parse(rtype, &line.2, &apex).unwrap();
+        builder.add(&name(&line.0), rtype, 300 - 10 * tag as u32, &data.wire, tag as u32);
+    }
+    let built = builder.build().unwrap();
+    assert_eq!(
+        built.warnings.iter().map(|w| w.message.as_str()).collect::<Vec<_>>(),
+        ["the A records of `w.z` have different TTLs; 270 s serves"]
+    );
+    let Lookup::Answer(set) = built.zone.lookup(&FoldedName::of(&name("w")), Type::A) else { panic!() };
+    assert_eq!((set.ttl, set.count), (270, 2));
+    assert_eq!((built.zone.serial(), built.zone.negative_soa().ttl), (7, 60));
+}
+
+#[test]
+fn deep_names_and_closest_enclosers() {
+    let deep = vec!["a"; 100].join(".");
+    let lines = with_apex(&[(&deep, "A", "192.0.2.1"), (&format!("*.{}", vec!["a"; 60].join(".")), "TXT", "x")]);
+    let zone = build(&lines).unwrap().zone;
+    for depth in 1..126 {
+        for prefix in ["", "b."] {
+            let asked = name(&format!("{prefix}{}", vec!["a"; depth].join(".")));
+            let got = told(&zone, zone.lookup(&FoldedName::of(&asked), Type::TXT));
+            assert_eq!(got, naive(&lines, &asked, Type::TXT), "{prefix} {depth}");
+        }
+    }
+}
