@@ -49,7 +49,8 @@ pub fn snapshot(input: Input<'_>) -> Parts {
     for zone in &input.zones {
         let (entry, list): (_, Box<[Steer]>) = match zone.loaded {
             Some((model, compiled)) => {
-                let steer = |s: &crate::config::model::SteerModel| Steer { map: tables.map(&s.service, &s.policy, s.ttls) };
+                let steer =
+                    |s: &crate::config::model::SteerModel| Steer { map: tables.map(&s.service, &s.policy, s.ttls) };
                 (Entry::Loaded(Arc::clone(compiled)), model.steers.iter().map(steer).collect())
             }
             None => (Entry::NotLoaded, Box::default()),

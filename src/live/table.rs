@@ -1,5 +1,7 @@
 //! Address ranges → answer, with the exact scope prefix length (DESIGN §5, SEMANTICS §1.5).
 
+use std::net::IpAddr;
+
 use super::answer::AnswerId;
 use super::fill::{LiveMap, Map};
 use crate::geo::{Found, RangeView, Ranges, SiteId, SiteTable};
@@ -65,9 +67,32 @@ impl LiveMap {
         }
     }
 
+    /// The first and last address of the live range that holds a block's first address: its neighbors bound the scope.
+    pub fn range(&self, sites: &SiteTable, block: Block) -> (IpAddr, IpAddr) {
+        let v4 = |(first, last): (u32, u32)| (IpAddr::V4(first.into()), IpAddr::V4(last.into()));
+        let v6 = |(first, last): (u128, u128)| (IpAddr::V6(first.into()), IpAddr::V6(last.into()));
+        match (block, &self.table) {
+            (Block::V4 { base, .. }, Some(table)) => v4(ends(table.v4.ranges.view(), base)),
+            (Block::V4 { base, .. }, None) => v4(ends(sites.v4(), base)),
+            (Block::V6 { base, .. }, Some(table)) => v6(ends(table.v6.ranges.view(), base)),
+            (Block::V6 { base, .. }, None) => v6(ends(sites.v6(), base)),
+        }
+    }
+
     /// Builds the scope table of this epoch: one pass over the site ranges of both families.
     pub fn build_table(&self, map: &Map, sites: &SiteTable) -> ScopeTable {
         ScopeTable { v4: build(self, map, sites.v4()), v6: build(self, map, sites.v6()) }
+    }
+}
+
+impl Map {
+    /// The site that decides for a folded block: the block's own when it has one, else that of its static majority.
+    /// Health has no part in it, so a block's answer is always [`crate::steering::decide()`] of this site.
+    pub fn deciding_site(&self, sites: &SiteTable, block: Block) -> SiteId {
+        SiteId(match block {
+            Block::V4 { base, length } => deciding(self, sites.v4(), base, length),
+            Block::V6 { base, length } => deciding(self, sites.v6(), base, length),
+        })
     }
 }
 
@@ -124,15 +149,24 @@ fn choose<K: Clip>(
             Ok(index) => table.mixed.1[index],
             Err(_) => answer,
         },
-        _ => majority(live, map, sites, base, length).unwrap_or(answer),
+        _ => majority(map, sites, base, length).map_or(answer, |site| live.by_site[site as usize]),
     };
     Chosen { answer, scope: scope.min(K::BLOCK) }
 }
 
-/// The answer of a mixed block: that of the site that is largest among those of the home that most of the block has in
-/// the static map, so that the failure of another PoP never moves the block. `None` when the block has more ranges than
-/// are walked.
-fn majority<K: Clip>(live: &LiveMap, map: &Map, sites: RangeView<'_, K, u32>, base: K, length: u8) -> Option<AnswerId> {
+fn ends<K: Bits, V: Copy + PartialEq>(view: RangeView<'_, K, V>, x: K) -> (K, K) {
+    let found = view.find(x);
+    (found.start, found.end)
+}
+
+fn deciding<K: Clip>(map: &Map, sites: RangeView<'_, K, u32>, base: K, length: u8) -> u32 {
+    let own = sites.find(base).value;
+    if length > K::BLOCK { own } else { majority(map, sites, base, length).unwrap_or(own) }
+}
+
+/// The site that answers for a mixed block: the largest among those of the home that most of the block has in the static
+/// map, so that the failure of another PoP never moves the block. `None` when the block has more ranges than are walked.
+fn majority<K: Clip>(map: &Map, sites: RangeView<'_, K, u32>, base: K, length: u8) -> Option<u32> {
     let (end, limit) = (base.last(length), if length < K::BLOCK { SHORT_WALK } else { K::WALK });
     let mut tally = Tally::default();
     for (walked, found) in sites.from(base).take_while(|found| found.start <= end).enumerate() {
@@ -141,7 +175,7 @@ fn majority<K: Clip>(live: &LiveMap, map: &Map, sites: RangeView<'_, K, u32>, ba
         }
         tally.add(map, found.value, K::count(found.start.max(base), found.end.min(end)));
     }
-    tally.site().map(|site| live.by_site[site as usize])
+    tally.site()
 }
 
 /// Weights of the sites inside one block, in a fixed room: `WALK` distinct sites at most.
@@ -187,9 +221,9 @@ fn build<K: Clip>(live: &LiveMap, map: &Map, sites: RangeView<'_, K, u32>) -> Fa
     for Found { start, .. } in ranges.view().iter() {
         let block = start.first(K::BLOCK);
         if start != block && mixed.0.last() != Some(&block) {
-            if let Some(answer) = majority(live, map, sites, block, K::BLOCK) {
+            if let Some(site) = majority(map, sites, block, K::BLOCK) {
                 mixed.0.push(block);
-                mixed.1.push(answer);
+                mixed.1.push(live.by_site[site as usize]);
             }
         }
     }
