@@ -11,9 +11,11 @@ pub mod database;
 pub mod location;
 pub mod ranges;
 pub mod record;
+pub mod simplify;
 pub mod sites;
 pub mod tree;
 pub mod value;
+pub mod writer;
 
 pub use builder::BuildError;
 pub use cache::{CacheError, CacheKey};
