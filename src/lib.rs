@@ -25,6 +25,8 @@ pub mod geo;
 pub mod health;
 /// Per map: site → PoPs now, address ranges → answer and scope; recomputed each epoch.
 pub mod live;
+/// A file of our own, mapped read-only; one of the few places with `unsafe` code.
+pub mod mapped;
 /// Counters: one writer each, summed by readers.
 pub mod metrics;
 /// IP blocks, and IPv4-in-IPv6 folded to IPv4 here and only here.

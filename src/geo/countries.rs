@@ -61,6 +61,11 @@ impl Country {
         self.row().is_some()
     }
 
+    /// The code as a text that lives as long as the program. `None` for a code that is not assigned.
+    pub fn code(self) -> Option<&'static str> {
+        self.row().map(|row| row.0)
+    }
+
     /// Every assigned code, in alphabetical order.
     pub fn all() -> impl Iterator<Item = Self> {
         COUNTRIES.iter().filter_map(|row| Self::new(row.0))

@@ -87,6 +87,11 @@ impl Vector {
         x * x + y * y + z * z
     }
 
+    /// The point in single precision, good to a meter.
+    pub(super) fn to_single(self) -> [f32; 3] {
+        [self.x as f32, self.y as f32, self.z as f32]
+    }
+
     /// Great-circle distance in kilometers.
     pub fn kilometers_to(&self, other: &Self) -> f64 {
         EARTH_RADIUS_KM * angle(self.chord_squared(other))

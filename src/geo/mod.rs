@@ -4,17 +4,21 @@
 //! that looks at sorted ranges only. Knows nothing of PoPs, health or DNS, and does no file I/O: bytes are arguments.
 
 mod builder;
+mod cache;
 mod column;
 mod countries;
 pub mod database;
 pub mod location;
 pub mod ranges;
 pub mod record;
+pub mod simplify;
 pub mod sites;
 pub mod tree;
 pub mod value;
+pub mod writer;
 
 pub use builder::BuildError;
+pub use cache::{CacheError, CacheKey};
 pub use column::SharedBytes;
 pub use countries::Continent;
 pub use database::{Answer, Class, DB_IP_CREDIT, Database, DatabaseError};

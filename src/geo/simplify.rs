@@ -1,0 +1,319 @@
+//! A full city database → a small one that steers nearly alike (`geodb build`).
+//!
+//! Country and coordinates per range are kept, names are not. Detail is bought where it is worth most: from the longest
+//! prefixes upward, a block becomes one record when `lambda + kilometers lost <= what its halves cost`, the kilometers
+//! weighted by the addresses they are lost for (in /24s and /48s). For its objective that is the best tree there is.
+
+use std::collections::HashMap;
+
+use super::location::{Country, Place, Vector};
+use super::ranges::RangeView;
+use super::sites::{SiteId, SiteTable};
+use super::tree::Family;
+use super::value::Value;
+use super::writer::{Metadata, RecordId, Writer};
+
+/// Places a block remembers while it is decided whether it becomes one record. A block with more of them is a mix of many
+/// cities; the lightest are then counted at their nearest neighbor.
+const SKETCH: usize = 12;
+
+/// What being in another country than the record says costs, in kilometers on top of the distance.
+const WRONG_COUNTRY_KM: f32 = 50.0;
+
+/// Passes of the search for a price that fits, at most; ten or so are usual.
+const SEARCH_STEPS: u32 = 30;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Detail {
+    /// What one record of the tree costs, in kilometers × /24s for IPv4 and kilometers × /48s for IPv6.
+    Lambda {
+        /// For IPv4.
+        v4: f64,
+        /// For IPv6.
+        v6: f64,
+    },
+    /// As much as fits into this many bytes; IPv4 gets three fifths of the leaves of the tree, or all it needs.
+    Bytes(usize),
+}
+
+/// A simplified database and what became of it.
+#[derive(Clone, Debug)]
+pub struct Simplified {
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Networks with data, IPv4 and IPv6.
+    pub leaves: (usize, usize),
+    /// Distinct records.
+    pub records: usize,
+    /// The prices in the end, IPv4 and IPv6.
+    pub lambda: (f64, f64),
+}
+
+/// Simplifies a table. Coordinates are rounded to a tenth of a degree. Ranges of which nothing is known stay unknown.
+/// The same table gives the same bytes.
+pub fn simplify(table: &SiteTable, detail: Detail, metadata: &Metadata) -> Simplified {
+    let points = Points::of(table);
+    let (v4, v6) = (Pruner::new(&points, table.v4(), 24), Pruner::new(&points, table.v6(), 48));
+    let (lambda, v4, v6) = match detail {
+        Detail::Lambda { v4: price4, v6: price6 } => ((price4, price6), v4.prune(price4), v6.prune(price6)),
+        Detail::Bytes(bytes) => {
+            // Six bytes a node, as many nodes as leaves, and a rest for records and metadata that is known only in the end:
+            // a ninth of the file by experience.
+            let mut room = bytes.saturating_sub(bytes / 9 + 4096) / 6;
+            let mut prices = (1.0, 1.0);
+            loop {
+                let share = room * 3 / 5;
+                let ((price4, leaves4), (price6, leaves6)) = std::thread::scope(|scope| {
+                    let v4 = scope.spawn(|| v4.fit(share, prices.0));
+                    let v6 = v6.fit(room - share, prices.1);
+                    (v4.join().unwrap_or_default(), v6)
+                });
+                prices = (price4, price6);
+                let result = write(&points, &leaves4, &leaves6, metadata, prices);
+                if result.bytes.len() <= bytes || room < 64 {
+                    return result;
+                }
+                // By as much as it was too long, and a little more.
+                room = room.saturating_sub((result.bytes.len() - bytes) / 6 + room / 200 + 1);
+            }
+        }
+    };
+    write(&points, &v4, &v6, metadata, lambda)
+}
+
+fn write(points: &Points, v4: &[Leaf<u32>], v6: &[Leaf<u128>], metadata: &Metadata, lambda: (f64, f64)) -> Simplified {
+    let mut writer = Writer::new();
+    let mut records: HashMap<u32, RecordId> = HashMap::new();
+    let mut record =
+        |writer: &mut Writer, point: u32| *records.entry(point).or_insert_with(|| writer.record(&points.value(point)));
+    for leaf in v6.iter().filter(|leaf| leaf.point != NOTHING) {
+        let id = record(&mut writer, leaf.point);
+        writer.insert_v6(leaf.start, leaf.length, id);
+    }
+    for leaf in v4.iter().filter(|leaf| leaf.point != NOTHING) {
+        let id = record(&mut writer, leaf.point);
+        writer.insert_v4(leaf.start, leaf.length, id);
+    }
+    let count = |points: &mut dyn Iterator<Item = u32>| points.filter(|point| *point != NOTHING).count();
+    let leaves = (count(&mut v4.iter().map(|l| l.point)), count(&mut v6.iter().map(|l| l.point)));
+    let records = records.len();
+    Simplified { bytes: writer.finish(metadata), leaves, records, lambda }
+}
+
+/// The point of ranges of which nothing is known.
+const NOTHING: u32 = 0;
+
+/// What is kept of a site: a rounded place and a country, numbered.
+struct Points {
+    /// Point of each site.
+    of_site: Vec<u32>,
+    keys: Vec<(Option<Place>, Option<Country>)>,
+    /// Where distances are measured from: the place, or else the country's, as single-precision unit vectors.
+    vectors: Vec<[f32; 3]>,
+}
+
+impl Points {
+    fn of(table: &SiteTable) -> Self {
+        let mut numbers = HashMap::from([((None, None), NOTHING)]);
+        let mut points = Self { of_site: Vec::new(), keys: vec![(None, None)], vectors: vec![[0.0; 3]] };
+        for id in 0..table.len() as u32 {
+            let site = table.site(SiteId(id));
+            let place = site.place.and_then(round);
+            let key = (place, site.country);
+            let number = *numbers.entry(key).or_insert_with(|| {
+                let place = place.or_else(|| site.country.and_then(Country::place));
+                points.keys.push(key);
+                points.vectors.push(place.map_or([0.0; 3], |place| Vector::of(place).to_single()));
+                points.keys.len() as u32 - 1
+            });
+            points.of_site.push(number);
+        }
+        points
+    }
+
+    /// The record of a point, in the fields of MaxMind's City databases.
+    fn value(&self, point: u32) -> Value<'static> {
+        let (place, country) = self.keys[point as usize];
+        let mut entries = Vec::new();
+        if let Some(code) = country.and_then(Country::code) {
+            entries.push(("country", Value::Map(vec![("iso_code", Value::Text(code))])));
+        }
+        if let Some(place) = place {
+            let (latitude, longitude) = (Value::Double(place.latitude()), Value::Double(place.longitude()));
+            entries.push(("location", Value::Map(vec![("latitude", latitude), ("longitude", longitude)])));
+        }
+        Value::Map(entries)
+    }
+
+    /// Kilometers lost when one point is taken for another; a straight line, which is enough to compare.
+    #[inline]
+    fn loss(&self, a: u32, b: u32) -> f32 {
+        if a == b {
+            return 0.0;
+        }
+        let ([ax, ay, az], [bx, by, bz]) = (self.vectors[a as usize], self.vectors[b as usize]);
+        let (x, y, z) = (ax - bx, ay - by, az - bz);
+        let country = if self.keys[a as usize].1 == self.keys[b as usize].1 { 0.0 } else { WRONG_COUNTRY_KM };
+        (x * x + y * y + z * z).sqrt() * 6371.0 + country
+    }
+}
+
+/// To a tenth of a degree. The null island stays unreached: it would read as "unknown".
+fn round(place: Place) -> Option<Place> {
+    let tenth = |degrees: f64| (degrees * 10.0).round() / 10.0;
+    Place::from_degrees(tenth(place.latitude()), tenth(place.longitude())).filter(|p| p.microdegrees() != (0, 0))
+}
+
+/// A network of the simplified tree.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Leaf<K> {
+    start: K,
+    length: u8,
+    point: u32,
+}
+
+/// One family on its way to become simpler.
+struct Pruner<'a, K> {
+    points: &'a Points,
+    starts: Vec<K>,
+    values: Vec<u32>,
+    /// The prefix length of a block of weight 1.
+    unit: u8,
+}
+
+/// A block as its parent sees it.
+struct Node {
+    /// Price of its leaves and kilometers lost in them.
+    cost: f64,
+    /// The points in it and their weights; empty when there is nothing in it.
+    sketch: Sketch,
+    /// How much of it is known.
+    nothing: Known,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Nothing,
+    All,
+    Mixed,
+}
+
+type Sketch = smallvec::SmallVec<[(u32, f32); 2]>;
+
+impl<'a, K: Family> Pruner<'a, K> {
+    fn new(points: &'a Points, ranges: RangeView<'_, K, u32>, unit: u8) -> Self {
+        let (mut starts, mut values) = (Vec::new(), Vec::new());
+        for range in ranges.iter() {
+            let point = points.of_site.get(range.value as usize).copied().unwrap_or(NOTHING);
+            if values.last() != Some(&point) {
+                starts.push(range.start);
+                values.push(point);
+            }
+        }
+        Self { points, starts, values, unit }
+    }
+
+    /// The leaves at a price, in address order.
+    fn prune(&self, lambda: f64) -> Vec<Leaf<K>> {
+        let mut leaves = Vec::new();
+        self.block(K::ZERO, 0, 0, self.starts.len(), lambda, &mut leaves);
+        leaves
+    }
+
+    /// A price whose leaves are at most `room` and little less, found from a first guess (above 0), and these leaves.
+    fn fit(&self, room: usize, guess: f64) -> (f64, Vec<Leaf<K>>) {
+        let (mut low, mut high) = (0.0, f64::INFINITY);
+        let mut price = guess;
+        let mut best = (f64::INFINITY, Vec::new());
+        for _ in 0..SEARCH_STEPS {
+            let leaves = self.prune(price);
+            if leaves.len() <= room {
+                let close = leaves.len() * 100 >= room * 99;
+                high = price;
+                best = (price, leaves);
+                if close {
+                    break;
+                }
+            } else {
+                low = price;
+            }
+            // Prices matter by their ratio: steps of 16 until there is a bound on both sides, then halves of the ratio.
+            price = match (low, high) {
+                (_, f64::INFINITY) => price * 16.0,
+                (0.0, _) if price < 1e-3 => break,
+                (0.0, _) => price / 16.0,
+                _ => (low * high).sqrt(),
+            };
+        }
+        best
+    }
+
+    /// Prunes the block of `length` bits at `start`, whose ranges are `first..last` (the first may begin before it), and
+    /// appends its leaves.
+    fn block(&self, start: K, length: u8, first: usize, last: usize, lambda: f64, leaves: &mut Vec<Leaf<K>>) -> Node {
+        if last - first == 1 || length >= K::WIDTH {
+            let point = self.values[first];
+            leaves.push(Leaf { start, length, point });
+            let weight = libm::ldexpf(1.0, i32::from(self.unit) - i32::from(length));
+            let (sketch, nothing) = match point {
+                NOTHING => (Sketch::new(), Known::Nothing),
+                _ => (Sketch::from_slice(&[(point, weight)]), Known::All),
+            };
+            return Node { cost: lambda, sketch, nothing };
+        }
+        let at = leaves.len();
+        let middle = start.last(length + 1).next().unwrap_or(K::MAX);
+        // The first range that begins in the right half; the one before it may reach into that half.
+        let split = first + self.starts[first..last].partition_point(|s| *s < middle);
+        let right_first = if split < last && self.starts[split] == middle { split } else { split - 1 };
+        let left = self.block(start, length + 1, first, split, lambda, leaves);
+        let right = self.block(middle, length + 1, right_first, last, lambda, leaves);
+
+        let nothing = if left.nothing == right.nothing { left.nothing } else { Known::Mixed };
+        let cost = left.cost + right.cost;
+        let sketch = self.merge(left.sketch, right.sketch);
+        if nothing == Known::Mixed {
+            return Node { cost, sketch, nothing };
+        }
+        let (point, loss) = self.best(&sketch);
+        if lambda + loss <= cost {
+            leaves.truncate(at);
+            leaves.push(Leaf { start, length, point });
+            return Node { cost: lambda + loss, sketch, nothing };
+        }
+        Node { cost, sketch, nothing }
+    }
+
+    /// The point that stands best for all, and the kilometers lost by it.
+    fn best(&self, sketch: &Sketch) -> (u32, f64) {
+        let loss = |candidate: u32| -> f64 {
+            sketch
+                .iter()
+                .map(|(point, weight)| f64::from(self.points.loss(*point, candidate)) * f64::from(*weight))
+                .sum()
+        };
+        let candidates = sketch.iter().map(|(candidate, _)| (*candidate, loss(*candidate)));
+        candidates.min_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or((NOTHING, 0.0))
+    }
+
+    fn merge(&self, mut into: Sketch, from: Sketch) -> Sketch {
+        for (point, weight) in from {
+            match into.iter_mut().find(|(other, _)| *other == point) {
+                Some((_, sum)) => *sum += weight,
+                None => into.push((point, weight)),
+            }
+        }
+        while into.len() > SKETCH {
+            let lightest = (0..into.len()).min_by(|a, b| into[*a].1.total_cmp(&into[*b].1)).unwrap_or(0);
+            let (point, weight) = into.swap_remove(lightest);
+            let near = |a: &&mut (u32, f32), b: &&mut (u32, f32)| {
+                self.points.loss(a.0, point).total_cmp(&self.points.loss(b.0, point))
+            };
+            if let Some((_, sum)) = into.iter_mut().min_by(near) {
+                *sum += weight;
+            }
+        }
+        into
+    }
+}
