@@ -9,7 +9,7 @@ use crate::geo::location::DEFAULT_MS_PER_KM;
 use crate::geo::{Place, Site};
 use crate::live::{Answer, AnswerId, Live, LiveMap, Map, MapId};
 use crate::net::{Block, Folded};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Parts, Snapshot};
 use crate::steering::decide::ranking;
 use crate::steering::{Choice, Facts, Kind, MemberFacts, Standing, decide::Class};
 use crate::zone::{Entry, Lookup};
@@ -209,6 +209,25 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
     }))
 }
 
+/// The PoPs a client is sent to with every target unknown but for what is assumed, best first, by their A records (by AAAA
+/// where the service has no IPv4): what an `expect:` of a zone file is about.
+///
+/// # Errors
+/// What the name is instead of steered.
+pub fn expected(parts: &Parts, name: &Name, client: Block, assumed: &Assume) -> Result<Vec<String>, Explained> {
+    let (_, map_id, _) = find(parts, name)?;
+    let map = &parts.maps[map_id.0 as usize];
+    let facts = assume(parts, map, &map.facts(&[]), assumed);
+    let site = map.deciding_site(&parts.sites, Folded::new(client.address(), client.length()).block);
+    let decision = map.decide(&parts.sites, site, &facts);
+    let choice = if decision.v4 == Choice::Absent { &decision.v6 } else { &decision.v4 };
+    let pop = |index: &u16| parts.pops[map.candidates[usize::from(*index)].pop.0 as usize].name.clone();
+    Ok(match choice {
+        Choice::Members { members, .. } => members.iter().map(pop).collect(),
+        Choice::Absent | Choice::Empty => Vec::new(),
+    })
+}
+
 impl Steered {
     /// The names of the PoPs of the A records, or of the AAAA records when there are no A, in the answer's order.
     pub fn pops(&self) -> Vec<&str> {
@@ -242,7 +261,7 @@ impl Steered {
 }
 
 /// The zone, the map and the names on the way to a steered name.
-fn find(snapshot: &Snapshot, name: &Name) -> Result<(Name, MapId, Vec<Name>), Explained> {
+fn find(snapshot: &Parts, name: &Name) -> Result<(Name, MapId, Vec<Name>), Explained> {
     const LINKS: usize = 16;
     let mut chain = vec![name.clone()];
     loop {
@@ -298,7 +317,7 @@ fn choose(snapshot: &Snapshot, map: &Map, live: &LiveMap, question: &Question) -
     }
 }
 
-fn assume(snapshot: &Snapshot, map: &Map, facts: &Facts, assume: &Assume) -> Facts {
+fn assume(snapshot: &Parts, map: &Map, facts: &Facts, assume: &Assume) -> Facts {
     let mut facts = facts.clone();
     for (candidate, member) in map.candidates.iter().zip(&mut facts.members) {
         let name = &snapshot.pops[candidate.pop.0 as usize].name;

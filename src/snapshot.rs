@@ -4,6 +4,7 @@
 //! health inside it: its [`Live`], swapped on its own. A query loads one snapshot and then its live tables, so it never
 //! mixes two of either.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
@@ -14,9 +15,16 @@ use crate::live::{self, Live, Map, MapId};
 use crate::steering::Pop;
 use crate::zone::{SteerId, ZoneSet};
 
-/// Everything a query reads.
+/// Everything a query reads: the fixed parts, and the live tables of the epoch.
 #[derive(Debug)]
 pub struct Snapshot {
+    parts: Parts,
+    live: ArcSwap<Live>,
+}
+
+/// What does not change as long as the files stay as they are.
+#[derive(Debug)]
+pub struct Parts {
     /// Counts from 1 in the life of a process.
     pub generation: u64,
     /// Static data and the owner names that are steered.
@@ -33,7 +41,6 @@ pub struct Snapshot {
     pub targets: Vec<Target>,
     /// What the server says of itself.
     pub identity: Identity,
-    live: ArcSwap<Live>,
 }
 
 /// What a steered owner name leads to.
@@ -78,49 +85,38 @@ pub enum Ede {
     Text,
 }
 
-/// What a snapshot is made of, but for its live tables.
-#[derive(Debug)]
-pub struct Parts {
-    /// See [`Snapshot`].
-    pub generation: u64,
-    /// See [`Snapshot`].
-    pub zones: ZoneSet,
-    /// See [`Snapshot`].
-    pub sites: Arc<SiteTable>,
-    /// See [`Snapshot`].
-    pub pops: Vec<Pop>,
-    /// See [`Snapshot`].
-    pub maps: Vec<Arc<Map>>,
-    /// See [`Snapshot`].
-    pub steers: Vec<Box<[Steer]>>,
-    /// See [`Snapshot`].
-    pub targets: Vec<Target>,
-    /// See [`Snapshot`].
-    pub identity: Identity,
+impl Parts {
+    /// What a steered owner name of a zone (by its index in `zones`) leads to. `None` for a number of another snapshot.
+    #[inline]
+    pub fn steer(&self, zone: u32, id: SteerId) -> Option<&Steer> {
+        self.steers.get(zone as usize)?.get(id.0 as usize)
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = Parts;
+
+    #[inline]
+    fn deref(&self) -> &Parts {
+        &self.parts
+    }
 }
 
 impl Snapshot {
     /// Fills the live tables, scopes included, for what is known of the targets (by `TargetId`; missing ones are
     /// unknown), taking over what the previous snapshot has alike.
     pub fn new(parts: Parts, states: &[State], previous: Option<&Self>) -> Self {
-        let Parts { generation, zones, sites, pops, maps, steers, targets, identity } = parts;
         let before = previous.map(|snapshot| (snapshot, snapshot.live.load_full()));
         let before = before.as_ref().map(|(snapshot, live)| (snapshot.maps.as_slice(), live.as_ref()));
-        let first = live::epoch::first(&maps, &sites, states, before);
-        let live = ArcSwap::from_pointee(live::complete(&first, &maps, &sites));
-        Self { generation, zones, sites, pops, maps, steers, targets, identity, live }
+        let first = live::epoch::first(&parts.maps, &parts.sites, states, before);
+        let live = ArcSwap::from_pointee(live::complete(&first, &parts.maps, &parts.sites));
+        Self { parts, live }
     }
 
     /// The live tables now.
     #[inline]
     pub fn live(&self) -> Guard<Arc<Live>> {
         self.live.load()
-    }
-
-    /// What a steered owner name of a zone (by its index in `zones`) leads to. `None` for a number of another snapshot.
-    #[inline]
-    pub fn steer(&self, zone: u32, id: SteerId) -> Option<&Steer> {
-        self.steers.get(zone as usize)?.get(id.0 as usize)
     }
 
     /// Publishes the answers of a new state of health; their exact scopes follow with [`Snapshot::complete`]. One task

@@ -1,0 +1,351 @@
+//! `geodb/` → the site table, by way of the cache in `state/`. A database that is damaged, older than the one in use,
+//! gone, or suspiciously different never takes the place of a good one (SEMANTICS §6.8).
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use super::files::{is_ours, shown};
+use super::state::State;
+use crate::geo::cache::CacheKey;
+use crate::geo::database::{Class, Database};
+use crate::geo::{Country, Place, SiteTable};
+use crate::mapped::Mapped;
+
+/// The database in the program itself, for when there is no other.
+static SHIPPED: &[u8] = include_bytes!("../../geodb/default.mmdb");
+
+/// `database_type` of the shipped database.
+pub const SHIPPED_KIND: &str = "Catchment-Demo-City";
+
+/// A database the site table was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// Its path as shown; `(built in)` for the one in the program.
+    pub path: String,
+    /// Its `database_type`.
+    pub kind: String,
+    /// When it was built, seconds since 1970.
+    pub built: u64,
+    /// The credit its licence asks for, if any.
+    pub credit: Option<String>,
+}
+
+/// What `sites.json` holds: what `sites.cache` was made from.
+#[derive(Debug, Serialize, Deserialize)]
+struct Manifest {
+    /// The key of the cache, in hexadecimal.
+    key: String,
+    databases: Vec<Used>,
+}
+
+/// Where databases are looked for, and what came of it.
+#[derive(Debug)]
+pub struct Databases {
+    places: Vec<PathBuf>,
+    /// Path, size and time of every file at the last look; another look is only worth it when this changes.
+    stamps: Vec<Stamp>,
+    key: Option<u128>,
+    /// What the table was made from, in order of precedence.
+    pub used: Vec<Used>,
+    /// The table in use.
+    pub sites: Arc<SiteTable>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stamp {
+    path: PathBuf,
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+/// What a look found out, for the log.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// Whether there is a new table.
+    pub changed: bool,
+    /// What is wrong; the old table serves.
+    pub errors: Vec<String>,
+    /// What is odd.
+    pub warnings: Vec<String>,
+    /// Whether the table came from the cache.
+    pub cached: bool,
+}
+
+/// Share of the sampled places that may be lost or move by more than [`MOVED_KM`], in percent.
+const MAX_CHANGE: usize = 15;
+/// A place that moves by more than this has changed its PoP, near enough.
+const MOVED_KM: f64 = 500.0;
+/// Blocks that are compared.
+const SAMPLES: u32 = 8192;
+
+impl Databases {
+    /// Nothing looked at yet. `places` are directories or files.
+    pub fn new(places: Vec<PathBuf>) -> Self {
+        Self { places, stamps: Vec::new(), key: None, used: Vec::new(), sites: Arc::new(SiteTable::empty()) }
+    }
+
+    /// Looks at the files and compiles them if they changed. `now` is in seconds since 1970.
+    pub fn look(&mut self, state: &State, now: u64) -> Look {
+        let mut look = Look::default();
+        let stamps = match self.list() {
+            Ok(stamps) => stamps,
+            Err((path, error)) => {
+                look.errors.push(format!("{}: cannot be read: {error}", path.display()));
+                Vec::new()
+            }
+        };
+        let first = self.key.is_none();
+        if !first && stamps == self.stamps {
+            return Look::default();
+        }
+        self.stamps.clone_from(&stamps);
+        let (key, files) = match hash(&stamps) {
+            Ok(key) => (key, stamps),
+            Err((path, error)) => {
+                look.errors.push(format!("{}: cannot be read: {error}", path.display()));
+                (CacheKey::of([SHIPPED]), Vec::new())
+            }
+        };
+        if Some(key) == self.key {
+            return look;
+        }
+        if first && look.errors.is_empty() && self.take_cache(state, Some(key)) {
+            look.changed = true;
+            look.cached = true;
+            return look;
+        }
+        self.compile(&files, key, first, state, now, &mut look);
+        look
+    }
+
+    fn compile(&mut self, files: &[Stamp], key: u128, first: bool, state: &State, now: u64, look: &mut Look) {
+        let mut databases: Vec<(Used, Database)> = Vec::new();
+        for file in files {
+            let path = shown(&file.path).to_string();
+            match open(&file.path, now) {
+                Ok(database) => {
+                    let used = self.used_of(path, &database, look);
+                    databases.extend(used.map(|used| (used, database)));
+                }
+                Err(words) => look.errors.push(format!("{path}: {words}")),
+            }
+        }
+        let lost = self.used.iter().filter(|old| !files.iter().any(|f| *shown(&f.path) == *old.path));
+        let lost: Vec<_> = lost.filter(|old| old.path != "(built in)").map(|old| old.path.clone()).collect();
+        for path in &lost {
+            look.warnings.push(format!("{path} is gone; what it said keeps serving until a restart"));
+        }
+        if !first && (!look.errors.is_empty() || !lost.is_empty()) {
+            return;
+        }
+        if !look.errors.is_empty() && self.take_cache(state, None) {
+            look.warnings.push("serving the site table of the last good databases".to_owned());
+            look.changed = true;
+            look.cached = true;
+            return;
+        }
+        if databases.is_empty() {
+            match Database::new(SHIPPED.to_vec()) {
+                Ok(database) => {
+                    look.warnings.push("no usable database found; serving with the one in the program".to_owned());
+                    let used = Used::of("(built in)".to_owned(), &database);
+                    databases.push((used, database));
+                }
+                Err(error) => look.errors.push(format!("(built in): {error}")),
+            }
+        }
+        databases.sort_by_key(|(used, database)| (rank(database), std::cmp::Reverse(used.built), used.path.clone()));
+        let references: Vec<_> = databases.iter().map(|(_, database)| database).collect();
+        let sites = match SiteTable::build(&references) {
+            Ok(sites) => sites,
+            Err(error) => {
+                let path = databases.get(error.database).map_or("", |(used, _)| used.path.as_str());
+                look.errors.push(format!("{path}: {}", error.error));
+                return;
+            }
+        };
+        let same_kinds = databases.len() == self.used.len()
+            && databases.iter().zip(&self.used).all(|((new, _), old)| new.path == old.path && new.kind == old.kind);
+        if let Some(percent) = (!first && same_kinds).then(|| change(&self.sites, &sites)).filter(|p| *p > MAX_CHANGE) {
+            look.errors.push(format!(
+                "{percent} % of the places in use would be lost or move by more than {MOVED_KM} km; at most {MAX_CHANGE} % \
+                 are believed (restart to take the new database all the same)"
+            ));
+            return;
+        }
+        self.used = databases.iter().map(|(used, _)| used.clone()).collect();
+        drop(databases);
+        self.key = Some(key);
+        look.changed = true;
+        match self.write_cache(state, key, &sites) {
+            // From now on the mapped file serves, and the heap is given back.
+            Ok(true) if self.take_cache(state, Some(key)) => {}
+            Ok(_) => self.sites = Arc::new(sites),
+            Err(error) => {
+                look.warnings.push(format!("the compiled site table cannot be kept in the state directory: {error}"));
+                self.sites = Arc::new(sites);
+            }
+        }
+    }
+
+    /// What a database is to be remembered by, or none when it is older than the one of the same name in use.
+    fn used_of(&self, path: String, database: &Database, look: &mut Look) -> Option<Used> {
+        let used = Used::of(path, database);
+        let old = self.used.iter().find(|old| old.path == used.path && old.kind == used.kind);
+        match old.filter(|old| old.built > used.built) {
+            Some(old) => {
+                let days = (old.built - used.built) / 86_400;
+                look.errors.push(format!("{}: {days} days older than the one in use", used.path));
+                None
+            }
+            None => Some(used),
+        }
+    }
+
+    /// Maps the cache if it was made for `key` (or for whatever it was made, without one).
+    fn take_cache(&mut self, state: &State, key: Option<u128>) -> bool {
+        let taken = || -> Option<(u128, Vec<Used>, SiteTable)> {
+            let manifest = std::fs::read(state.path("sites.json")?).ok()?;
+            let manifest: Manifest = serde_json::from_slice(&manifest).ok()?;
+            let made = u128::from_str_radix(&manifest.key, 16).ok()?;
+            if key.is_some_and(|key| key != made) {
+                return None;
+            }
+            let mapped = Mapped::open(&state.path("sites.cache")?).ok()?;
+            let sites = SiteTable::from_cache(Arc::new(mapped), made).ok()?;
+            Some((made, manifest.databases, sites))
+        };
+        let Some((made, used, sites)) = taken() else { return false };
+        self.key = Some(made);
+        self.used = used;
+        self.sites = Arc::new(sites);
+        true
+    }
+
+    /// Writes cache and manifest. False when there is no state directory.
+    fn write_cache(&self, state: &State, key: u128, sites: &SiteTable) -> io::Result<bool> {
+        let (Some(cache), Some(manifest)) = (state.path("sites.cache"), state.path("sites.json")) else {
+            return Ok(false);
+        };
+        let fresh = cache.with_extension(format!("{}.new", std::process::id()));
+        let write = || -> io::Result<()> {
+            let mut out = BufWriter::with_capacity(1 << 20, File::create(&fresh)?);
+            sites.write(key, &mut out)?;
+            out.flush()?;
+            drop(out);
+            std::fs::rename(&fresh, &cache)
+        };
+        write().inspect_err(|_| {
+            // The half-made file is of no use to anyone.
+            let _ = std::fs::remove_file(&fresh);
+        })?;
+        let text = Manifest { key: format!("{key:032x}"), databases: self.used.clone() };
+        super::files::replace(&manifest, &serde_json::to_vec_pretty(&text)?)?;
+        Ok(true)
+    }
+
+    fn list(&self) -> Result<Vec<Stamp>, (PathBuf, io::Error)> {
+        let mut paths = Vec::new();
+        for place in &self.places {
+            let named = |error| (place.clone(), error);
+            match std::fs::read_dir(place) {
+                Ok(entries) => {
+                    for entry in entries {
+                        let path = entry.map_err(named)?.path();
+                        if is_ours(&path) && path.extension().is_some_and(|e| e == "mmdb") {
+                            paths.push(path);
+                        }
+                    }
+                }
+                Err(_) if place.is_file() => paths.push(place.clone()),
+                // No directory at all is a newcomer's: the database in the program serves.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && place.extension().is_none() => {}
+                Err(error) => return Err(named(error)),
+            }
+        }
+        paths.sort();
+        paths.dedup();
+        let stamp = |path: PathBuf| {
+            let metadata = std::fs::metadata(&path).ok()?;
+            Some(Stamp { length: metadata.len(), modified: metadata.modified().ok(), path })
+        };
+        Ok(paths.into_iter().filter_map(stamp).collect())
+    }
+}
+
+impl Used {
+    fn of(path: String, database: &Database) -> Self {
+        Self {
+            path,
+            kind: database.kind().to_owned(),
+            built: database.build_epoch(),
+            credit: database.credit().map(str::to_owned),
+        }
+    }
+}
+
+/// City-class before country-class before the shipped one; what only has AS numbers anywhere.
+fn rank(database: &Database) -> u8 {
+    match database.class() {
+        _ if database.kind() == SHIPPED_KIND => 3,
+        Class::City => 0,
+        Class::Country => 1,
+        _ => 2,
+    }
+}
+
+fn open(path: &Path, now: u64) -> Result<Database, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let database = Database::new(bytes).map_err(|error| error.to_string())?;
+    match database.built_in_the_future(now) {
+        Some(words) => Err(words),
+        None => Ok(database),
+    }
+}
+
+/// One key over the contents of all files, read in pieces; the shipped database counts when there is none.
+fn hash(stamps: &[Stamp]) -> Result<u128, (PathBuf, io::Error)> {
+    if stamps.is_empty() {
+        return Ok(CacheKey::of([SHIPPED]));
+    }
+    let mut key = CacheKey::new();
+    let mut buffer = vec![0; 1 << 20];
+    for stamp in stamps {
+        let mut read = || -> io::Result<()> {
+            let mut file = File::open(&stamp.path)?;
+            key.file(stamp.length);
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return Ok(()),
+                    n => key.bytes(&buffer[..n]),
+                }
+            }
+        };
+        read().map_err(|error| (stamp.path.clone(), error))?;
+    }
+    Ok(key.finish())
+}
+
+/// Percent of the sampled IPv4 /24s with a place in `old` that lose it or move far in `new`.
+fn change(old: &SiteTable, new: &SiteTable) -> usize {
+    let place = |sites: &SiteTable, address: u32| -> Option<Place> {
+        let site = sites.site(crate::geo::SiteId(sites.v4().find(address).value));
+        site.place.or_else(|| site.country.and_then(Country::place))
+    };
+    let (mut known, mut changed) = (0, 0);
+    for n in 0..SAMPLES {
+        // An odd multiplier visits the whole space evenly, the same addresses every time.
+        let address = n.wrapping_mul(0x9e37_79b1) & 0xffff_ff00;
+        if let Some(before) = place(old, address) {
+            known += 1;
+            let near = place(new, address).is_some_and(|after| after.kilometers_to(before) <= MOVED_KM);
+            changed += usize::from(!near);
+        }
+    }
+    changed * 100 / known.max(1)
+}

@@ -1,0 +1,148 @@
+//! What is in a directory now: every file's text, hash and time. Events only say "look again"; this is the look.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A file as it was read.
+#[derive(Clone, Debug)]
+pub struct FileText {
+    /// XXH3 of its octets.
+    pub hash: u64,
+    /// Modification time, seconds since 1970.
+    pub modified: u32,
+    /// Its text, or why it could not be read, in words.
+    pub text: Result<Arc<str>, String>,
+}
+
+/// The files of a directory and its subdirectories, by the path shown to the operator.
+pub type Scan = BTreeMap<Arc<str>, FileText>;
+
+/// Largest file that is read, in octets: beyond any zone a person edits, and small enough to refuse in time.
+pub const MAX_FILE: u64 = 256 << 20;
+
+/// Deepest nesting of directories that is followed; symbolic links can make loops.
+const MAX_DEPTH: usize = 16;
+
+/// Reads every `.yaml` and `.yml` file below a directory. Hidden and backup files (`.x`, `x~`, `x.swp`) are passed over,
+/// symbolic links are followed (a Kubernetes `..data` swap is a link's change of target).
+///
+/// # Errors
+/// The directory itself cannot be read. A file that cannot be read is an entry with words.
+pub fn scan(directory: &Path) -> io::Result<Scan> {
+    let mut found = Scan::new();
+    walk(directory, 0, &mut found)?;
+    Ok(found)
+}
+
+fn walk(directory: &Path, depth: usize, found: &mut Scan) -> io::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if !is_ours(&path) {
+            continue;
+        }
+        // A file that goes between the listing and the look is simply not there.
+        let Ok(metadata) = std::fs::metadata(&path) else { continue };
+        if metadata.is_dir() {
+            if depth < MAX_DEPTH {
+                // A subdirectory that cannot be read must not look like one whose zones were deleted.
+                walk(&path, depth + 1, found)?;
+            }
+        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
+            if let Some(file) = read(&path, &metadata) {
+                found.insert(shown(&path), file);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path, metadata: &std::fs::Metadata) -> Option<FileText> {
+    let modified = seconds(metadata);
+    if metadata.len() > MAX_FILE {
+        let words = format!("the file has {} MiB; at most {} are read", metadata.len() >> 20, MAX_FILE >> 20);
+        return Some(FileText { hash: metadata.len(), modified, text: Err(words) });
+    }
+    match std::fs::read(path) {
+        Ok(bytes) => {
+            let hash = xxh3_64(&bytes);
+            let text = String::from_utf8(bytes)
+                .map(Arc::from)
+                .map_err(|e| format!("not UTF-8: a stray octet at offset {}", e.utf8_error().valid_up_to()));
+            Some(FileText { hash, modified, text })
+        }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+        Err(e) => Some(FileText { hash: 0, modified, text: Err(format!("cannot be read: {e}")) }),
+    }
+}
+
+/// Modification time in seconds since 1970, 0 when the file system has none.
+pub fn seconds(metadata: &std::fs::Metadata) -> u32 {
+    let modified = metadata.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+    modified.map_or(0, |d| u32::try_from(d.as_secs()).unwrap_or(u32::MAX))
+}
+
+/// Whether a name is neither hidden nor an editor's backup.
+pub fn is_ours(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy());
+    name.is_some_and(|name| !name.starts_with('.') && !name.ends_with('~') && !name.ends_with(".swp"))
+}
+
+/// A path as the operator sees it in messages.
+pub fn shown(path: &Path) -> Arc<str> {
+    path.to_string_lossy().trim_start_matches("./").into()
+}
+
+/// Replaces a file's content whole: readers see the old or the new, never a part.
+///
+/// # Errors
+/// What the file system said.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.new", std::process::id()));
+    let fresh: PathBuf = path.with_file_name(name);
+    std::fs::write(&fresh, bytes)?;
+    std::fs::rename(&fresh, path).inspect_err(|_| {
+        // The half-made file is of no use to anyone; that it may stay is all that can go wrong here.
+        let _ = std::fs::remove_file(&fresh);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn backups_and_hidden_files_are_passed_over_and_links_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        for name in ["a.yaml", "sub/b.yml", ".hidden.yaml", "c.yaml~", "d.yaml.swp", "e.txt", "..v1/f.yaml"] {
+            write(name, name);
+        }
+        std::os::unix::fs::symlink(dir.path().join("..v1"), dir.path().join("..data")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("..data/f.yaml"), dir.path().join("f.yaml")).unwrap();
+        std::fs::write(dir.path().join("bad.yaml"), [0x61, 0xff]).unwrap();
+        let scan = scan(dir.path()).unwrap();
+        let names: Vec<_> = scan.keys().map(|k| k.rsplit('/').next().unwrap()).collect();
+        assert_eq!(names, ["a.yaml", "bad.yaml", "f.yaml", "b.yml"]);
+        let bad = scan.iter().find(|(k, _)| k.ends_with("bad.yaml")).unwrap().1;
+        assert_eq!(bad.text.as_ref().unwrap_err(), "not UTF-8: a stray octet at offset 1");
+    }
+
+    #[test]
+    fn a_directory_that_is_missing_is_an_error_not_an_empty_one() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(scan(&dir.path().join("none")).is_err());
+    }
+}

@@ -1,0 +1,539 @@
+//! Which texts make up the next generation: the newest good version of every file, never a broken one.
+//!
+//! Pure but for the store of last good copies, which it asks at start only. The rules are those of DESIGN §9 and
+//! SEMANTICS §6.3–6.5: a bad zone keeps its last good version, a fleet that is bad or would break a good zone is refused
+//! whole, a vanished zone has a time of grace, and when many vanish at once all are held.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use super::files::{FileText, Scan};
+use crate::config::{
+    self, Diagnostic, Diagnostics, Fleet, FleetFile, Location, Parsed, Source, ZoneFile, ZoneModel,
+};
+use crate::compile;
+use crate::dns::Name;
+use crate::zone::Zone;
+
+/// The inputs of one generation, accepted or on trial.
+#[derive(Clone, Debug, Default)]
+pub struct Generation {
+    /// What each file was parsed to, by path.
+    parsed: HashMap<Arc<str>, Arc<ParsedFile>>,
+    /// What each path last held when it was good.
+    roles: HashMap<Arc<str>, Role>,
+    /// The fleet in use.
+    pub fleet: Arc<Fleet>,
+    /// The files it was linked from.
+    fleet_files: Vec<(Arc<str>, Arc<FleetFile>)>,
+    /// Every configured zone.
+    pub zones: BTreeMap<Name, ZoneEntry>,
+}
+
+/// A configured zone.
+#[derive(Clone, Debug)]
+pub struct ZoneEntry {
+    /// The file it comes from, as shown.
+    pub path: Arc<str>,
+    /// What is served; `None` is SERVFAIL with EDE 14.
+    pub good: Option<GoodZone>,
+    /// Why `good` is not what the file says now.
+    pub stale: Option<Stale>,
+}
+
+/// A version of a zone that was accepted.
+#[derive(Clone, Debug)]
+pub struct GoodZone {
+    file: Arc<ZoneFile>,
+    /// The zone, linked with the fleet in use.
+    pub model: Arc<ZoneModel>,
+    /// Its tables.
+    pub zone: Arc<Zone>,
+    /// The SOA serial it is served with: as written, else the newest modification time of its inputs, in seconds since
+    /// 1970, never below an earlier one.
+    pub serial: u32,
+}
+
+/// Why a zone is served otherwise than its file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stale {
+    /// The file is refused.
+    Refused,
+    /// The file is gone since this time (milliseconds of the caller's clock).
+    Vanished(u64),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Role {
+    Zone(Name),
+    Fleet,
+}
+
+#[derive(Debug)]
+struct ParsedFile {
+    hash: u64,
+    result: Option<Parsed>,
+    diagnostics: Diagnostics,
+}
+
+/// Files that were parsed well and still may not be used, with why: an `expect:` of theirs fails.
+#[derive(Debug, Default)]
+pub struct Barred {
+    /// Zone files by path.
+    pub zones: HashMap<Arc<str>, Diagnostics>,
+    /// The fleet as a whole.
+    pub fleet: Option<Diagnostics>,
+}
+
+/// When, and how firmly.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Milliseconds of a monotonic clock.
+    pub now: u64,
+    /// How long a vanished zone is kept, in milliseconds.
+    pub grace: u64,
+    /// The operator confirmed that zones which vanished are to go.
+    pub confirm_removals: bool,
+}
+
+/// What earlier runs left: asked when nothing better is known.
+pub trait Memory: Sync {
+    /// The last accepted text of the file shown as `path`.
+    fn copy(&self, path: &str) -> Option<Arc<str>>;
+    /// The last serial a zone was served with.
+    fn serial(&self, zone: &Name) -> Option<u32>;
+}
+
+/// What came of looking at the files.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Errors and warnings of all files, in file order.
+    pub diagnostics: Diagnostics,
+    /// Zones whose time of grace is over, or that moved to `confirm_removals`.
+    pub removed: Vec<Name>,
+    /// Zones that vanished and are held because too many did at once.
+    pub held: Vec<Name>,
+    /// Milliseconds after which the files must be looked at again though nothing changed: the end of a grace time.
+    pub again_in: Option<u64>,
+}
+
+impl Generation {
+    /// The next generation from what the files are now. `self` is the last accepted one and stays as it is.
+    pub fn next(&self, scan: &Scan, moment: Moment, barred: &Barred, memory: &dyn Memory) -> (Self, Findings) {
+        let mut findings = Findings::default();
+        let parsed = self.parse_all(scan);
+        for file in parsed.values() {
+            findings.diagnostics.extend(file.diagnostics.clone());
+        }
+        let claims = self.claims(scan, &parsed, &mut findings.diagnostics);
+        let gone = self.gone(&claims, moment, &mut findings);
+
+        let (fleet, fleet_files, new_fleet) = self.choose_fleet(&parsed, &claims, barred, memory, &mut findings);
+        let attempt = |fleet: &Arc<Fleet>, files: &[(Arc<str>, Arc<FleetFile>)]| {
+            self.link_zones(scan, &parsed, &claims, &gone, barred, memory, fleet, files)
+        };
+        let mut linked = attempt(&fleet, &fleet_files);
+        let mut chosen = (fleet, fleet_files);
+        if new_fleet && !linked.broken.is_empty() {
+            // A fleet that would break a good zone is refused whole.
+            for (zone, why) in &linked.broken {
+                let place = why.0.first().map_or_else(|| whole(&zone.path), |d| d.location.clone());
+                let name = &zone.name;
+                findings.diagnostics.push(
+                    Diagnostic::error(place, format!("the changed fleet would break zone `{name}`; the whole previous fleet stays"))
+                        .help(why.0.first().map_or_else(String::new, |d| d.message.clone())),
+                );
+            }
+            chosen = (Arc::clone(&self.fleet), self.fleet_files.clone());
+            linked = attempt(&chosen.0, &chosen.1);
+        }
+        findings.diagnostics.extend(linked.diagnostics);
+        findings.diagnostics.sort();
+
+        let mut roles = self.roles.clone();
+        for (path, claim) in &claims {
+            roles.insert(Arc::clone(path), claim.role());
+        }
+        roles.retain(|path, role| {
+            scan.contains_key(path)
+                || matches!(role, Role::Zone(name) if linked.zones.get(name).is_some_and(|z| z.path == *path))
+        });
+        (Self { parsed, roles, fleet: chosen.0, fleet_files: chosen.1, zones: linked.zones }, findings)
+    }
+
+    /// The files whose text is what is served now, for the store of last good copies.
+    pub fn accepted(&self) -> impl Iterator<Item = &Arc<str>> {
+        let zones = self.zones.values().filter(|z| z.good.is_some() && z.stale.is_none()).map(|z| &z.path);
+        self.fleet_files.iter().map(|(path, _)| path).chain(zones)
+    }
+
+    /// Whether queries could not tell the two apart: the same zones in the same versions.
+    pub fn serves_like(&self, other: &Self) -> bool {
+        let tables = |entry: &ZoneEntry| entry.good.as_ref().map(|good| (Arc::as_ptr(&good.zone), Arc::as_ptr(&good.model)));
+        self.zones.len() == other.zones.len()
+            && self.zones.iter().zip(&other.zones).all(|(a, b)| a.0 == b.0 && tables(a.1) == tables(b.1))
+    }
+
+    /// Whether a zone's served version comes from the same text as in `other`.
+    pub fn same_version(&self, other: &Self, zone: &Name) -> bool {
+        match (self.zones.get(zone).and_then(|z| z.good.as_ref()), other.zones.get(zone).and_then(|z| z.good.as_ref())) {
+            (Some(a), Some(b)) => Arc::ptr_eq(&a.file, &b.file),
+            (a, b) => a.is_none() && b.is_none(),
+        }
+    }
+
+    fn parse_all(&self, scan: &Scan) -> HashMap<Arc<str>, Arc<ParsedFile>> {
+        let files: Vec<_> = scan.iter().collect();
+        let results = parallel(&files, |(path, file)| match self.parsed.get(*path) {
+            Some(known) if known.hash == file.hash => Arc::clone(known),
+            _ => Arc::new(parse_one(path, file)),
+        });
+        files.iter().map(|(path, _)| Arc::clone(path)).zip(results).collect()
+    }
+
+    /// What each file is for: what it says, else what it was, else what it looks like.
+    fn claims(
+        &self,
+        scan: &Scan,
+        parsed: &HashMap<Arc<str>, Arc<ParsedFile>>,
+        diagnostics: &mut Diagnostics,
+    ) -> BTreeMap<Arc<str>, Claim> {
+        let mut claims = BTreeMap::new();
+        for (path, file) in scan {
+            let before = self.roles.get(path);
+            let says = match &parsed[path].result {
+                Some(Parsed::Zone(zone)) => Some(Role::Zone(zone.origin().clone())),
+                Some(Parsed::Fleet(_)) => Some(Role::Fleet),
+                None => None,
+            };
+            let good = says.is_some() && !parsed[path].diagnostics.has_errors();
+            let claim = match (before, says) {
+                (Some(Role::Zone(held)), Some(role)) if role != Role::Zone(held.clone()) => {
+                    if self.moved(held, path, parsed) {
+                        Claim { role, good }
+                    } else {
+                        let now = match &role {
+                            Role::Zone(name) => format!("now says `zone: {name}`"),
+                            Role::Fleet => "now has no `zone:`".to_owned(),
+                        };
+                        diagnostics.push(
+                            Diagnostic::error(whole(path), format!("this file held zone `{held}` and {now}"))
+                                .help("the zone stays as it was; to remove it, delete the file"),
+                        );
+                        Claim { role: Role::Zone(held.clone()), good: false }
+                    }
+                }
+                (_, Some(role)) => Claim { role, good },
+                (Some(role), None) => Claim { role: role.clone(), good: false },
+                (None, None) => match file.text.as_deref().ok().and_then(sniff_origin) {
+                    Some(name) => Claim { role: Role::Zone(name), good: false },
+                    None => Claim { role: Role::Fleet, good: false },
+                },
+            };
+            claims.insert(Arc::clone(path), claim);
+        }
+        self.refuse_newcomers(&mut claims, diagnostics);
+        claims
+    }
+
+    /// Whether another file holds the zone now, so that this path is free for something else.
+    fn moved(&self, zone: &Name, path: &Arc<str>, parsed: &HashMap<Arc<str>, Arc<ParsedFile>>) -> bool {
+        parsed.iter().any(|(other, file)| {
+            other != path && matches!(&file.result, Some(Parsed::Zone(z)) if z.origin() == zone)
+        })
+    }
+
+    /// Two files claiming one zone: the newcomer is refused.
+    fn refuse_newcomers(&self, claims: &mut BTreeMap<Arc<str>, Claim>, diagnostics: &mut Diagnostics) {
+        let mut holders: HashMap<Name, Arc<str>> = HashMap::new();
+        for (name, entry) in &self.zones {
+            let still = claims.get(&entry.path).is_some_and(|c| c.role == Role::Zone(name.clone()));
+            if still {
+                holders.insert(name.clone(), Arc::clone(&entry.path));
+            }
+        }
+        let mut refused = Vec::new();
+        for (path, claim) in claims.iter() {
+            if let Role::Zone(name) = &claim.role {
+                let holder = holders.entry(name.clone()).or_insert_with(|| Arc::clone(path));
+                if holder != path {
+                    diagnostics.push(
+                        Diagnostic::error(whole(path), format!("zone `{name}` is already defined in {holder}"))
+                            .help("keep one of the two files"),
+                    );
+                    refused.push(Arc::clone(path));
+                }
+            }
+        }
+        for path in refused {
+            claims.remove(&path);
+        }
+    }
+
+    /// Zones that no file holds any more, and whether each is kept.
+    fn gone(&self, claims: &BTreeMap<Arc<str>, Claim>, moment: Moment, findings: &mut Findings) -> HashMap<Name, Gone> {
+        let claimed: HashSet<&Name> = claims
+            .values()
+            .filter_map(|c| match &c.role {
+                Role::Zone(name) => Some(name),
+                Role::Fleet => None,
+            })
+            .collect();
+        let missing: Vec<_> = self.zones.iter().filter(|(name, _)| !claimed.contains(name)).collect();
+        let many = missing.len() > (self.zones.len() / 10).max(1) || (claims.is_empty() && !missing.is_empty());
+        let mut gone = HashMap::new();
+        for (name, entry) in missing {
+            let since = match entry.stale {
+                Some(Stale::Vanished(since)) => since,
+                _ => moment.now,
+            };
+            let over = moment.now.saturating_sub(since) >= moment.grace;
+            let fate = if moment.confirm_removals || (over && !many) {
+                findings.removed.push(name.clone());
+                Gone::Removed
+            } else {
+                if many {
+                    findings.held.push(name.clone());
+                } else {
+                    let left = moment.grace - moment.now.saturating_sub(since);
+                    findings.again_in = Some(findings.again_in.map_or(left, |l| l.min(left)));
+                }
+                Gone::Kept { since }
+            };
+            gone.insert(name.clone(), fate);
+        }
+        gone
+    }
+
+    /// The fleet to try: the new one if its files are good, else the one in use, else (at start) the last good copies.
+    /// The flag tells whether it differs from the one in use.
+    #[expect(clippy::type_complexity, reason = "the parts of a fleet, used in one place")]
+    fn choose_fleet(
+        &self,
+        parsed: &HashMap<Arc<str>, Arc<ParsedFile>>,
+        claims: &BTreeMap<Arc<str>, Claim>,
+        barred: &Barred,
+        memory: &dyn Memory,
+        findings: &mut Findings,
+    ) -> (Arc<Fleet>, Vec<(Arc<str>, Arc<FleetFile>)>, bool) {
+        let paths: Vec<_> = claims.iter().filter(|(_, c)| c.role == Role::Fleet).collect();
+        let first = self.fleet_files.is_empty() && self.zones.is_empty();
+        let vanished = self.fleet_files.iter().any(|(path, _)| !claims.contains_key(path)) && claims.is_empty();
+        let mut files = Vec::new();
+        let mut bad = vanished || barred.fleet.is_some();
+        for (path, claim) in paths {
+            match &parsed[path].result {
+                Some(Parsed::Fleet(fleet)) if claim.good => files.push((Arc::clone(path), Arc::clone(fleet))),
+                _ => {
+                    let copy = first.then(|| memory.copy(path)).flatten();
+                    match copy.and_then(|text| parse_copy(path, &text)) {
+                        Some(Parsed::Fleet(fleet)) => files.push((Arc::clone(path), fleet)),
+                        _ => bad = true,
+                    }
+                }
+            }
+        }
+        if let Some(why) = &barred.fleet {
+            findings.diagnostics.extend(why.clone());
+        }
+        let same = files.len() == self.fleet_files.len()
+            && files.iter().zip(&self.fleet_files).all(|(a, b)| a.0 == b.0 && Arc::ptr_eq(&a.1, &b.1));
+        if same || (bad && !first) {
+            return (Arc::clone(&self.fleet), self.fleet_files.clone(), false);
+        }
+        let list: Vec<_> = files.iter().map(|(_, file)| Arc::clone(file)).collect();
+        let (fleet, diagnostics) = config::link_fleet(&list);
+        let refused = diagnostics.has_errors();
+        findings.diagnostics.extend(diagnostics);
+        match fleet {
+            Some(fleet) if !refused => (Arc::new(fleet), files, true),
+            _ => (Arc::clone(&self.fleet), self.fleet_files.clone(), false),
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one step of `next`, cut out to be run a second time")]
+    fn link_zones(
+        &self,
+        scan: &Scan,
+        parsed: &HashMap<Arc<str>, Arc<ParsedFile>>,
+        claims: &BTreeMap<Arc<str>, Claim>,
+        gone: &HashMap<Name, Gone>,
+        barred: &Barred,
+        memory: &dyn Memory,
+        fleet: &Arc<Fleet>,
+        fleet_files: &[(Arc<str>, Arc<FleetFile>)],
+    ) -> Linked {
+        let unchanged = Arc::ptr_eq(fleet, &self.fleet);
+        let fleet_time = fleet_files.iter().filter_map(|(path, _)| scan.get(path)).map(|f| f.modified).max().unwrap_or(0);
+        let mut work: Vec<(Name, Arc<str>, Option<Arc<ZoneFile>>, Option<Stale>)> = Vec::new();
+        for (path, claim) in claims {
+            let Role::Zone(name) = &claim.role else { continue };
+            let fresh = match &parsed[path].result {
+                Some(Parsed::Zone(zone)) if claim.good && !barred.zones.contains_key(path) => Some(Arc::clone(zone)),
+                _ => None,
+            };
+            let stale = fresh.is_none().then_some(Stale::Refused);
+            work.push((name.clone(), Arc::clone(path), fresh, stale));
+        }
+        for (name, fate) in gone {
+            if let (Gone::Kept { since }, Some(entry)) = (fate, self.zones.get(name)) {
+                work.push((name.clone(), Arc::clone(&entry.path), None, Some(Stale::Vanished(*since))));
+            }
+        }
+        let results = parallel(&work, |(name, path, fresh, stale)| {
+            let modified = scan.get(path).map_or(0, |f| f.modified).max(fleet_time);
+            let mut one = LinkedZone::default();
+            if let Some(why) = barred.zones.get(path) {
+                one.diagnostics.extend(why.clone());
+            }
+            let old = self.zones.get(name).and_then(|z| z.good.as_ref());
+            let with = Link { fleet, unchanged, old, modified, floor: memory.serial(name) };
+            if let Some(file) = fresh {
+                one.good = with.run(file, &mut one.diagnostics);
+                if one.good.is_some() {
+                    return one;
+                }
+            }
+            one.stale = stale.clone().or(Some(Stale::Refused));
+            if let Some(old) = old {
+                // The last good version, with the fleet that is on trial. The bad file's time is not its serial.
+                let mut why = Diagnostics::default();
+                one.good = Link { modified: fleet_time, ..with }.run(&old.file, &mut why);
+                if one.good.is_none() {
+                    one.broken = Some(why);
+                }
+            } else if let Some(Parsed::Zone(copy)) = memory.copy(path).and_then(|text| parse_copy(path, &text)) {
+                if copy.origin() == name {
+                    one.good = Link { modified: fleet_time, ..with }.run(&copy, &mut Diagnostics::default());
+                }
+            }
+            one
+        });
+        let mut linked = Linked::default();
+        for ((name, path, ..), one) in work.into_iter().zip(results) {
+            linked.diagnostics.extend(one.diagnostics);
+            if let Some(why) = one.broken {
+                linked.broken.push((BrokenZone { name: name.clone(), path: Arc::clone(&path) }, why));
+            }
+            linked.zones.insert(name, ZoneEntry { path, good: one.good, stale: one.stale });
+        }
+        linked
+    }
+}
+
+struct Claim {
+    role: Role,
+    good: bool,
+}
+
+impl Claim {
+    fn role(&self) -> Role {
+        self.role.clone()
+    }
+}
+
+enum Gone {
+    Kept { since: u64 },
+    Removed,
+}
+
+#[derive(Default)]
+struct Linked {
+    zones: BTreeMap<Name, ZoneEntry>,
+    diagnostics: Diagnostics,
+    /// Good zones that the fleet on trial would break.
+    broken: Vec<(BrokenZone, Diagnostics)>,
+}
+
+struct BrokenZone {
+    name: Name,
+    path: Arc<str>,
+}
+
+#[derive(Default)]
+struct LinkedZone {
+    good: Option<GoodZone>,
+    stale: Option<Stale>,
+    diagnostics: Diagnostics,
+    broken: Option<Diagnostics>,
+}
+
+/// What a zone is linked with.
+struct Link<'a> {
+    fleet: &'a Fleet,
+    /// Whether that is the fleet in use, so that an unchanged file needs no work.
+    unchanged: bool,
+    /// The zone as it is served now.
+    old: Option<&'a GoodZone>,
+    /// Newest modification time of the inputs.
+    modified: u32,
+    /// The last serial of earlier runs.
+    floor: Option<u32>,
+}
+
+impl Link<'_> {
+    fn run(&self, file: &Arc<ZoneFile>, diagnostics: &mut Diagnostics) -> Option<GoodZone> {
+        if let Some(old) = self.old.filter(|old| self.unchanged && Arc::ptr_eq(&old.file, file)) {
+            return Some(old.clone());
+        }
+        let (model, found) = config::link_zone(file, self.fleet);
+        let refused = found.has_errors();
+        diagnostics.extend(found);
+        let model = model.filter(|_| !refused)?;
+        let floor = self.old.map(|old| old.serial).or(self.floor).unwrap_or(0);
+        if let Some(written) = model.serial.filter(|written| *written < floor) {
+            let message = format!("the serial {written} is below the last one served, {floor}");
+            diagnostics.push(
+                Diagnostic::warning(model.location.clone(), message)
+                    .help("secondaries will not notice the change; leave `serial` out to have it kept automatically"),
+            );
+        }
+        let serial = model.serial.unwrap_or(self.modified.max(floor));
+        let (zone, found) = compile::zone(&model, serial);
+        diagnostics.extend(found);
+        Some(GoodZone { file: Arc::clone(file), model: Arc::new(model), zone: Arc::new(zone?), serial })
+    }
+}
+
+fn parse_one(path: &Arc<str>, file: &FileText) -> ParsedFile {
+    let (result, diagnostics) = match &file.text {
+        Ok(text) => config::parse(&Source { path: Arc::clone(path), text: Arc::clone(text) }),
+        Err(words) => (None, Diagnostics(vec![Diagnostic::error(whole(path), words.clone())])),
+    };
+    ParsedFile { hash: file.hash, result, diagnostics }
+}
+
+/// A last good copy; it was accepted once, so what is wrong with it now is of no interest.
+fn parse_copy(path: &Arc<str>, text: &Arc<str>) -> Option<Parsed> {
+    let (parsed, diagnostics) = config::parse(&Source { path: Arc::clone(path), text: Arc::clone(text) });
+    parsed.filter(|_| !diagnostics.has_errors())
+}
+
+/// The zone a file names in a line `zone: NAME`, for files that cannot be parsed as a whole.
+fn sniff_origin(text: &str) -> Option<Name> {
+    let line = text.lines().find_map(|line| line.strip_prefix("zone:"))?;
+    let word = line.split('#').next()?.trim().trim_matches(['"', '\'']).trim_end_matches('.');
+    Name::parse(&format!("{word}."), None).ok()
+}
+
+fn whole(path: &Arc<str>) -> Location {
+    Location { file: Arc::clone(path), line: 0, column: 0 }
+}
+
+/// Maps a slice on all cores, in order.
+fn parallel<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(items.len() / 16 + 1);
+    if threads < 2 {
+        return items.iter().map(f).collect();
+    }
+    let f = &f;
+    std::thread::scope(|scope| {
+        let chunks = items.chunks(items.len().div_ceil(threads));
+        let workers: Vec<_> = chunks.map(|c| scope.spawn(move || c.iter().map(f).collect::<Vec<_>>())).collect();
+        let join = |worker: std::thread::ScopedJoinHandle<'_, Vec<R>>| match worker.join() {
+            Ok(results) => results,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        workers.into_iter().flat_map(join).collect()
+    })
+}

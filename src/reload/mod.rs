@@ -1,0 +1,308 @@
+//! Watches files, and turns a change into a new snapshot or into words.
+//!
+//! [`files`] looks at a directory, [`generation`] decides which texts make up the next generation (never a broken one),
+//! [`databases`] does the same for `geodb/`, [`state`] is what a restart must not forget, [`watch`] tells when to look.
+//! Everything here is cold: it blocks, and runs on a thread where that is no harm.
+
+pub mod databases;
+pub mod files;
+pub mod generation;
+pub mod state;
+pub mod watch;
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::databases::{Databases, Look};
+use self::generation::{Barred, Findings, Generation, Moment, Stale};
+use self::state::State;
+use crate::compile;
+use crate::config::{Diagnostic, Diagnostics};
+use crate::dns::Name;
+use crate::explain::{Assume, Explained, expected};
+use crate::health::{State as Health, Target};
+use crate::snapshot::{Identity, Parts, Snapshot};
+
+/// Where things are, and what the server says of itself.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory of zone and fleet files.
+    pub zones: PathBuf,
+    /// Directories of databases, or files.
+    pub geodb: Vec<PathBuf>,
+    /// What a restart must not forget; `None` forgets.
+    pub state: Option<PathBuf>,
+    /// How long a vanished zone is kept.
+    pub grace: Duration,
+    /// What the server says of itself.
+    pub identity: Identity,
+}
+
+/// The time, both ways.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Seconds since 1970.
+    pub unix: u64,
+    /// Milliseconds of a clock that only goes forward.
+    pub monotonic: u64,
+}
+
+/// Keeps the last good of everything, and makes snapshots.
+#[derive(Debug)]
+pub struct Loader {
+    options: Options,
+    /// `state/`.
+    pub state: State,
+    /// The databases in use.
+    pub databases: Databases,
+    /// The files in use.
+    pub generation: Generation,
+    snapshot: Option<Arc<Snapshot>>,
+    number: u64,
+    said: HashSet<String>,
+}
+
+/// What came of one look at everything.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The new snapshot, if anything changed that a query could see.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// What the files are like; everything, not only what is new.
+    pub findings: Findings,
+    /// Those of the diagnostics that the look before did not have.
+    pub fresh: Diagnostics,
+    /// What happened to zones, in words for the log.
+    pub events: Vec<Event>,
+    /// What happened to the databases.
+    pub database: Look,
+    /// Why the state directory could not be written.
+    pub state_error: Option<String>,
+}
+
+/// Something that happened to a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// It serves for the first time.
+    Added {
+        /// Apex.
+        zone: Name,
+        /// SOA serial.
+        serial: u32,
+        /// Number of records.
+        records: usize,
+    },
+    /// A new version serves.
+    Changed {
+        /// Apex.
+        zone: Name,
+        /// SOA serial.
+        serial: u32,
+        /// Number of records.
+        records: usize,
+    },
+    /// Its file is refused; the last good version serves.
+    Kept(Name),
+    /// Its file is refused and nothing better is known: SERVFAIL.
+    NotLoaded(Name),
+    /// Its file is gone; it is kept for a time of grace.
+    Vanished(Name),
+    /// So many files are gone that none of their zones is removed until that is confirmed.
+    Held(Name),
+    /// It is gone.
+    Removed(Name),
+}
+
+impl Loader {
+    /// Nothing loaded yet.
+    ///
+    /// # Errors
+    /// The state directory cannot be made; goes on without one is for the caller to decide.
+    pub fn new(options: Options) -> std::io::Result<Self> {
+        let state = match &options.state {
+            Some(directory) => State::open(directory, &options.zones)?,
+            None => State::none(),
+        };
+        let databases = Databases::new(options.geodb.clone());
+        let generation = Generation::default();
+        Ok(Self { options, state, databases, generation, snapshot: None, number: 0, said: HashSet::new() })
+    }
+
+    /// Looks at everything and makes a snapshot if anything changed. `states` is asked for what is known of the targets
+    /// of a new plan, by `TargetId`, just before the snapshot is filled. `confirm` lets zones that vanished go at once.
+    pub fn load(
+        &mut self,
+        now: Now,
+        confirm: bool,
+        states: &mut dyn FnMut(u64, &[Target]) -> Vec<Health>,
+    ) -> Loaded {
+        let database = self.databases.look(&self.state, now.unix);
+        let (scan, unreadable) = match files::scan(&self.options.zones) {
+            Ok(scan) => (Some(scan), None),
+            Err(error) => (None, Some(error)),
+        };
+        let moment = Moment {
+            now: now.monotonic,
+            grace: u64::try_from(self.options.grace.as_millis()).unwrap_or(u64::MAX),
+            confirm_removals: confirm,
+        };
+        let mut barred = Barred::default();
+        let (mut next, mut findings, mut parts);
+        loop {
+            (next, findings) = match &scan {
+                Some(scan) => self.generation.next(scan, moment, &barred, &self.state),
+                // A directory that cannot be read says nothing of its files.
+                None => (self.generation.clone(), Findings::default()),
+            };
+            let changed = self.snapshot.is_none() || database.changed || !next.serves_like(&self.generation);
+            parts = changed.then(|| self.compile(&next));
+            let Some(parts) = &parts else { break };
+            let (broken, warnings) = self.check_expectations(&next, parts, &mut barred);
+            findings.diagnostics.extend(warnings);
+            if !broken {
+                break;
+            }
+        }
+        if let Some(error) = unreadable {
+            let place = files::shown(&self.options.zones);
+            let words = format!("the directory cannot be read: {error}");
+            let location = crate::config::Location { file: place, line: 0, column: 0 };
+            findings.diagnostics.push(Diagnostic::error(location, words).help("zones stay as they are"));
+        }
+        let events = self.events(&next, &findings);
+        let state_error = self.remember(&next, scan.as_ref(), &findings).err().map(|error| error.to_string());
+        self.generation = next;
+        let snapshot = parts.map(|parts| {
+            self.number = parts.generation;
+            let states = states(parts.generation, &parts.targets);
+            Arc::new(Snapshot::new(parts, &states, self.snapshot.as_deref()))
+        });
+        if let Some(snapshot) = &snapshot {
+            self.snapshot = Some(Arc::clone(snapshot));
+        }
+        let fresh = self.not_said_before(&findings.diagnostics);
+        Loaded { snapshot, findings, fresh, events, database, state_error }
+    }
+
+    fn compile(&self, next: &Generation) -> Parts {
+        let zones = next.zones.iter().map(|(apex, entry)| compile::ZoneInput {
+            apex,
+            loaded: entry.good.as_ref().map(|good| (&good.model, &good.zone)),
+        });
+        compile::snapshot(compile::Input {
+            generation: self.number + 1,
+            fleet: &next.fleet,
+            zones: zones.collect(),
+            sites: Arc::clone(&self.databases.sites),
+            identity: self.options.identity.clone(),
+            previous: self.snapshot.as_deref(),
+        })
+    }
+
+    /// Runs every `expect:`. What fails bars the zone's new file, or the fleet's change; when only the database changed it
+    /// is a warning. Says whether anything was barred that was not before.
+    fn check_expectations(&self, next: &Generation, parts: &Parts, barred: &mut Barred) -> (bool, Diagnostics) {
+        let mut warnings = Diagnostics::default();
+        let mut broken = false;
+        for (zone, entry) in &next.zones {
+            let Some(good) = &entry.good else { continue };
+            let failures = failures(parts, &good.model);
+            if failures.0.is_empty() {
+                continue;
+            }
+            let same_text = next.same_version(&self.generation, zone) && self.generation.zones.contains_key(zone);
+            let same_fleet = Arc::ptr_eq(&next.fleet, &self.generation.fleet);
+            if !same_text && !barred.zones.contains_key(&entry.path) && entry.stale.is_none() {
+                barred.zones.insert(Arc::clone(&entry.path), failures);
+                broken = true;
+            } else if same_text && !same_fleet && barred.fleet.is_none() {
+                barred.fleet = Some(failures);
+                broken = true;
+            } else {
+                let warn = |mut d: Diagnostic| {
+                    d.severity = crate::config::Severity::Warning;
+                    d
+                };
+                warnings.0.extend(failures.0.into_iter().map(warn));
+            }
+        }
+        (broken, warnings)
+    }
+
+    fn events(&self, next: &Generation, findings: &Findings) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (zone, entry) in &next.zones {
+            let old = self.generation.zones.get(zone);
+            let was = old.and_then(|old| old.good.as_ref());
+            if let Some(good) = &entry.good {
+                let (zone, serial, records) = (zone.clone(), good.serial, good.zone.record_count());
+                match was {
+                    None => events.push(Event::Added { zone, serial, records }),
+                    Some(was) if !Arc::ptr_eq(&was.zone, &good.zone) => {
+                        events.push(Event::Changed { zone, serial, records });
+                    }
+                    Some(_) => {}
+                }
+            }
+            let stale = old.and_then(|old| old.stale.as_ref());
+            match (&entry.stale, &entry.good) {
+                (Some(Stale::Refused), Some(_)) if stale != Some(&Stale::Refused) => events.push(Event::Kept(zone.clone())),
+                (_, None) if old.is_none_or(|old| old.good.is_some()) => events.push(Event::NotLoaded(zone.clone())),
+                (Some(Stale::Vanished(_)), _) if !matches!(stale, Some(Stale::Vanished(_))) => {
+                    let held = findings.held.contains(zone);
+                    events.push(if held { Event::Held(zone.clone()) } else { Event::Vanished(zone.clone()) });
+                }
+                _ => {}
+            }
+        }
+        events.extend(findings.removed.iter().cloned().map(Event::Removed));
+        events
+    }
+
+    fn remember(&mut self, next: &Generation, scan: Option<&files::Scan>, findings: &Findings) -> std::io::Result<()> {
+        for path in next.accepted() {
+            if let Some(Ok(text)) = scan.and_then(|scan| scan.get(path)).map(|file| &file.text) {
+                self.state.keep(path, text)?;
+            }
+        }
+        for zone in &findings.removed {
+            if let Some(entry) = self.generation.zones.get(zone) {
+                self.state.forget(&entry.path);
+            }
+        }
+        let serials = next.zones.iter().filter_map(|(zone, entry)| Some((zone.clone(), entry.good.as_ref()?.serial)));
+        self.state.keep_serials(serials)
+    }
+
+    fn not_said_before(&mut self, all: &Diagnostics) -> Diagnostics {
+        let texts: HashSet<String> = all.0.iter().map(ToString::to_string).collect();
+        let fresh = all.0.iter().filter(|d| !self.said.contains(&d.to_string())).cloned().collect();
+        self.said = texts;
+        Diagnostics(fresh)
+    }
+}
+
+/// The expectations of a zone that do not hold.
+fn failures(parts: &Parts, model: &crate::config::model::ZoneModel) -> Diagnostics {
+    let mut failures = Diagnostics::default();
+    for expect in &model.expects {
+        let assume = Assume { down: expect.assume_down.clone(), drain: Vec::new() };
+        let got = match expected(parts, &expect.name, expect.client, &assume) {
+            Ok(pops) if pops.first() == Some(&expect.pop) => continue,
+            Ok(pops) => pops.first().map_or_else(|| "nobody serves it".to_owned(), |pop| format!("it goes to `{pop}`")),
+            Err(Explained::Static { what, .. }) => format!("`{}` is not steered: {what}", expect.name),
+            Err(_) => format!("`{}` is not in a loaded zone", expect.name),
+        };
+        let assumed = match assume.down.as_slice() {
+            [] => String::new(),
+            down => format!(" with `{}` down", down.join("`, `")),
+        };
+        let message = format!("expected client {} to go to `{}`{assumed}, but {got}", expect.client, expect.pop);
+        failures.push(
+            Diagnostic::error(expect.location.clone(), message)
+                .help("`catchment explain` shows why; correct the zone, or the expectation"),
+        );
+    }
+    failures
+}
