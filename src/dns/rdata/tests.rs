@@ -1,0 +1,158 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn origin() -> Name {
+    Name::parse("example.com.", None).unwrap()
+}
+
+fn hex(wire: &[u8]) -> String {
+    wire.iter().map(|o| format!("{o:02x}")).collect()
+}
+
+#[track_caller]
+fn check(rtype: &str, text: &str, expected: &str) {
+    let rtype = Type::parse(rtype).unwrap();
+    let got = match parse(rtype, text, &origin()) {
+        Ok(rdata) => hex(&rdata.wire),
+        Err(e) => e.help.map_or(e.message.clone(), |help| format!("{} / {help}", e.message)),
+    };
+    assert_eq!(got, expected, "{rtype} {text}");
+}
+
+const MAIL: &str = "046d61696c076578616d706c6503636f6d00";
+
+#[test]
+fn numbers_names_and_addresses() {
+    check("A", "192.0.2.1", "c0000201");
+    check("AAAA", "2001:db8::1", "20010db8000000000000000000000001");
+    check("MX", "10 mail", &format!("000a{MAIL}"));
+    check("MX", "10 mail.", "000a046d61696c00");
+    check("NS", "@", "076578616d706c6503636f6d00");
+    check("SRV", "0 5 5060 mail", &format!("0000000513c4{MAIL}"));
+    check("DNAME", "mail", MAIL);
+    check("RP", "mail .", &format!("{MAIL}00"));
+    check("SOA", "mail . ( 1 2 ; comment\n 3 4 5 )", &format!("{MAIL}000000000100000002000000030000000400000005"));
+    check("NAPTR", "100 10 \"S\" SIP+D2U \"\" .", "0064000a0153075349502b4432550000");
+    check("HINFO", "amd64 \"Debian 12\"", "05616d643634094465626961 6e203132".replace(' ', "").as_str());
+}
+
+#[test]
+fn octets() {
+    check("DS", "60485 5 1 2BB1 83af", "ec4505012bb183af");
+    check("DNSKEY", "256 3 5 AQPS KmyA", "0100030501 03d22a6c80".replace(' ', "").as_str());
+    check("TLSA", "3 1 1 d2ab", "030101d2ab");
+    check("SSHFP", "4 2 12 34", "04021234");
+    check("OPENPGPKEY", "AQPS", "0103d2");
+    check("EUI48", "00-00-5e-00-53-2a", "00005e00532a");
+    check("URI", "10 1 \"ftp://a/\"", "000a00016674703a2f2f612f");
+    check("OPENPGPKEY", "AQPSK", "`AQPSK` is not base64 / OPENPGPKEY wants `BASE64`, for example `mQENBFVHm5sBCAC6`");
+}
+
+#[test]
+fn texts_as_semantics_6_10() {
+    check("TXT", "v=spf1 -all; \\x", "0f763d73706631202d616c6c3b205c78");
+    check("TXT", "\"a b\" \"c\\\"\\065\"", "03612062036322 41".replace(' ', "").as_str());
+    check("TXT", "", "00");
+    check("TXT", "\"\"", "00");
+    let long = parse(Type::TXT, &"x".repeat(300), &origin()).unwrap();
+    assert_eq!((long.wire.len(), long.wire[0], long.wire[256]), (302, 255, 45));
+    check("TXT", "\"a", "`\"a`: a quotation mark is not closed");
+}
+
+#[test]
+fn types_of_hickory() {
+    check("HTTPS", "1 . alpn=h2,h3", "000100000100060268 32026833".replace(' ', "").as_str());
+    check("HTTPS", "1 mail port=443 alpn=h2", &format!("0001{MAIL}0001000302683200030002 01bb").replace(' ', ""));
+    check("SVCB", "16 . key667=\"hello\\210qoo\"", "001000029b000968656c6c6fd2716f6f");
+    check("SVCB", "0 mail.", "0000046d61696c00");
+    check("SVCB", "1 . ipv4hint=192.0.2.1 mandatory=ipv4hint", "00010000000002000400040004c0000201");
+    check("SVCB", "1 . mandatory=alpn", "`mandatory` names key 1, which is not given / SVCB wants `PRIORITY NAME [KEY=VALUE …]`, for example `1 . alpn=h2 port=8443`");
+    check("CAA", "0 issue \"ca.example.net\"", "000569737375656361 2e6578616d706c652e6e6574".replace(' ', "").as_str());
+    check("CSYNC", "66 3 A NS AAAA", "0000004200030004600000 08".replace(' ', "").as_str());
+}
+
+#[test]
+fn any_type_as_octets() {
+    check("TYPE65400", "\\# 2 beef", "beef");
+    check("TYPE65400", "\\# 0", "");
+    check("A", "\\# 4 c000 0201", "c0000201");
+    check("A", "\\# 2 beef", "these 2 octets are not the data of type A");
+    check("MX", "\\# 3 000a00", "000a00");
+    check("MX", "\\# 5 000a00c000", "these 5 octets are not the data of type MX");
+    check(
+        "TYPE65400",
+        "\\# 3 beef",
+        "the length says 3 octets, but 2 are written / RFC 3597 data is `\\# LENGTH HEX`, for example `\\# 2 beef`",
+    );
+}
+
+#[test]
+fn errors_in_words() {
+    check("A", "300.1.2.3", "`300.1.2.3` is not an IPv4 address / for example `192.0.2.1`");
+    check("A", "2001:db8::1", "`2001:db8::1` is not an IPv4 address / addresses of the other family go under `AAAA`");
+    check("A", "192.0.2.1 192.0.2.2", "A wants `ADDRESS`, for example `192.0.2.1`");
+    check("MX", "mail", "`mail` is not a number from 0 to 65535 / MX wants `PREFERENCE NAME`, for example `10 mail`");
+    check("MX", "10", "MX wants `PREFERENCE NAME`, for example `10 mail`");
+    check("SRV", "0 5 70000 x", "`70000` is not a number from 0 to 65535 / SRV wants `PRIORITY WEIGHT PORT NAME`, for example `0 5 5060 sip`");
+    check("CNAME", "a..b", "`a..b` has an empty label; two dots stand side by side or one stands first");
+    check("ANY", "x", "ANY is asked for, never written in a zone");
+    check("TYPE65400", "x", "TYPE65400 has no text form here / write its octets as RFC 3597 has it: `\\# LENGTH HEX`, for example `\\# 2 beef`");
+    check("HTTPS", "1", "HTTPS lacks a priority or a name / HTTPS wants `PRIORITY NAME [KEY=VALUE …]`, for example `1 . alpn=h2,h3`");
+}
+
+/// Every type with a text form here.
+fn written() -> Vec<Type> {
+    (0..300u16).map(Type).filter(|t| fields(*t).is_some() || foreign::usage(*t).is_some()).collect()
+}
+
+#[test]
+fn every_example_reads() {
+    for rtype in written() {
+        let example = fields(rtype).map(|f| f.example).or_else(|| foreign::usage(rtype).map(|u| u.1)).unwrap();
+        let rdata = parse(rtype, example, &origin()).unwrap_or_else(|e| panic!("{rtype}: {e}"));
+        let generic = format!("\\# {} {}", rdata.wire.len(), hex(&rdata.wire));
+        assert_eq!(parse(rtype, &generic, &origin()).unwrap(), rdata, "{rtype}");
+    }
+}
+
+/// hickory's reading of what it can read, as oracle of the table.
+#[test]
+fn the_table_agrees_with_hickory() {
+    use hickory_proto::rr::{RData, RecordType};
+    use hickory_proto::serialize::binary::BinEncodable;
+    for (rtype, text) in [
+        (Type::MX, "10 mail.example.com."),
+        (Type::SOA, "ns1.a. h.b. 1 2 3 4 5"),
+        (Type::SRV, "1 2 3 a.b."),
+        (Type::NAPTR, "100 10 \"S\" \"SIP+D2U\" \"!^.*$!x!\" a.b."),
+        (Type::TLSA, "3 1 1 d2abde240d7cd3ee"),
+        (Type::SSHFP, "4 2 123456789abcdef6"),
+        (Type::HINFO, "\"a\" \"b\""),
+        (Type::AAAA, "2001:db8::1"),
+        (Type::TXT, "\"a b\" \"c\""),
+    ] {
+        let theirs = RData::try_from_str(RecordType::from(rtype.0), text).unwrap().to_bytes().unwrap();
+        assert_eq!(hex(&parse(rtype, text, &origin()).unwrap().wire), hex(&theirs), "{rtype} {text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_reads_or_says_why(index in 0usize..64, text in "\\PC{0,40}") {
+        let types = written();
+        let rtype = types[index % types.len()];
+        if let Ok(rdata) = parse(rtype, &text, &origin()) {
+            prop_assert!(is_well_formed(rtype, &rdata.wire));
+        }
+    }
+
+    #[test]
+    fn texts_like_records(index in 0usize..64, text in "[0-9a-z\"\\\\=,. #:;()/+-]{0,40}") {
+        let types = written();
+        let rtype = types[index % types.len()];
+        if let Ok(rdata) = parse(rtype, &text, &origin()) {
+            prop_assert!(is_well_formed(rtype, &rdata.wire));
+        }
+    }
+}
