@@ -1,10 +1,29 @@
 //! Texts with their paths → model, or every diagnostic at once.
 //!
-//! [`yaml`] is the one file that names the YAML crate; [`file`] mirrors the files exactly as written; [`model`] has names
-//! resolved, units parsed and invalid states made impossible. Reads no files and knows no clock: texts and times are
-//! arguments.
+//! [`yaml`] is the one file that names the YAML crate; [`file`] mirrors the files exactly as written; [`link`] resolves
+//! names between files; [`model`] has names resolved, units parsed and invalid states made impossible. [`settings`] is
+//! the server's own file. Reads no files and knows no clock: texts and times are arguments.
+//!
+//! ```text
+//! Source ──parse──► Parsed::Fleet ─┬─link_fleet──► Fleet
+//!                                  │                 │
+//!                   Parsed::Zone ──┴──link_zone──────┴──► ZoneModel
+//! ```
 
 pub mod diagnostic;
+pub mod file;
+pub mod link;
 pub mod model;
+mod reader;
+pub mod render;
+pub mod settings;
+#[cfg(test)]
+mod tests;
+pub mod units;
+pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
+pub use file::{FleetFile, Parsed, Source, ZoneFile, parse};
+pub use link::{link_fleet, link_zone, unused};
+pub use render::render;
+pub use settings::Settings;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::diagnostic::Location;
 use crate::dns::{Name, Rdata, Type};
-use crate::health::Target;
+use crate::health::{Check, Target};
 use crate::net::Block;
 use crate::steering::{Policy, Pop, Ttls};
 
@@ -16,6 +16,32 @@ pub struct Fleet {
     pub pops: Vec<FleetPop>,
     /// Services by the order of files and lines.
     pub services: Vec<Arc<ServiceModel>>,
+    /// Checks by the order of files and lines, for services that stand in zone files.
+    pub checks: Vec<CheckModel>,
+    /// Policies of the operator by the order of files and lines; the built-in ones are not among them.
+    pub policies: Vec<PolicyModel>,
+}
+
+/// A check and where it was written.
+#[derive(Clone, Debug)]
+pub struct CheckModel {
+    /// The operator's name for it.
+    pub name: String,
+    /// The check.
+    pub check: Check,
+    /// The port it connects to where an address's `probe` names none: as written, else 80 or 443; `tcp` has no default.
+    pub port: Option<u16>,
+    /// Where.
+    pub location: Location,
+}
+
+/// A policy and where it was written.
+#[derive(Clone, Debug)]
+pub struct PolicyModel {
+    /// The policy.
+    pub policy: Policy,
+    /// Where.
+    pub location: Location,
 }
 
 /// A PoP and where it was written.

@@ -1,0 +1,163 @@
+//! The files exactly as written: every key read or refused, values in their own types, references still names.
+//!
+//! A file with a `zone:` key is a zone, any other a piece of the fleet. What one file alone can tell is checked here,
+//! so that it is done once per edit and in parallel; [`super::link`] does what needs the others.
+
+pub(super) mod checks;
+pub(super) mod pops;
+pub(super) mod records;
+pub(super) mod services;
+pub(super) mod zone;
+
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostics, Location};
+use super::model::{CheckModel, FleetPop, PolicyModel};
+use super::reader::{Fields, Keys, Sink, suggest};
+use super::yaml::{self, Node, Position};
+use crate::dns::Name;
+
+pub use zone::ZoneFile;
+
+/// A file's path as shown to the operator, and its text.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// For example `zones/example.com.yaml`.
+    pub path: Arc<str>,
+    /// The text.
+    pub text: Arc<str>,
+}
+
+/// A file that was read. Cheap to keep and to reuse while its text stays the same.
+#[derive(Clone, Debug)]
+pub enum Parsed {
+    /// It has a `zone:` key. With errors elsewhere in the file it still tells its origin, and links to nothing.
+    Zone(Arc<ZoneFile>),
+    /// It has none, and no errors.
+    Fleet(Arc<FleetFile>),
+}
+
+impl Parsed {
+    /// The apex of a zone file.
+    pub fn origin(&self) -> Option<&Name> {
+        match self {
+            Self::Zone(zone) => Some(&zone.origin),
+            Self::Fleet(_) => None,
+        }
+    }
+}
+
+/// A piece of the fleet as written.
+#[derive(Clone, Debug)]
+pub struct FleetFile {
+    pub(super) path: Arc<str>,
+    pub(super) shared: Shared,
+}
+
+impl FleetFile {
+    /// The path as shown to the operator.
+    pub fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+}
+
+/// The sections that may stand in either kind of file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared {
+    pub(super) pops: Vec<FleetPop>,
+    pub(super) checks: Vec<CheckModel>,
+    pub(super) services: Vec<services::ServiceText>,
+    pub(super) policies: Vec<PolicyModel>,
+}
+
+const FLEET: Keys = Keys { what: "a fleet file", known: &["pops", "checks", "services", "policies"], planned: &["views"] };
+
+/// Keys that only a zone file has: a file with one of them lost its `zone:`.
+const ZONE_ONLY: [&str; 5] = ["records", "soa", "ns", "ttl", "expect"];
+
+/// Reads one file. Everything wrong with it comes in file order; the first part is `None` when nothing of the file can be
+/// used.
+pub fn parse(source: &Source) -> (Option<Parsed>, Diagnostics) {
+    let mut sink = Sink::new(Arc::clone(&source.path));
+    let parsed = parse_into(source, &mut sink);
+    (parsed, sink.finish())
+}
+
+fn parse_into(source: &Source, sink: &mut Sink) -> Option<Parsed> {
+    let (root, whole) = read_root(source, sink)?;
+    let has_zone = matches!(&root, Node::Map(_, entries) if entries.iter().any(|(key, _)| key.text == "zone"));
+    if has_zone {
+        return zone::read(&root, whole, &source.path, sink).map(|zone| Parsed::Zone(Arc::new(zone)));
+    }
+    if !whole || lost_its_zone(&root, sink) {
+        return None;
+    }
+    let fields = Fields::open(&root, &FLEET, sink)?;
+    let shared = read_shared(&fields, sink);
+    let file = FleetFile { path: Arc::clone(&source.path), shared };
+    (!sink.has_errors()).then(|| Parsed::Fleet(Arc::new(file)))
+}
+
+/// The map a file holds, and whether it was read to its end.
+fn read_root<'a>(source: &'a Source, sink: &mut Sink) -> Option<(Node<'a>, bool)> {
+    let (root, whole) = read_tree(source, sink)?;
+    if root.is_none() {
+        sink.error_help(Position::FILE, "the file holds nothing", "to take a zone out of service, delete its file");
+    }
+    Some((root?, whole))
+}
+
+/// The map a file holds, or `Some(None)` when it holds nothing; `None` after any error in the YAML.
+pub(super) fn read_root_or_empty<'a>(source: &'a Source, sink: &mut Sink) -> Option<Option<Node<'a>>> {
+    read_tree(source, sink).filter(|(_, whole)| *whole).map(|(root, _)| root)
+}
+
+fn read_tree<'a>(source: &'a Source, sink: &mut Sink) -> Option<(Option<Node<'a>>, bool)> {
+    let document = yaml::read(&source.text);
+    for problem in document.problems {
+        match problem.help {
+            Some(help) => sink.error_help(problem.at, problem.message, help),
+            None => sink.error(problem.at, problem.message),
+        }
+    }
+    match document.root {
+        Some(root @ Node::Map(..)) => Some((Some(root), document.whole)),
+        _ if !document.whole => None,
+        Some(node) if !node.is_null() => {
+            sink.error_help(node.at(), "a file is a map of keys", "a zone file begins with `zone: example.com`");
+            None
+        }
+        _ => Some((None, true)),
+    }
+}
+
+fn lost_its_zone(root: &Node<'_>, sink: &mut Sink) -> bool {
+    let Node::Map(_, entries) = root else { return false };
+    let Some((key, _)) = entries.iter().find(|(key, _)| ZONE_ONLY.contains(&&*key.text)) else { return false };
+    let near = entries.iter().find(|(k, _)| !FLEET.known.contains(&&*k.text) && suggest(&k.text, ["zone"]).is_some());
+    match near {
+        Some((key, _)) => {
+            sink.error_help(key.at, format!("`{}` is not a key of a zone file", key.text), "did you mean `zone`?");
+        }
+        None => sink.error_help(
+            key.at,
+            format!("`{}` needs a `zone:` in the same file", key.text),
+            "begin the file with its zone, for example `zone: example.com`",
+        ),
+    }
+    true
+}
+
+pub(super) fn read_shared(fields: &Fields<'_, '_>, sink: &mut Sink) -> Shared {
+    Shared {
+        pops: fields.get("pops").map(|node| pops::read(node, sink)).unwrap_or_default(),
+        checks: fields.get("checks").map(|node| checks::read(node, sink)).unwrap_or_default(),
+        services: fields.get("services").map(|node| services::read(node, sink)).unwrap_or_default(),
+        policies: fields.get("policies").map(|node| pops::read_policies(node, sink)).unwrap_or_default(),
+    }
+}
+
+/// `NAME at FILE:LINE:COLUMN`, for messages that show a second place.
+pub(super) fn elsewhere(name: &str, location: &Location) -> String {
+    format!("`{name}` is already at {location}")
+}

@@ -1,0 +1,282 @@
+//! `records:` as written: owner names, RRsets, and what is steered.
+
+use std::collections::HashMap;
+
+use super::super::diagnostic::Location;
+use super::super::model::RecordModel;
+use super::super::reader::{Fields, Keys, Sink, Spot, entries, kind, one_or_more, quoted, suggest, text, unknown_key};
+use super::super::units::ttl;
+use super::super::yaml::{Node, Position, Text};
+use super::pops::count;
+use super::services::TtlsText;
+use crate::dns::{Name, RdataError, Type, rdata};
+
+const OWNER: Keys = Keys {
+    what: "an owner name",
+    known: &["ttl", "steer"],
+    planned: &["ALIAS", "alias", "reflect", "geo", "weight", "sticky", "on_empty"],
+};
+const RRSET: Keys = Keys { what: "an RRset", known: &["ttl", "values"], planned: &["comment"] };
+const STEER: Keys = Keys {
+    what: "`steer`",
+    known: &["service", "policy", "count", "ttl"],
+    planned: &["families", "skip", "fallback", "on_empty", "ecs", "sticky"],
+};
+
+/// Types that signing makes, and nobody writes.
+const SIGNED: [Type; 4] = [Type::RRSIG, Type::NSEC, Type::NSEC3, Type::NSEC3PARAM];
+
+/// A steered owner name whose service and policy are still names.
+#[derive(Clone, Debug)]
+pub(crate) struct SteerText {
+    pub(crate) owner: Name,
+    pub(crate) service: Spot,
+    pub(crate) policy: Option<Spot>,
+    pub(crate) count: Option<u8>,
+    pub(crate) ttls: TtlsText,
+    pub(crate) location: Location,
+}
+
+/// What `records:` holds.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) records: Vec<RecordModel>,
+    pub(super) steers: Vec<SteerText>,
+}
+
+pub(super) fn read(node: &Node<'_>, origin: &Name, zone_ttl: u32, sink: &mut Sink) -> Records {
+    let mut reader = Reader {
+        origin,
+        // What a name becomes whose final dot was forgotten.
+        doubled: Name::parse(origin.to_string().trim_end_matches('.'), Some(origin)).ok(),
+        zone_ttl,
+        owners: HashMap::new(),
+        out: Records::default(),
+        sink,
+    };
+    for (key, value) in entries(node, "`records`", reader.sink).unwrap_or_default() {
+        reader.owner(key, value);
+    }
+    reader.out
+}
+
+/// A finding about the data of a record.
+pub(super) fn rdata_error(at: Position, error: RdataError, sink: &mut Sink) {
+    match error.help {
+        Some(help) => sink.error_help(at, error.message, help),
+        None => sink.error(at, error.message),
+    }
+}
+
+struct Reader<'r> {
+    origin: &'r Name,
+    doubled: Option<Name>,
+    zone_ttl: u32,
+    owners: HashMap<Name, Position>,
+    out: Records,
+    sink: &'r mut Sink,
+}
+
+/// An RRset's type, and where it is written.
+type Written = (Type, Position);
+
+impl Reader<'_> {
+    fn owner(&mut self, key: &Text<'_>, value: &Node<'_>) {
+        let owner = match Name::parse(&key.text, Some(self.origin)) {
+            Ok(owner) => owner,
+            Err(error) => return self.sink.error(key.at, error.to_string()),
+        };
+        if !owner.is_at_or_under(self.origin) {
+            let help = "names are relative to the zone unless they end in a dot; another zone has a file of its own";
+            return self.sink.error_help(key.at, format!("`{}` is not in zone `{}`", key.text, self.origin), help);
+        }
+        self.forgotten_dot(&key.text, &owner, key.at);
+        if let Some(first) = self.owners.insert(owner.clone(), key.at) {
+            let message = format!("`{owner}` is written twice, first at line {}, column {}", first.line, first.column);
+            return self.sink.error_help(key.at, message, "letters of names have no case; join the two");
+        }
+        let Node::Map(_, entries) = value else {
+            let example = match value {
+                Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv4Addr>().is_ok() => format!("{{A: {}}}", t.text),
+                Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv6Addr>().is_ok() => format!("{{AAAA: \"{}\"}}", t.text),
+                _ => "{A: 192.0.2.1}".to_owned(),
+            };
+            let message = format!("`{}` is a map of types and `steer`, not {}", key.text, kind(value));
+            return self.sink.error_help(value.at(), message, format!("for example `{}: {example}`", shown(key)));
+        };
+        let owner_ttl = entries.iter().find(|(k, _)| k.text == "ttl").and_then(|(_, node)| ttl(node, "`ttl`", self.sink));
+        let owner_ttl = owner_ttl.unwrap_or(self.zone_ttl);
+        let mut types: Vec<Written> = Vec::with_capacity(entries.len());
+        let mut steered = false;
+        for (key, node) in entries {
+            match &*key.text {
+                "ttl" => {}
+                "steer" => {
+                    steered = true;
+                    self.steer(&owner, key.at, node);
+                }
+                _ => {
+                    if let Some(rtype) = self.record_type(key)
+                        && self.may_stand(&owner, rtype, key.at)
+                    {
+                        if types.iter().any(|(t, _)| *t == rtype) {
+                            self.sink.error(key.at, format!("`{rtype}` is written twice here"));
+                        }
+                        types.push((rtype, key.at));
+                        self.rrset(&owner, rtype, owner_ttl, node);
+                    }
+                }
+            }
+        }
+        self.together(&owner, &types, steered);
+    }
+
+    fn record_type(&mut self, key: &Text<'_>) -> Option<Type> {
+        let written = &*key.text;
+        let upper = written.to_ascii_uppercase();
+        let planned = OWNER.planned.contains(&written);
+        match Type::parse(written) {
+            _ if planned => unknown_key(key, &OWNER, self.sink),
+            Some(rtype) if written == upper => return Some(rtype),
+            Some(_) => {
+                let help = format!("did you mean `{upper}`? types are written in capitals");
+                self.sink.error_help(key.at, format!("`{written}` is not a key of an owner name"), help);
+            }
+            None => {
+                const ACCEPTED: &str = "accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
+                let near = suggest(written, OWNER.known.iter().copied().chain(Type::mnemonics()));
+                let help = near.map_or_else(|| ACCEPTED.to_owned(), |near| format!("did you mean `{near}`? {ACCEPTED}"));
+                self.sink.error_help(key.at, format!("`{written}` is not a type, nor a key of an owner name"), help);
+            }
+        }
+        None
+    }
+
+    fn may_stand(&mut self, owner: &Name, rtype: Type, at: Position) -> bool {
+        let (message, help) = if rtype == Type::SOA {
+            ("the SOA is not written under `records`".to_owned(), "its fields are keys of `soa:`, beside `zone:`")
+        } else if rtype == Type::NS && owner == self.origin {
+            ("the zone's name servers are not written under `records`".to_owned(), "name them in `ns:`, beside `zone:`")
+        } else if SIGNED.contains(&rtype) {
+            (format!("`{rtype}` comes with signing, which is planned, not in this version"), "leave it out")
+        } else if !rtype.is_data() {
+            (format!("`{rtype}` is asked for, never written in a zone"), "leave it out")
+        } else {
+            return true;
+        };
+        self.sink.error_help(at, message, help);
+        false
+    }
+
+    fn rrset(&mut self, owner: &Name, rtype: Type, owner_ttl: u32, node: &Node<'_>) {
+        let mut seconds = owner_ttl;
+        let mut values = Some(node);
+        if let Node::Map(..) = node {
+            let Some(fields) = Fields::open(node, &RRSET, self.sink) else { return };
+            seconds = fields.get("ttl").and_then(|node| ttl(node, "`ttl`", self.sink)).unwrap_or(owner_ttl);
+            values = fields.get("values");
+        }
+        let what = format!("`{rtype}`");
+        let items = match values {
+            Some(node) => one_or_more(node, &what, self.sink),
+            None => Some(&[][..]),
+        };
+        let Some(items) = items else { return };
+        if items.is_empty() {
+            self.sink.error_help(node.at(), format!("{what} has no values"), "write one, or leave the type out");
+        }
+        if matches!(rtype, Type::CNAME | Type::DNAME) && items.len() > 1 {
+            self.sink.error(node.at(), format!("a name has at most one {what}, not {}", items.len()));
+        }
+        let first = self.out.records.len();
+        for item in items {
+            let Some(written) = text(item, &what, self.sink) else { continue };
+            let rdata = match rdata::parse(rtype, written, self.origin) {
+                Ok(rdata) => rdata,
+                Err(error) => {
+                    rdata_error(item.at(), error, self.sink);
+                    continue;
+                }
+            };
+            if let Some(target) = rdata.target(rtype) {
+                self.forgotten_dot(written, &target, item.at());
+            }
+            if self.out.records[first..].iter().any(|r| r.rdata == rdata) {
+                let message = format!("`{written}` is written twice");
+                self.sink.warn_help(item.at(), message, "an RRset holds each value once (RFC 2181 §5)");
+                continue;
+            }
+            let location = self.sink.location(item.at());
+            self.out.records.push(RecordModel { owner: owner.clone(), rtype, ttl: seconds, rdata, location });
+        }
+    }
+
+    /// `www.example.com` in zone `example.com`, meant as `www.example.com.`
+    fn forgotten_dot(&mut self, written: &str, name: &Name, at: Position) {
+        if let Some(doubled) = &self.doubled
+            && name.is_at_or_under(doubled)
+        {
+            let help = "names are relative to the zone: end it in a dot, or leave the zone's name out";
+            self.sink.warn_help(at, format!("`{written}` is read as `{name}`"), help);
+        }
+    }
+
+    fn steer(&mut self, owner: &Name, at: Position, node: &Node<'_>) {
+        let mut steer = SteerText {
+            owner: owner.clone(),
+            service: Spot { text: String::new(), location: self.sink.location(at) },
+            policy: None,
+            count: None,
+            ttls: TtlsText::default(),
+            location: self.sink.location(at),
+        };
+        if let Node::Map(map_at, _) = node {
+            let Some(fields) = Fields::open(node, &STEER, self.sink) else { return };
+            let Some(service) = fields.get("service") else {
+                let help = "for example `steer: {service: web, policy: nearest}`";
+                return self.sink.error_help(*map_at, "`steer` does not say which `service`", help);
+            };
+            steer.policy = fields.get("policy").and_then(|node| Spot::read(node, "`policy`", self.sink));
+            steer.count = fields.get("count").and_then(|node| count(node, self.sink));
+            steer.ttls = fields.get("ttl").map(|node| TtlsText::read(node, self.sink)).unwrap_or_default();
+            let Some(service) = Spot::read(service, "`service`", self.sink) else { return };
+            steer.service = service;
+        } else {
+            let Some(service) = Spot::read(node, "`steer`", self.sink) else { return };
+            steer.service = service;
+        }
+        self.out.steers.push(steer);
+    }
+
+    /// What may not stand side by side at one name.
+    fn together(&mut self, owner: &Name, types: &[Written], steered: bool) {
+        let find = |wanted: Type| types.iter().find(|(t, _)| *t == wanted).map(|(_, at)| *at);
+        if let Some(at) = find(Type::CNAME) {
+            let others: Vec<String> = types.iter().filter(|(t, _)| *t != Type::CNAME).map(|(t, _)| t.to_string()).collect();
+            if owner == self.origin {
+                let help = "write addresses or `steer` here; `ALIAS` is planned";
+                self.sink.error_help(at, "the apex has SOA and NS, and cannot be a `CNAME` as well", help);
+            } else if steered {
+                self.sink.error_help(at, "`CNAME` cannot stand beside `steer`", "keep one of the two");
+            } else if !others.is_empty() {
+                let message = format!("`CNAME` cannot stand beside {}", quoted(&others));
+                self.sink.error_help(at, message, "a name is an alias or has data of its own (RFC 2181 §10.1)");
+            }
+        }
+        if let Some(at) = find(Type::DNAME)
+            && steered
+        {
+            self.sink.error_help(at, "`DNAME` cannot stand beside `steer`", "keep one of the two");
+        }
+        for (rtype, at) in types {
+            if steered && matches!(*rtype, Type::A | Type::AAAA) {
+                let message = format!("`{rtype}` beside `steer` (the `on_empty` set) is planned, not in this version");
+                self.sink.error_help(*at, message, "keep one of the two");
+            }
+        }
+    }
+}
+
+fn shown(key: &Text<'_>) -> String {
+    if key.plain { key.text.to_string() } else { format!("\"{}\"", key.text) }
+}

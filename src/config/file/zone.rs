@@ -1,0 +1,287 @@
+//! A zone file as written: apex, SOA, name servers, records and assertions.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::super::diagnostic::Location;
+use super::super::model::{Expect, RecordModel, SoaModel};
+use super::super::reader::{Fields, Keys, Sink, Spot, integer, kind, one_or_more, spots, text};
+use super::super::units::ttl;
+use super::super::yaml::{Node, Position};
+use super::records::{self, SteerText};
+use super::{Shared, read_shared};
+use crate::dns::{Name, Type, rdata};
+use crate::net::Block;
+
+/// TTL of RRsets where neither RRset, owner nor zone has one.
+const DEFAULT_TTL: u32 = 3600;
+/// REFRESH, RETRY, EXPIRE and MINIMUM where none are written: RIPE-203's proportions, with negative answers kept short
+/// because names appear by editing a file.
+const SOA_DEFAULTS: (u32, u32, u32, u32) = (7200, 1800, 1_209_600, 300);
+
+const ZONE: Keys = Keys {
+    what: "a zone file",
+    known: &["zone", "ttl", "soa", "ns", "records", "expect", "pops", "checks", "services", "policies"],
+    planned: &["zonefile", "dnssec", "transfer", "notify", "update", "tsig", "views", "view", "ecs", "catalog"],
+};
+const SOA: Keys = Keys {
+    what: "`soa`",
+    known: &["mname", "rname", "ttl", "refresh", "retry", "expire", "minimum", "serial"],
+    planned: &[],
+};
+const NS: Keys = Keys { what: "`ns`", known: &["ttl", "names"], planned: &[] };
+const EXPECT: Keys = Keys {
+    what: "an assertion",
+    known: &["name", "client", "assume", "pop"],
+    planned: &["pops", "country", "asn", "answer", "scope", "ttl", "resolver"],
+};
+const ASSUME: Keys = Keys { what: "`assume`", known: &["down"], planned: &["drain", "up"] };
+
+/// A zone file, read: what it says by itself, with references to PoPs, services and policies still names.
+#[derive(Clone, Debug)]
+pub struct ZoneFile {
+    pub(in super::super) path: Arc<str>,
+    pub(in super::super) origin: Name,
+    pub(in super::super) location: Location,
+    /// `None` when the file has errors.
+    pub(in super::super) contents: Option<Contents>,
+}
+
+impl ZoneFile {
+    /// The path as shown to the operator.
+    pub fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    /// The apex.
+    pub fn origin(&self) -> &Name {
+        &self.origin
+    }
+
+    /// Where `zone:` is written.
+    pub fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// Whether the file has no errors of its own.
+    pub fn is_good(&self) -> bool {
+        self.contents.is_some()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(in super::super) struct Contents {
+    pub(in super::super) serial: Option<u32>,
+    pub(in super::super) soa: SoaModel,
+    pub(in super::super) records: Vec<RecordModel>,
+    pub(in super::super) steers: Vec<SteerText>,
+    pub(in super::super) expects: Vec<ExpectText>,
+    pub(in super::super) shared: Shared,
+}
+
+/// An assertion, and where the PoPs it names are written.
+#[derive(Clone, Debug)]
+pub(in super::super) struct ExpectText {
+    pub(in super::super) expect: Expect,
+    pub(in super::super) pops: Vec<Spot>,
+}
+
+pub(super) fn read(root: &Node<'_>, whole: bool, path: &Arc<str>, sink: &mut Sink) -> Option<ZoneFile> {
+    if !whole {
+        // The syntax error is told; all that is wanted is whose last good version to keep.
+        let Node::Map(_, entries) = root else { return None };
+        let (_, node) = entries.iter().find(|(key, _)| key.text == "zone")?;
+        let mut unheard = Sink::new(Arc::clone(path));
+        let origin = apex(node, &mut unheard)?;
+        return Some(ZoneFile { path: Arc::clone(path), origin, location: sink.location(node.at()), contents: None });
+    }
+    let fields = Fields::open(root, &ZONE, sink)?;
+    let node = fields.get("zone")?;
+    let origin = apex(node, sink)?;
+    let location = sink.location(node.at());
+    let contents = contents(&fields, &origin, node.at(), sink);
+    let contents = contents.filter(|_| !sink.has_errors());
+    Some(ZoneFile { path: Arc::clone(path), origin, location, contents })
+}
+
+fn apex(node: &Node<'_>, sink: &mut Sink) -> Option<Name> {
+    let written = text(node, "`zone`", sink)?;
+    match Name::parse(written, Some(&Name::root())) {
+        Ok(name) if name.is_root() => sink.error(node.at(), "the root zone is not served"),
+        Ok(name) if name.is_wildcard() => sink.error(node.at(), format!("`{written}` is a wildcard, not a zone")),
+        Ok(name) => return Some(name),
+        Err(error) => sink.error(node.at(), error.to_string()),
+    }
+    None
+}
+
+fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, sink: &mut Sink) -> Option<Contents> {
+    let zone_ttl = fields.get("ttl").and_then(|node| ttl(node, "`ttl`", sink)).unwrap_or(DEFAULT_TTL);
+    let ns = name_servers(fields.get("ns"), origin, zone_ttl, at, sink);
+    let (soa, serial) = soa(fields.get("soa"), origin, zone_ttl, ns.first(), sink);
+    let written = fields.get("records").map(|node| records::read(node, origin, zone_ttl, sink)).unwrap_or_default();
+    missing_addresses(&ns, &written, origin, sink);
+    let expects = fields.get("expect").map(|node| expects(node, origin, sink)).unwrap_or_default();
+    let shared = read_shared(fields, sink);
+    let mut records = ns;
+    records.extend(written.records);
+    records.sort_by_key(|r| (r.location.line, r.location.column));
+    Some(Contents { serial, soa: soa?, records, steers: written.steers, expects, shared })
+}
+
+fn name_servers(node: Option<&Node<'_>>, origin: &Name, zone_ttl: u32, at: Position, sink: &mut Sink) -> Vec<RecordModel> {
+    const HELP: &str = "name the servers of the zone: `ns: [ns1, ns2]`, with addresses for both under `records`";
+    let Some(node) = node else {
+        sink.error_help(at, "the zone has no `ns`", HELP);
+        return Vec::new();
+    };
+    let mut names = Some(node);
+    let mut seconds = zone_ttl;
+    if let Node::Map(..) = node {
+        let Some(fields) = Fields::open(node, &NS, sink) else { return Vec::new() };
+        seconds = fields.get("ttl").and_then(|node| ttl(node, "`ttl`", sink)).unwrap_or(zone_ttl);
+        names = fields.get("names");
+    }
+    let items = match names {
+        Some(node) => one_or_more(node, "`ns`", sink).unwrap_or_default(),
+        None => &[],
+    };
+    if items.is_empty() && !names.is_some_and(Node::is_null) {
+        sink.error_help(node.at(), "`ns` names no server", HELP);
+    }
+    let mut servers: Vec<RecordModel> = Vec::new();
+    for item in items {
+        let Some(written) = text(item, "a name server", sink) else { continue };
+        match rdata::parse(Type::NS, written, origin) {
+            Ok(rdata) if servers.iter().any(|r| r.rdata == rdata) => {
+                sink.error(item.at(), format!("name server `{written}` is written twice"));
+            }
+            Ok(rdata) => {
+                let location = sink.location(item.at());
+                servers.push(RecordModel { owner: origin.clone(), rtype: Type::NS, ttl: seconds, rdata, location });
+            }
+            Err(error) => records::rdata_error(item.at(), error, sink),
+        }
+    }
+    servers
+}
+
+fn soa(
+    node: Option<&Node<'_>>,
+    origin: &Name,
+    zone_ttl: u32,
+    first_server: Option<&RecordModel>,
+    sink: &mut Sink,
+) -> (Option<SoaModel>, Option<u32>) {
+    let fields = node.and_then(|node| Fields::open(node, &SOA, sink));
+    let get = |key: &str| fields.and_then(|fields| fields.get(key));
+    let mname = match get("mname") {
+        Some(node) => name(node, "`mname`", origin, sink),
+        // Without any server there is an error already.
+        None => Some(first_server.and_then(|r| r.rdata.target(Type::NS)).unwrap_or_else(|| origin.clone())),
+    };
+    let rname = match get("rname") {
+        Some(node) => mailbox(node, origin, sink),
+        None => origin.child(b"hostmaster").or_else(|| Some(origin.clone())),
+    };
+    let (refresh, retry, expire, minimum) = SOA_DEFAULTS;
+    let mut seconds = |key: &str, default: u32| match get(key) {
+        Some(node) => ttl(node, &format!("`{key}`"), sink).unwrap_or(default),
+        None => default,
+    };
+    let (ttl, refresh, retry) = (seconds("ttl", zone_ttl), seconds("refresh", refresh), seconds("retry", retry));
+    let (expire, minimum) = (seconds("expire", expire), seconds("minimum", minimum));
+    let serial = get("serial").and_then(|node| integer(node, "`serial`", &(0..=u32::MAX), sink));
+    let soa = mname
+        .zip(rname)
+        .map(|(mname, rname)| SoaModel { mname, rname, ttl, refresh, retry, expire, minimum });
+    (soa, serial)
+}
+
+fn name(node: &Node<'_>, what: &str, origin: &Name, sink: &mut Sink) -> Option<Name> {
+    let written = text(node, what, sink)?;
+    Name::parse(written, Some(origin)).map_err(|error| sink.error(node.at(), error.to_string())).ok()
+}
+
+fn mailbox(node: &Node<'_>, origin: &Name, sink: &mut Sink) -> Option<Name> {
+    let written = text(node, "`rname`", sink)?;
+    if let Some((user, domain)) = written.split_once('@')
+        && !user.is_empty()
+    {
+        let help = format!(
+            "DNS writes a mailbox as a name: did you mean `{}.{}.`?",
+            user.replace('.', "\\."),
+            domain.trim_end_matches('.')
+        );
+        sink.error_help(node.at(), format!("`rname` cannot be `{written}`"), help);
+        return None;
+    }
+    name(node, "`rname`", origin, sink)
+}
+
+/// A server below the apex is found by its address in this zone and nowhere else.
+fn missing_addresses(servers: &[RecordModel], written: &records::Records, origin: &Name, sink: &mut Sink) {
+    let inside: Vec<(Name, &RecordModel)> = servers
+        .iter()
+        .filter_map(|r| r.rdata.target(Type::NS).map(|target| (target, r)))
+        .filter(|(target, _)| target.is_at_or_under(origin))
+        .collect();
+    if inside.is_empty() {
+        return;
+    }
+    let is_address = |r: &&RecordModel| r.rtype == Type::A || r.rtype == Type::AAAA;
+    let mut with_address: HashSet<&Name> = written.records.iter().filter(is_address).map(|r| &r.owner).collect();
+    with_address.extend(written.steers.iter().map(|s| &s.owner));
+    for (target, server) in inside {
+        if !with_address.contains(&target) {
+            let help = "write its `A` or `AAAA` under `records`, or end the name in a dot when it lies elsewhere";
+            sink.warn_at(&server.location, format!("name server `{target}` has no address in this zone"), help);
+        }
+    }
+}
+
+fn expects(node: &Node<'_>, origin: &Name, sink: &mut Sink) -> Vec<ExpectText> {
+    const HELP: &str = "one line each: `- {name: www, client: 192.0.2.1, pop: fra}`";
+    let items = match node {
+        Node::List(_, items) => items.as_slice(),
+        node if node.is_null() => &[],
+        node => {
+            sink.error_help(node.at(), format!("`expect` is a list of assertions, not {}", kind(node)), HELP);
+            &[]
+        }
+    };
+    items.iter().filter_map(|item| expect(item, origin, sink)).collect()
+}
+
+fn expect(node: &Node<'_>, origin: &Name, sink: &mut Sink) -> Option<ExpectText> {
+    let fields = Fields::open(node, &EXPECT, sink)?;
+    let missing: Vec<&str> = ["name", "client", "pop"].into_iter().filter(|key| fields.get(key).is_none()).collect();
+    for key in &missing {
+        let help = "for example `{name: www, client: 192.0.2.1, pop: fra}`";
+        sink.error_help(node.at(), format!("this assertion has no `{key}`"), help);
+    }
+    let asked = fields.get("name").and_then(|node| name(node, "`name`", origin, sink));
+    if let Some(asked) = &asked
+        && !asked.is_at_or_under(origin)
+    {
+        sink.error(node.at(), format!("`{asked}` is not in this zone"));
+    }
+    let client = fields.get("client").and_then(|node| {
+        let written = text(node, "`client`", sink)?;
+        Block::parse(written).map_err(|message| sink.error(node.at(), message)).ok()
+    });
+    let pop = fields.get("pop").and_then(|node| Spot::read(node, "`pop`", sink));
+    let assume = fields.get("assume").and_then(|node| Fields::open(node, &ASSUME, sink));
+    let down = assume.and_then(|assume| assume.get("down")).and_then(|node| spots(node, "`down`", sink)).unwrap_or_default();
+    let pop = pop?;
+    let expect = Expect {
+        name: asked?,
+        client: client?,
+        assume_down: down.iter().map(|spot| spot.text.clone()).collect(),
+        pop: pop.text.clone(),
+        location: sink.location(node.at()),
+    };
+    let mut pops = down;
+    pops.push(pop);
+    Some(ExpectText { expect, pops })
+}

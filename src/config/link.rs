@@ -1,0 +1,423 @@
+//! Files together: names of PoPs, checks, services and policies become what they stand for.
+
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostics, Location};
+use super::file::checks::{Probe, documentation, forbidden};
+use super::file::pops::{BUILT_IN, MAX_POPS, PLANNED_POLICIES};
+use super::file::records::SteerText;
+use super::file::services::{AddressText, MemberText, ServiceText};
+use super::file::zone::{Contents, ExpectText};
+use super::file::{FleetFile, Shared, ZoneFile, elsewhere};
+use super::model::{
+    AddressModel, CheckModel, Expect, Fleet, FleetPop, MemberModel, PolicyModel, ServiceModel, SteerModel, ZoneModel,
+};
+use super::reader::{Sink, Spot, quoted, suggest};
+use crate::health::Target;
+use crate::steering::{Policy, Rank};
+
+/// Joins the pieces of the fleet, in the order given. `None` when there are errors.
+pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
+    let file = files.first().map_or_else(|| Arc::from("the fleet"), |file| Arc::clone(&file.path));
+    let mut sink = Sink::new(file);
+    let mut fleet = Fleet {
+        pops: join(files, |s| &s.pops, |p| (&p.pop.name, &p.location), &mut sink),
+        services: Vec::new(),
+        checks: join(files, |s| &s.checks, |c| (&c.name, &c.location), &mut sink),
+        policies: join(files, |s| &s.policies, |p| (&p.policy.name, &p.location), &mut sink),
+    };
+    if let Some(pop) = fleet.pops.get(MAX_POPS) {
+        sink.error_at(&pop.location, format!("more than {MAX_POPS} PoPs in all files"), "a fleet has at most that many");
+    }
+    let services = join(files, |s| &s.services, |s| (&s.name, &s.location), &mut sink);
+    let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()]);
+    let linked: Vec<Arc<ServiceModel>> = services.iter().filter_map(|s| scope.service(s, &mut sink)).map(Arc::new).collect();
+    fleet.services = linked;
+    let good = !sink.has_errors();
+    (good.then_some(fleet), sink.finish())
+}
+
+/// Everything of one kind in all files; the same name twice is an error.
+fn join<T: Clone>(
+    files: &[Arc<FleetFile>],
+    section: impl Fn(&Shared) -> &Vec<T>,
+    named: impl Fn(&T) -> (&String, &Location),
+    sink: &mut Sink,
+) -> Vec<T> {
+    let mut first: HashMap<&String, &Location> = HashMap::new();
+    let mut all = Vec::new();
+    for item in files.iter().flat_map(|file| section(&file.shared)) {
+        let (name, location) = named(item);
+        if let Some(place) = first.get(name) {
+            sink.error_at(location, elsewhere(name, place), "names are shared by all fleet files: take another, or delete one");
+        } else {
+            first.insert(name, location);
+            all.push(item.clone());
+        }
+    }
+    all
+}
+
+/// Warnings that only all files together can tell: checks of the fleet that no service uses.
+pub fn unused(fleet_files: &[Arc<FleetFile>], zones: &[Arc<ZoneFile>]) -> Diagnostics {
+    let mut used: HashSet<&str> = HashSet::new();
+    let shared = fleet_files.iter().map(|file| &file.shared);
+    let private = zones.iter().filter_map(|zone| zone.contents.as_ref()).map(|contents| &contents.shared);
+    for service in shared.chain(private).flat_map(|shared| &shared.services) {
+        used.extend(checks_of(service));
+    }
+    let file = fleet_files.first().map_or_else(|| Arc::from("the fleet"), |file| Arc::clone(&file.path));
+    let mut sink = Sink::new(file);
+    for check in fleet_files.iter().flat_map(|file| &file.shared.checks) {
+        warn_unused(check, &used, &mut sink);
+    }
+    sink.finish()
+}
+
+fn warn_unused(check: &CheckModel, used: &HashSet<&str>, sink: &mut Sink) {
+    if !used.contains(check.name.as_str()) {
+        let help = "name it in `checks` of a service, or delete it";
+        sink.warn_at(&check.location, format!("no service uses check `{}`", check.name), help);
+    }
+}
+
+fn checks_of(service: &ServiceText) -> impl Iterator<Item = &str> {
+    let of_members = service.members.iter().flat_map(|m| {
+        m.checks.iter().flatten().chain(m.addresses.iter().flat_map(|a| a.checks.iter().flatten()))
+    });
+    service.checks.iter().chain(of_members).map(|spot| spot.text.as_str())
+}
+
+/// Resolves a zone against the fleet. `None` when there are errors, here or in the file itself.
+pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnostics) {
+    let Some(contents) = &zone.contents else { return (None, Diagnostics::default()) };
+    let mut sink = Sink::new(Arc::clone(&zone.path));
+    refuse_shadows(&contents.shared, fleet, &mut sink);
+    let services = private_services(contents, fleet, &mut sink);
+    let names = Names { contents, fleet, services: &services };
+    let mut memo = HashMap::new();
+    let steers = contents.steers.iter().filter_map(|steer| names.steer(steer, &mut memo, &mut sink)).collect();
+    let expects = contents.expects.iter().filter_map(|expect| names.expect(expect, &mut sink)).collect();
+    let model = ZoneModel {
+        apex: zone.origin.clone(),
+        location: zone.location.clone(),
+        serial: contents.serial,
+        soa: contents.soa.clone(),
+        records: contents.records.clone(),
+        steers,
+        expects,
+    };
+    let good = !sink.has_errors();
+    (good.then_some(model), sink.finish())
+}
+
+fn refuse_shadows(own: &Shared, fleet: &Fleet, sink: &mut Sink) {
+    const HELP: &str = "names in a zone file are its own and cannot replace the fleet's: take another";
+    let mut refuse = |name: &str, location: &Location, shared: Option<&Location>| {
+        if let Some(place) = shared {
+            sink.error_at(location, elsewhere(name, place), HELP);
+        }
+    };
+    for own in &own.pops {
+        let shared = fleet.pops.iter().find(|p| p.pop.name == own.pop.name);
+        refuse(&own.pop.name, &own.location, shared.map(|p| &p.location));
+    }
+    for own in &own.checks {
+        refuse(&own.name, &own.location, fleet.checks.iter().find(|c| c.name == own.name).map(|c| &c.location));
+    }
+    for own in &own.services {
+        refuse(&own.name, &own.location, fleet.services.iter().find(|s| s.name == own.name).map(|s| &s.location));
+    }
+    for own in &own.policies {
+        let shared = fleet.policies.iter().find(|p| p.policy.name == own.policy.name);
+        refuse(&own.policy.name, &own.location, shared.map(|p| &p.location));
+    }
+}
+
+fn private_services(contents: &Contents, fleet: &Fleet, sink: &mut Sink) -> Vec<Arc<ServiceModel>> {
+    let own = &contents.shared;
+    let used = own.services.iter().flat_map(checks_of).collect();
+    for check in &own.checks {
+        warn_unused(check, &used, sink);
+    }
+    if own.services.is_empty() {
+        return Vec::new();
+    }
+    let scope = Scope::new([&fleet.pops, &own.pops], [&fleet.checks, &own.checks], [&fleet.policies, &own.policies]);
+    own.services.iter().filter_map(|service| scope.service(service, sink)).map(Arc::new).collect()
+}
+
+/// What the names in a zone's records and assertions can mean.
+struct Names<'n> {
+    contents: &'n Contents,
+    fleet: &'n Fleet,
+    /// The zone's own.
+    services: &'n [Arc<ServiceModel>],
+}
+
+impl<'n> Names<'n> {
+    fn service(&self, name: &str) -> Option<&'n Arc<ServiceModel>> {
+        self.services.iter().chain(&self.fleet.services).find(|service| service.name == name)
+    }
+
+    fn steer(
+        &self,
+        steer: &'n SteerText,
+        memo: &mut HashMap<&'n str, Option<&'n Arc<ServiceModel>>>,
+        sink: &mut Sink,
+    ) -> Option<SteerModel> {
+        let name = steer.service.text.as_str();
+        let policy = match &steer.policy {
+            Some(spot) => policy(spot, self.contents.shared.policies.iter().chain(&self.fleet.policies), sink),
+            None => None,
+        };
+        let Some(service) = *memo.entry(name).or_insert_with(|| self.service(name)) else {
+            // A service of this zone that has errors has told them.
+            let own = self.contents.shared.services.iter().map(|s| s.name.as_str());
+            if !own.clone().any(|own| own == name) {
+                let shared = self.fleet.services.iter().map(|s| s.name.as_str());
+                undefined("service", &steer.service, own.chain(shared), "", sink);
+            }
+            return None;
+        };
+        if steer.policy.is_some() && policy.is_none() {
+            return None;
+        }
+        if let Some(policy) = &policy
+            && policy.rank == Rank::Distance
+            && service.policy.rank != Rank::Distance
+        {
+            warn_without_place(&steer.location, policy, service, sink);
+        }
+        let mut policy = policy.unwrap_or_else(|| service.policy.clone());
+        policy.count = steer.count.unwrap_or(policy.count);
+        Some(SteerModel {
+            owner: steer.owner.clone(),
+            service: Arc::clone(service),
+            policy,
+            ttls: steer.ttls.over(service.ttls),
+            location: steer.location.clone(),
+        })
+    }
+
+    fn expect(&self, text: &ExpectText, sink: &mut Sink) -> Option<Expect> {
+        let steer = self.contents.steers.iter().find(|steer| steer.owner == text.expect.name);
+        let service = steer.and_then(|steer| self.service(&steer.service.text));
+        let mut good = true;
+        for spot in &text.pops {
+            let all = self.fleet.pops.iter().chain(&self.contents.shared.pops);
+            if !all.clone().any(|p| p.pop.name == spot.text) {
+                undefined("PoP", spot, all.map(|p| p.pop.name.as_str()), "", sink);
+                good = false;
+            } else if let Some(service) = service
+                && !service.members.iter().any(|m| m.pop.name == spot.text)
+            {
+                let help = format!("its PoPs: {}", quoted(service.members.iter().map(|m| &m.pop.name)));
+                sink.error_at(&spot.location, format!("service `{}` is not at PoP `{}`", service.name, spot.text), help);
+                good = false;
+            }
+        }
+        good.then(|| text.expect.clone())
+    }
+}
+
+/// What the names in a service can mean.
+struct Scope<'s> {
+    pops: HashMap<&'s str, &'s FleetPop>,
+    checks: HashMap<&'s str, &'s CheckModel>,
+    policies: Vec<&'s PolicyModel>,
+}
+
+impl<'s> Scope<'s> {
+    fn new<const N: usize>(
+        pops: [&'s [FleetPop]; N],
+        checks: [&'s [CheckModel]; N],
+        policies: [&'s [PolicyModel]; N],
+    ) -> Self {
+        Self {
+            pops: pops.into_iter().flatten().map(|p| (p.pop.name.as_str(), p)).collect(),
+            checks: checks.into_iter().flatten().map(|c| (c.name.as_str(), c)).collect(),
+            policies: policies.into_iter().flatten().collect(),
+        }
+    }
+
+    fn service(&self, text: &ServiceText, sink: &mut Sink) -> Option<ServiceModel> {
+        let mut linker = ServiceLinker { scope: self, text, without_port: HashSet::new(), documentation: Vec::new() };
+        let service_checks = linker.checks(&text.checks, sink);
+        let members: Vec<MemberModel> =
+            text.members.iter().filter_map(|member| linker.member(member, &service_checks, sink)).collect();
+        linker.warn_documentation(sink);
+        warn_same_address(text, sink);
+        let policy = match &text.policy {
+            Some(spot) => policy(spot, self.policies.iter().copied(), sink)?,
+            None => Policy::built_in("nearest")?,
+        };
+        let service = ServiceModel {
+            name: text.name.clone(),
+            location: text.location.clone(),
+            members,
+            policy,
+            ttls: text.ttls,
+            min_up: text.min_up,
+        };
+        if service.policy.rank == Rank::Distance {
+            warn_without_place(&text.location, &service.policy, &service, sink);
+        }
+        (!service.members.is_empty()).then_some(service)
+    }
+}
+
+struct ServiceLinker<'l> {
+    scope: &'l Scope<'l>,
+    text: &'l ServiceText,
+    /// Checks whose missing port was told.
+    without_port: HashSet<&'l str>,
+    /// Addresses of the documentation that would be probed.
+    documentation: Vec<(IpAddr, Location)>,
+}
+
+impl<'l> ServiceLinker<'l> {
+    fn checks(&self, spots: &[Spot], sink: &mut Sink) -> Vec<&'l CheckModel> {
+        let mut found: Vec<&'l CheckModel> = Vec::with_capacity(spots.len());
+        for spot in spots {
+            match self.scope.checks.get(spot.text.as_str()) {
+                Some(check) if found.iter().any(|c| c.name == check.name) => {
+                    sink.error_at(&spot.location, format!("check `{}` is named twice", spot.text), "keep one of the two");
+                }
+                Some(check) => found.push(check),
+                None => undefined("check", spot, self.scope.checks.keys().copied(), "", sink),
+            }
+        }
+        found
+    }
+
+    fn member(&mut self, text: &'l MemberText, inherited: &[&'l CheckModel], sink: &mut Sink) -> Option<MemberModel> {
+        let pop = self.scope.pops.get(text.pop.text.as_str());
+        if pop.is_none() {
+            undefined("PoP", &text.pop, self.scope.pops.keys().copied(), "", sink);
+        }
+        let own = text.checks.as_ref().map(|spots| self.checks(spots, sink));
+        let inherited = own.as_deref().unwrap_or(inherited);
+        let addresses = text.addresses.iter().map(|a| self.address(a, text.probe.as_ref(), inherited, sink)).collect();
+        Some(MemberModel {
+            pop: pop?.pop.clone(),
+            location: text.pop.location.clone(),
+            addresses,
+            min_addresses: self.text.min_addresses,
+        })
+    }
+
+    fn address(
+        &mut self,
+        text: &'l AddressText,
+        pop_probe: Option<&Probe>,
+        inherited: &[&'l CheckModel],
+        sink: &mut Sink,
+    ) -> AddressModel {
+        let own = text.checks.as_ref().map(|spots| self.checks(spots, sink));
+        let checks = own.as_deref().unwrap_or(inherited);
+        let probe = text.probe.as_ref().or(pop_probe);
+        let (ip, location) = probe.map_or((text.ip, &text.location), |p| (p.ip, &p.location));
+        match probe {
+            Some(probe) if checks.is_empty() => {
+                sink.warn_at(&probe.location, "`probe` without a check: nothing is probed", "name a check, or leave `probe` out");
+            }
+            None if !checks.is_empty() && documentation(ip) => self.documentation.push((ip, location.clone())),
+            _ => {}
+        }
+        if !checks.is_empty()
+            && let Some(why) = forbidden(ip)
+        {
+            let help = "probe another address with `probe`, or none with `checks: []`";
+            sink.error_at(location, format!("`{ip}` cannot be probed: {why}"), help);
+        }
+        let mut targets = Vec::with_capacity(checks.len());
+        for check in checks {
+            match probe.and_then(|p| p.port).or(check.port) {
+                Some(port) => targets.push(Target { address: SocketAddr::new(ip, port), check: check.check.clone() }),
+                None => {
+                    if self.without_port.insert(&check.name) {
+                        let help = format!("write `tcp: 5432` in the check, or a port in `probe`: `\"{}\"`", SocketAddr::new(ip, 5432));
+                        sink.error_at(location, format!("check `{}` has no port for this address", check.name), help);
+                    }
+                }
+            }
+        }
+        AddressModel { ip: text.ip, targets }
+    }
+
+    fn warn_documentation(&self, sink: &mut Sink) {
+        let Some((ip, location)) = self.documentation.first() else { return };
+        let others = match self.documentation.len() {
+            1 => String::new(),
+            n => format!(", like {} more of this service", n - 1),
+        };
+        let message = format!("`{ip}` is an address of documentation, where no probe is answered{others}");
+        sink.warn_at(location, message, "say where to connect with `probe: \"127.0.0.10:8080\"`, or `checks: []`");
+    }
+}
+
+fn warn_same_address(text: &ServiceText, sink: &mut Sink) {
+    let mut first: HashMap<IpAddr, &str> = HashMap::new();
+    for member in &text.members {
+        for address in &member.addresses {
+            let pop = first.entry(address.ip).or_insert(&member.pop.text);
+            if *pop != member.pop.text {
+                let message = format!("`{}` is an address of PoP `{pop}` as well", address.ip);
+                sink.warn_at(&address.location, message, "clients cannot be steered between PoPs that share an address");
+            }
+        }
+    }
+}
+
+fn warn_without_place(location: &Location, policy: &Policy, service: &ServiceModel, sink: &mut Sink) {
+    let without: Vec<&str> =
+        service.members.iter().filter(|m| m.pop.place.is_none()).map(|m| m.pop.name.as_str()).collect();
+    if !without.is_empty() {
+        let (pops, comes) = if without.len() == 1 { ("PoP", "comes") } else { ("PoPs", "come") };
+        let message = format!("{pops} {} without `at` {comes} last for everyone under policy `{}`", quoted(&without), policy.name);
+        sink.warn_at(location, message, "write latitude and longitude: `at: [50.11, 8.68]`");
+    }
+}
+
+fn policy<'p>(spot: &Spot, defined: impl Iterator<Item = &'p PolicyModel> + Clone, sink: &mut Sink) -> Option<Policy> {
+    if let Some(policy) = Policy::built_in(&spot.text) {
+        return Some(policy);
+    }
+    if let Some(found) = defined.clone().find(|p| p.policy.name == spot.text) {
+        return Some(found.policy.clone());
+    }
+    if PLANNED_POLICIES.contains(&spot.text.as_str()) {
+        let message = format!("policy `{}` is planned, not in this version", spot.text);
+        sink.error_at(&spot.location, message, format!("built in: {}", quoted(BUILT_IN)));
+        return None;
+    }
+    let built_in = format!("built in: {}", quoted(BUILT_IN));
+    undefined("policy", spot, defined.map(|p| p.policy.name.as_str()), &built_in, sink);
+    None
+}
+
+/// Reports a name that nothing has. `built_in` is told beside what is defined.
+fn undefined<'c>(kind: &str, spot: &Spot, defined: impl Iterator<Item = &'c str>, built_in: &str, sink: &mut Sink) {
+    let mut defined: Vec<&str> = defined.collect();
+    defined.sort_unstable();
+    let extra: &[&str] = if built_in.is_empty() { &[] } else { &BUILT_IN };
+    let mut help = match suggest(&spot.text, defined.iter().chain(extra).copied()) {
+        Some(near) => format!("did you mean `{near}`? "),
+        None => String::new(),
+    };
+    if !built_in.is_empty() {
+        help.push_str(built_in);
+        help.push_str("; ");
+    }
+    match defined.is_empty() {
+        true => help.push_str("none is defined"),
+        false => {
+            help.push_str("defined: ");
+            help.push_str(&quoted(&defined));
+        }
+    }
+    sink.error_at(&spot.location, format!("{kind} `{}` is not defined", spot.text), help);
+}

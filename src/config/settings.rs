@@ -1,0 +1,316 @@
+//! `catchment.yaml`: the server's own settings. Every key has a default, so the file is needed only to change one.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::diagnostic::Diagnostics;
+use super::file::{Source, read_root_or_empty};
+use super::reader::{Fields, Keys, Sink, integer, one_or_more, text, word};
+use super::units::duration;
+use super::yaml::Node;
+
+/// What the server does, every default filled in. Paths are as written: relative to where the server starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Addresses served over UDP and TCP. Default 127.0.0.1:5300 and [`::1`]:5300.
+    pub listen: Vec<SocketAddr>,
+    /// Directory of zone and fleet files. Default `zones`.
+    pub zones: PathBuf,
+    /// Directories of databases, or database files, in order of precedence. Default `geodb`.
+    pub geodb: Vec<PathBuf>,
+    /// Directory of what survives a restart. Default `state`.
+    pub state: PathBuf,
+    /// Which listeners serve.
+    pub io: Io,
+    /// The log.
+    pub log: Log,
+    /// What the server tells about itself.
+    pub identity: Identity,
+    /// Limits of TCP.
+    pub tcp: Tcp,
+    /// UDP.
+    pub udp: Udp,
+    /// How long the start waits for first probe results. Default 2 s.
+    pub first_probes: Duration,
+    /// How long a zone whose file vanished is kept. Default 30 s.
+    pub vanish_grace: Duration,
+}
+
+/// Which listeners serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Io {
+    /// Our own sockets, for Linux. Default there.
+    Native,
+    /// hickory-server's, for everywhere.
+    Portable,
+}
+
+/// The log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Least level that is logged. Default [`Level::Info`].
+    pub level: Level,
+    /// Default [`Format::Text`].
+    pub format: Format,
+}
+
+/// Levels of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// What keeps something from working.
+    Error,
+    /// What will, if left alone.
+    Warn,
+    /// Every change of state, once.
+    Info,
+    /// Each probe.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Level {
+    /// The word in the file.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What the server tells about itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// `id.server` and `hostname.bind` (RFC 4892), and the NSID (RFC 5001) unless that is written. `None` tells nothing.
+    pub name: Option<String>,
+    /// The NSID; `None` tells `name`.
+    pub nsid: Option<String>,
+    /// `version.bind`; `None` (`version: off`) refuses.
+    pub version: Option<String>,
+    /// How much extended errors (RFC 8914) say.
+    pub ede: Ede,
+}
+
+/// How much extended errors (RFC 8914) say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ede {
+    /// None is sent.
+    Off,
+    /// The code alone.
+    Codes,
+    /// Code and text. Default.
+    Text,
+}
+
+/// Limits of TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tcp {
+    /// Connections in all, 1 to 1,000,000. Default 1,000.
+    pub connections: u32,
+    /// Connections of one client address, 1 to 1,000,000. Default 50.
+    pub per_client: u32,
+    /// How long a connection may be idle, 100 ms to 10 min. Default 10 s (RFC 7766 §6.2.3 leaves it to the server).
+    pub idle: Duration,
+}
+
+/// UDP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Udp {
+    /// Threads for each address, 1 to 256; `None` (`auto`) is one per core.
+    pub threads: Option<u16>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: vec![(Ipv4Addr::LOCALHOST, 5300).into(), (Ipv6Addr::LOCALHOST, 5300).into()],
+            zones: "zones".into(),
+            geodb: vec!["geodb".into()],
+            state: "state".into(),
+            io: Io::Native,
+            log: Log { level: Level::Info, format: Format::Text },
+            identity: Identity {
+                name: None,
+                nsid: None,
+                version: Some(concat!("catchment ", env!("CARGO_PKG_VERSION")).to_owned()),
+                ede: Ede::Text,
+            },
+            tcp: Tcp { connections: 1000, per_client: 50, idle: Duration::from_secs(10) },
+            udp: Udp::default(),
+            first_probes: Duration::from_secs(2),
+            vanish_grace: Duration::from_secs(30),
+        }
+    }
+}
+
+const SETTINGS: Keys = Keys {
+    what: "the settings",
+    known: &["listen", "zones", "geodb", "state", "io", "log", "identity", "tcp", "udp", "startup", "reload"],
+    planned: &[
+        "control", "cluster", "canaries", "probes", "limits", "rrl", "cookies", "tls", "dot", "doh", "doq", "dnssec",
+        "anycast", "ecs", "views", "query_log", "metrics", "user", "group",
+    ],
+};
+const LOG: Keys = Keys { what: "`log`", known: &["level", "format"], planned: &["file", "queries"] };
+const IDENTITY: Keys = Keys { what: "`identity`", known: &["name", "nsid", "version", "ede"], planned: &[] };
+const TCP: Keys = Keys { what: "`tcp`", known: &["connections", "per_client", "idle"], planned: &["backlog", "queries"] };
+const UDP: Keys = Keys { what: "`udp`", known: &["threads"], planned: &["payload", "batch", "receive_buffer"] };
+const STARTUP: Keys = Keys { what: "`startup`", known: &["first_probes"], planned: &[] };
+const RELOAD: Keys = Keys { what: "`reload`", known: &["vanish_grace"], planned: &["quiet", "poll"] };
+
+/// Reads the settings. `None` when there are errors; an empty file is all defaults.
+pub fn parse(source: &Source) -> (Option<Settings>, Diagnostics) {
+    let mut sink = Sink::new(Arc::clone(&source.path));
+    let settings = read_root_or_empty(source, &mut sink).and_then(|root| match root {
+        Some(root) => read(&root, &mut sink),
+        None => Some(Settings::default()),
+    });
+    let good = !sink.has_errors();
+    (settings.filter(|_| good), sink.finish())
+}
+
+fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
+    let mut settings = Settings::default();
+    if let Node::Map(_, entries) = root
+        && let Some((key, _)) = entries.iter().find(|(key, _)| matches!(&*key.text, "zone" | "records" | "pops" | "services"))
+    {
+        let message = format!("`{}` belongs into a file of the zones directory, not into the settings", key.text);
+        sink.error_help(key.at, message, "move it there, for example to `zones/fleet.yaml`");
+        return None;
+    }
+    let fields = Fields::open(root, &SETTINGS, sink)?;
+    if let Some(node) = fields.get("listen") {
+        settings.listen = listen(node, sink);
+    }
+    path(fields.get("zones"), "`zones`", &mut settings.zones, sink);
+    path(fields.get("state"), "`state`", &mut settings.state, sink);
+    if let Some(node) = fields.get("geodb") {
+        let items = one_or_more(node, "`geodb`", sink).unwrap_or_default();
+        settings.geodb = items.iter().filter_map(|item| text(item, "`geodb`", sink)).map(PathBuf::from).collect();
+    }
+    if let Some(node) = fields.get("io") {
+        settings.io = word(node, "`io`", &[("native", Io::Native), ("portable", Io::Portable)], sink).unwrap_or(Io::Native);
+    }
+    if let Some(fields) = fields.get("log").and_then(|node| Fields::open(node, &LOG, sink)) {
+        log(&fields, &mut settings.log, sink);
+    }
+    if let Some(fields) = fields.get("identity").and_then(|node| Fields::open(node, &IDENTITY, sink)) {
+        identity(&fields, &mut settings.identity, sink);
+    }
+    if let Some(fields) = fields.get("tcp").and_then(|node| Fields::open(node, &TCP, sink)) {
+        tcp(&fields, &mut settings.tcp, sink);
+    }
+    if let Some(fields) = fields.get("udp").and_then(|node| Fields::open(node, &UDP, sink))
+        && let Some(node) = fields.get("threads")
+        && !matches!(node, Node::Scalar(text) if text.text == "auto")
+    {
+        settings.udp.threads = integer(node, "`threads`", &(1..=256), sink);
+    }
+    if let Some(fields) = fields.get("startup").and_then(|node| Fields::open(node, &STARTUP, sink)) {
+        time(fields.get("first_probes"), "`first_probes`", 60, &mut settings.first_probes, sink);
+    }
+    if let Some(fields) = fields.get("reload").and_then(|node| Fields::open(node, &RELOAD, sink)) {
+        time(fields.get("vanish_grace"), "`vanish_grace`", 86_400, &mut settings.vanish_grace, sink);
+    }
+    Some(settings)
+}
+
+fn time(node: Option<&Node<'_>>, what: &str, most_seconds: u64, to: &mut Duration, sink: &mut Sink) {
+    if let Some(node) = node {
+        *to = duration(node, what, &(Duration::ZERO..=Duration::from_secs(most_seconds)), sink).unwrap_or(*to);
+    }
+}
+
+fn path(node: Option<&Node<'_>>, what: &str, to: &mut PathBuf, sink: &mut Sink) {
+    if let Some(written) = node.and_then(|node| text(node, what, sink)) {
+        *to = written.into();
+    }
+}
+
+fn listen(node: &Node<'_>, sink: &mut Sink) -> Vec<SocketAddr> {
+    let items = one_or_more(node, "`listen`", sink).unwrap_or_default();
+    if items.is_empty() && matches!(node, Node::List(..)) {
+        sink.error_help(node.at(), "`listen` names no address", "for example `[\"127.0.0.1:5300\", \"[::1]:5300\"]`");
+    }
+    let mut addresses: Vec<SocketAddr> = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(written) = text(item, "`listen`", sink) else { continue };
+        match written.parse::<SocketAddr>() {
+            Ok(address) if addresses.contains(&address) => {
+                sink.error(item.at(), format!("`{written}` is written twice"));
+            }
+            Ok(address) => addresses.push(address),
+            Err(_) => {
+                let help = match (written.parse::<IpAddr>(), written.parse::<u16>()) {
+                    (Ok(ip), _) => format!("the port is missing: `\"{}\"`", SocketAddr::new(ip, 53)),
+                    (_, Ok(port)) => format!("the address is missing: `\"127.0.0.1:{port}\"`, `\"[::1]:{port}\"`"),
+                    _ => "an address and a port, in quotes: `\"192.0.2.53:53\"`, `\"[2001:db8::53]:53\"`".to_owned(),
+                };
+                sink.error_help(item.at(), format!("cannot listen on `{written}`"), help);
+            }
+        }
+    }
+    addresses
+}
+
+fn log(fields: &Fields<'_, '_>, log: &mut Log, sink: &mut Sink) {
+    const LEVELS: [Level; 5] = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
+    if let Some(node) = fields.get("level") {
+        log.level = word(node, "`level`", &LEVELS.map(|level| (level.as_str(), level)), sink).unwrap_or(log.level);
+    }
+    if let Some(node) = fields.get("format") {
+        let formats = [("text", Format::Text), ("json", Format::Json)];
+        log.format = word(node, "`format`", &formats, sink).unwrap_or(log.format);
+    }
+}
+
+/// Longest text the server tells about itself: a character string of a TXT record (RFC 1035 §3.3).
+const MAX_TOLD: usize = 255;
+
+fn identity(fields: &Fields<'_, '_>, identity: &mut Identity, sink: &mut Sink) {
+    let mut told = |key: &str| {
+        let node = fields.get(key)?;
+        let written = text(node, &format!("`{key}`"), sink)?;
+        if written.len() > MAX_TOLD {
+            sink.error(node.at(), format!("`{key}` is {} octets long; at most {MAX_TOLD} fit", written.len()));
+        }
+        Some(written.to_owned())
+    };
+    identity.name = told("name");
+    identity.nsid = told("nsid");
+    if let Some(version) = told("version") {
+        identity.version = (version != "off").then_some(version);
+    }
+    if let Some(node) = fields.get("ede") {
+        let words = [("off", Ede::Off), ("codes", Ede::Codes), ("text", Ede::Text)];
+        identity.ede = word(node, "`ede`", &words, sink).unwrap_or(identity.ede);
+    }
+}
+
+fn tcp(fields: &Fields<'_, '_>, tcp: &mut Tcp, sink: &mut Sink) {
+    let mut limit = |key: &str, default: u32| match fields.get(key) {
+        Some(node) => integer(node, &format!("`{key}`"), &(1..=1_000_000), sink).unwrap_or(default),
+        None => default,
+    };
+    let (connections, per_client) = (limit("connections", tcp.connections), limit("per_client", tcp.per_client));
+    (tcp.connections, tcp.per_client) = (connections, per_client);
+    if let Some(node) = fields.get("idle") {
+        let range = Duration::from_millis(100)..=Duration::from_secs(600);
+        tcp.idle = duration(node, "`idle`", &range, sink).unwrap_or(tcp.idle);
+    }
+}
