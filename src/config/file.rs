@@ -70,7 +70,8 @@ pub(super) struct Shared {
     pub(super) policies: Vec<PolicyModel>,
 }
 
-const FLEET: Keys = Keys { what: "a fleet file", known: &["pops", "checks", "services", "policies"], planned: &["views"] };
+const FLEET: Keys =
+    Keys { what: "a fleet file", known: &["pops", "checks", "services", "policies"], planned: &["views"] };
 
 /// Keys that only a zone file has: a file with one of them lost its `zone:`.
 const ZONE_ONLY: [&str; 5] = ["records", "soa", "ns", "ttl", "expect"];

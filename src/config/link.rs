@@ -29,11 +29,16 @@ pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
         policies: join(files, |s| &s.policies, |p| (&p.policy.name, &p.location), &mut sink),
     };
     if let Some(pop) = fleet.pops.get(MAX_POPS) {
-        sink.error_at(&pop.location, format!("more than {MAX_POPS} PoPs in all files"), "a fleet has at most that many");
+        sink.error_at(
+            &pop.location,
+            format!("more than {MAX_POPS} PoPs in all files"),
+            "a fleet has at most that many",
+        );
     }
     let services = join(files, |s| &s.services, |s| (&s.name, &s.location), &mut sink);
     let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()]);
-    let linked: Vec<Arc<ServiceModel>> = services.iter().filter_map(|s| scope.service(s, &mut sink)).map(Arc::new).collect();
+    let linked: Vec<Arc<ServiceModel>> =
+        services.iter().filter_map(|s| scope.service(s, &mut sink)).map(Arc::new).collect();
     fleet.services = linked;
     let good = !sink.has_errors();
     (good.then_some(fleet), sink.finish())
@@ -51,7 +56,11 @@ fn join<T: Clone>(
     for item in files.iter().flat_map(|file| section(&file.shared)) {
         let (name, location) = named(item);
         if let Some(place) = first.get(name) {
-            sink.error_at(location, elsewhere(name, place), "names are shared by all fleet files: take another, or delete one");
+            sink.error_at(
+                location,
+                elsewhere(name, place),
+                "names are shared by all fleet files: take another, or delete one",
+            );
         } else {
             first.insert(name, location);
             all.push(item.clone());
@@ -84,9 +93,10 @@ fn warn_unused(check: &CheckModel, used: &HashSet<&str>, sink: &mut Sink) {
 }
 
 fn checks_of(service: &ServiceText) -> impl Iterator<Item = &str> {
-    let of_members = service.members.iter().flat_map(|m| {
-        m.checks.iter().flatten().chain(m.addresses.iter().flat_map(|a| a.checks.iter().flatten()))
-    });
+    let of_members = service
+        .members
+        .iter()
+        .flat_map(|m| m.checks.iter().flatten().chain(m.addresses.iter().flat_map(|a| a.checks.iter().flatten())));
     service.checks.iter().chain(of_members).map(|spot| spot.text.as_str())
 }
 
@@ -215,7 +225,11 @@ impl<'n> Names<'n> {
                 && !service.members.iter().any(|m| m.pop.name == spot.text)
             {
                 let help = format!("its PoPs: {}", quoted(service.members.iter().map(|m| &m.pop.name)));
-                sink.error_at(&spot.location, format!("service `{}` is not at PoP `{}`", service.name, spot.text), help);
+                sink.error_at(
+                    &spot.location,
+                    format!("service `{}` is not at PoP `{}`", service.name, spot.text),
+                    help,
+                );
                 good = false;
             }
         }
@@ -284,7 +298,11 @@ impl<'l> ServiceLinker<'l> {
         for spot in spots {
             match self.scope.checks.get(spot.text.as_str()) {
                 Some(check) if found.iter().any(|c| c.name == check.name) => {
-                    sink.error_at(&spot.location, format!("check `{}` is named twice", spot.text), "keep one of the two");
+                    sink.error_at(
+                        &spot.location,
+                        format!("check `{}` is named twice", spot.text),
+                        "keep one of the two",
+                    );
                 }
                 Some(check) => found.push(check),
                 None => undefined("check", spot, self.scope.checks.keys().copied(), "", sink),
@@ -322,7 +340,11 @@ impl<'l> ServiceLinker<'l> {
         let (ip, location) = probe.map_or((text.ip, &text.location), |p| (p.ip, &p.location));
         match probe {
             Some(probe) if checks.is_empty() => {
-                sink.warn_at(&probe.location, "`probe` without a check: nothing is probed", "name a check, or leave `probe` out");
+                sink.warn_at(
+                    &probe.location,
+                    "`probe` without a check: nothing is probed",
+                    "name a check, or leave `probe` out",
+                );
             }
             None if !checks.is_empty() && documentation(ip) => self.documentation.push((ip, location.clone())),
             _ => {}
@@ -339,7 +361,10 @@ impl<'l> ServiceLinker<'l> {
                 Some(port) => targets.push(Target { address: SocketAddr::new(ip, port), check: check.check.clone() }),
                 None => {
                     if self.without_port.insert(&check.name) {
-                        let help = format!("write `tcp: 5432` in the check, or a port in `probe`: `\"{}\"`", SocketAddr::new(ip, 5432));
+                        let help = format!(
+                            "write `tcp: 5432` in the check, or a port in `probe`: `\"{}\"`",
+                            SocketAddr::new(ip, 5432)
+                        );
                         sink.error_at(location, format!("check `{}` has no port for this address", check.name), help);
                     }
                 }
@@ -366,7 +391,11 @@ fn warn_same_address(text: &ServiceText, sink: &mut Sink) {
             let pop = first.entry(address.ip).or_insert(&member.pop.text);
             if *pop != member.pop.text {
                 let message = format!("`{}` is an address of PoP `{pop}` as well", address.ip);
-                sink.warn_at(&address.location, message, "clients cannot be steered between PoPs that share an address");
+                sink.warn_at(
+                    &address.location,
+                    message,
+                    "clients cannot be steered between PoPs that share an address",
+                );
             }
         }
     }
@@ -377,7 +406,11 @@ fn warn_without_place(location: &Location, policy: &Policy, service: &ServiceMod
         service.members.iter().filter(|m| m.pop.place.is_none()).map(|m| m.pop.name.as_str()).collect();
     if !without.is_empty() {
         let (pops, comes) = if without.len() == 1 { ("PoP", "comes") } else { ("PoPs", "come") };
-        let message = format!("{pops} {} without `at` {comes} last for everyone under policy `{}`", quoted(&without), policy.name);
+        let message = format!(
+            "{pops} {} without `at` {comes} last for everyone under policy `{}`",
+            quoted(&without),
+            policy.name
+        );
         sink.warn_at(location, message, "write latitude and longitude: `at: [50.11, 8.68]`");
     }
 }

@@ -134,7 +134,11 @@ pub(super) fn unknown_key(key: &Text<'_>, keys: &Keys, sink: &mut Sink) {
     let word = &*key.text;
     let accepted = format!("accepted here: {}", quoted(keys.known));
     if keys.planned.contains(&word) {
-        sink.error_help(key.at, format!("`{word}` is planned, not in this version"), format!("leave it out; {accepted}"));
+        sink.error_help(
+            key.at,
+            format!("`{word}` is planned, not in this version"),
+            format!("leave it out; {accepted}"),
+        );
         return;
     }
     let help = match suggest(word, keys.known.iter().copied()) {
@@ -274,7 +278,8 @@ const MAX_NAME: usize = 63;
 pub(super) fn name(key: &Text<'_>, what: &str, sink: &mut Sink) -> bool {
     let bytes = key.text.as_bytes();
     let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let good = bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.iter().all(allowed) && bytes.len() <= MAX_NAME;
+    let good =
+        bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.iter().all(allowed) && bytes.len() <= MAX_NAME;
     if !good {
         let help = format!("letters, digits, `-`, `_` and `.`, beginning with a letter or digit, at most {MAX_NAME}");
         sink.error_help(key.at, format!("`{}` cannot be the name of {what}", key.text.escape_debug()), help);

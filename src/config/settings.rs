@@ -162,13 +162,31 @@ const SETTINGS: Keys = Keys {
     what: "the settings",
     known: &["listen", "zones", "geodb", "state", "io", "log", "identity", "tcp", "udp", "startup", "reload"],
     planned: &[
-        "control", "cluster", "canaries", "probes", "limits", "rrl", "cookies", "tls", "dot", "doh", "doq", "dnssec",
-        "anycast", "ecs", "views", "query_log", "metrics", "user", "group",
+        "control",
+        "cluster",
+        "canaries",
+        "probes",
+        "limits",
+        "rrl",
+        "cookies",
+        "tls",
+        "dot",
+        "doh",
+        "doq",
+        "dnssec",
+        "anycast",
+        "ecs",
+        "views",
+        "query_log",
+        "metrics",
+        "user",
+        "group",
     ],
 };
 const LOG: Keys = Keys { what: "`log`", known: &["level", "format"], planned: &["file", "queries"] };
 const IDENTITY: Keys = Keys { what: "`identity`", known: &["name", "nsid", "version", "ede"], planned: &[] };
-const TCP: Keys = Keys { what: "`tcp`", known: &["connections", "per_client", "idle"], planned: &["backlog", "queries"] };
+const TCP: Keys =
+    Keys { what: "`tcp`", known: &["connections", "per_client", "idle"], planned: &["backlog", "queries"] };
 const UDP: Keys = Keys { what: "`udp`", known: &["threads"], planned: &["payload", "batch", "receive_buffer"] };
 const STARTUP: Keys = Keys { what: "`startup`", known: &["first_probes"], planned: &[] };
 const RELOAD: Keys = Keys { what: "`reload`", known: &["vanish_grace"], planned: &["quiet", "poll"] };
@@ -187,7 +205,8 @@ pub fn parse(source: &Source) -> (Option<Settings>, Diagnostics) {
 fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
     let mut settings = Settings::default();
     if let Node::Map(_, entries) = root
-        && let Some((key, _)) = entries.iter().find(|(key, _)| matches!(&*key.text, "zone" | "records" | "pops" | "services"))
+        && let Some((key, _)) =
+            entries.iter().find(|(key, _)| matches!(&*key.text, "zone" | "records" | "pops" | "services"))
     {
         let message = format!("`{}` belongs into a file of the zones directory, not into the settings", key.text);
         sink.error_help(key.at, message, "move it there, for example to `zones/fleet.yaml`");
@@ -204,7 +223,8 @@ fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
         settings.geodb = items.iter().filter_map(|item| text(item, "`geodb`", sink)).map(PathBuf::from).collect();
     }
     if let Some(node) = fields.get("io") {
-        settings.io = word(node, "`io`", &[("native", Io::Native), ("portable", Io::Portable)], sink).unwrap_or(Io::Native);
+        settings.io =
+            word(node, "`io`", &[("native", Io::Native), ("portable", Io::Portable)], sink).unwrap_or(Io::Native);
     }
     if let Some(fields) = fields.get("log").and_then(|node| Fields::open(node, &LOG, sink)) {
         log(&fields, &mut settings.log, sink);

@@ -114,7 +114,11 @@ pub fn read(text: &str) -> Document<'_> {
     if text.len() > MAX_BYTES {
         return refused(Problem {
             at: Position::FILE,
-            message: format!("the file has {} bytes, more than the {} MiB a file may have", text.len(), MAX_BYTES >> 20),
+            message: format!(
+                "the file has {} bytes, more than the {} MiB a file may have",
+                text.len(),
+                MAX_BYTES >> 20
+            ),
             help: Some("split it into several files".to_owned()),
         });
     }
@@ -292,7 +296,11 @@ impl<'a> Builder<'a> {
 
     fn alias(&mut self, id: usize, at: Position) -> Result<(), Problem> {
         let Some(anchored) = self.anchors.get(&id) else {
-            return Err(Problem { at, message: "this YAML alias lies inside what it refers to".to_owned(), help: None });
+            return Err(Problem {
+                at,
+                message: "this YAML alias lies inside what it refers to".to_owned(),
+                help: None,
+            });
         };
         if self.stack.len() + anchored.depth > MAX_DEPTH {
             return Err(too_deep(at));
@@ -344,7 +352,9 @@ fn accept_key<'a>(node: Node<'a>, problems: &mut Vec<Problem>) -> Key<'a> {
             ("there is no key before this `:`", "write the key's name before it")
         }
         Node::Scalar(text) => return Key::Read(text),
-        Node::List(..) | Node::Map(..) => ("a key must be text, not a list or a map", "text that begins with `[` or `{` needs quotes"),
+        Node::List(..) | Node::Map(..) => {
+            ("a key must be text, not a list or a map", "text that begins with `[` or `{` needs quotes")
+        }
     };
     problems.push(Problem { at, message: message.to_owned(), help: Some(help.to_owned()) });
     Key::Refused
@@ -357,7 +367,8 @@ fn measure(node: &Node<'_>) -> (usize, usize) {
         Node::List(_, items) => items.iter().collect(),
         Node::Map(_, entries) => entries.iter().map(|(_, node)| node).collect(),
     };
-    let (size, depth) = children.into_iter().map(measure).fold((1, 0), |(s, d), (size, depth)| (s + size, d.max(depth)));
+    let (size, depth) =
+        children.into_iter().map(measure).fold((1, 0), |(s, d), (size, depth)| (s + size, d.max(depth)));
     (size, depth + 1)
 }
 
@@ -377,55 +388,79 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
         | ErrorKind::TabAtBlockScalarStart
         | ErrorKind::TabInIndentation
         | ErrorKind::TabInPlainScalar => ("a tab where YAML allows only spaces".into(), "indent with spaces"),
-        ErrorKind::DirectiveDisallowed => {
-            ("a line that begins with `%` is a YAML directive, and none is read".into(), "text that begins with `%` needs quotes")
-        }
+        ErrorKind::DirectiveDisallowed => (
+            "a line that begins with `%` is a YAML directive, and none is read".into(),
+            "text that begins with `%` needs quotes",
+        ),
         ErrorKind::UnexpectedCharacter { character } => {
             let help = match character {
                 '@' => "quote it: `\"@\"` is the zone itself",
                 '*' => "quote it: text that begins with `*` needs quotes",
                 _ => "text that begins with this character needs quotes",
             };
-            return Problem { at, message: format!("text cannot begin with `{}`", character.escape_default()), help: Some(help.to_owned()) };
+            return Problem {
+                at,
+                message: format!("text cannot begin with `{}`", character.escape_default()),
+                help: Some(help.to_owned()),
+            };
         }
-        ErrorKind::UnclosedQuotedScalar => ("a quote that opens here or before is never closed".into(), "close it, with the same kind of quote"),
-        ErrorKind::UnclosedFlowCollection { open } => {
-            (format!("`{open}` is never closed"), if *open == '{' { "add the missing `}`" } else { "add the missing `]`" })
+        ErrorKind::UnclosedQuotedScalar => {
+            ("a quote that opens here or before is never closed".into(), "close it, with the same kind of quote")
         }
+        ErrorKind::UnclosedFlowCollection { open } => (
+            format!("`{open}` is never closed"),
+            if *open == '{' { "add the missing `}`" } else { "add the missing `]`" },
+        ),
         ErrorKind::MismatchedFlowCollectionEnd { open, close } => {
             (format!("`{open}` is closed by `{close}`"), "close it with its own kind of bracket")
         }
-        ErrorKind::MisplacedFlowCollectionEnd => ("a closing bracket without an opening one".into(), "delete it, or add the opening one"),
+        ErrorKind::MisplacedFlowCollectionEnd => {
+            ("a closing bracket without an opening one".into(), "delete it, or add the opening one")
+        }
         ErrorKind::UnexpectedEofFlowSequence
         | ErrorKind::UnexpectedEofFlowMapping
-        | ErrorKind::UnexpectedEofImplicitFlowMapping => ("the file ends inside `[…]` or `{…}`".into(), "close the bracket"),
-        ErrorKind::ExpectedFlowMappingSeparator => ("a `,` or `}` is missing before this".into(), "inside `{…}` entries are separated by commas"),
-        ErrorKind::ExpectedFlowSequenceSeparator => ("a `,` or `]` is missing before this".into(), "inside `[…]` entries are separated by commas"),
-        ErrorKind::MissingAnchorOrAliasName if ahead.starts_with('*') || line[..line.len().min(at.column as usize * 4)].contains('*') => {
+        | ErrorKind::UnexpectedEofImplicitFlowMapping => {
+            ("the file ends inside `[…]` or `{…}`".into(), "close the bracket")
+        }
+        ErrorKind::ExpectedFlowMappingSeparator => {
+            ("a `,` or `}` is missing before this".into(), "inside `{…}` entries are separated by commas")
+        }
+        ErrorKind::ExpectedFlowSequenceSeparator => {
+            ("a `,` or `]` is missing before this".into(), "inside `[…]` entries are separated by commas")
+        }
+        ErrorKind::MissingAnchorOrAliasName
+            if ahead.starts_with('*') || line[..line.len().min(at.column as usize * 4)].contains('*') =>
+        {
             ("`*` alone is not text in YAML".into(), "quote it: `\"*\"` is the wildcard")
         }
-        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => {
-            ("something follows the closing quote".into(), "separate entries by commas or lines; inside double quotes write `\\\"` for a quote")
-        }
+        ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => (
+            "something follows the closing quote".into(),
+            "separate entries by commas or lines; inside double quotes write `\\\"` for a quote",
+        ),
         ErrorKind::UnknownQuotedScalarEscape => {
             ("an unknown `\\` escape inside double quotes".into(), "write `\\\\` for a backslash, or use single quotes")
         }
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement | ErrorKind::MappingKeyNotAllowed => {
-            ("a `:` that YAML does not allow here".into(), "text with `: ` in it needs quotes; otherwise check the indentation of this line and the one above")
-        }
-        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-            ("this line has no `:` after its key".into(), "a map's lines are `key: value`, with a space after the colon")
-        }
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement | ErrorKind::MappingKeyNotAllowed => (
+            "a `:` that YAML does not allow here".into(),
+            "text with `: ` in it needs quotes; otherwise check the indentation of this line and the one above",
+        ),
+        ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => (
+            "this line has no `:` after its key".into(),
+            "a map's lines are `key: value`, with a space after the colon",
+        ),
         ErrorKind::ExpectedBlockMappingKey
         | ErrorKind::ExpectedBlockSequenceEntry
         | ErrorKind::InvalidIndentation
         | ErrorKind::InvalidFlowScalarIndent
         | ErrorKind::InvalidQuotedScalarIndent
         | ErrorKind::BlockSequenceEntryNotAllowed
-        | ErrorKind::InvalidBlockScalarIndent => {
-            ("this does not fit the lines above it".into(), "check its indentation: entries of one map or list begin in the same column")
+        | ErrorKind::InvalidBlockScalarIndent => (
+            "this does not fit the lines above it".into(),
+            "check its indentation: entries of one map or list begin in the same column",
+        ),
+        ErrorKind::BomInsideDocument => {
+            ("a byte-order mark inside the text".into(), "delete it; editors show it as nothing")
         }
-        ErrorKind::BomInsideDocument => ("a byte-order mark inside the text".into(), "delete it; editors show it as nothing"),
         _ => ("this is not YAML".into(), "check brackets, quotes and indentation here and on the line above"),
     };
     Problem { at, message, help: Some(help.to_owned()) }

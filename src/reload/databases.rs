@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::files::{is_ours, shown};
 use super::state::State;
-use crate::geo::cache::CacheKey;
+use crate::geo::CacheKey;
 use crate::geo::database::{Class, Database};
 use crate::geo::{Country, Place, SiteTable};
 use crate::mapped::Mapped;

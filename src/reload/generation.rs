@@ -8,10 +8,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::files::{FileText, Scan};
-use crate::config::{
-    self, Diagnostic, Diagnostics, Fleet, FleetFile, Location, Parsed, Source, ZoneFile, ZoneModel,
-};
 use crate::compile;
+use crate::config::model::{Fleet, ZoneModel};
+use crate::config::{self, Diagnostic, Diagnostics, FleetFile, Location, Parsed, Source, ZoneFile};
 use crate::dns::Name;
 use crate::zone::Zone;
 
@@ -140,8 +139,11 @@ impl Generation {
                 let place = why.0.first().map_or_else(|| whole(&zone.path), |d| d.location.clone());
                 let name = &zone.name;
                 findings.diagnostics.push(
-                    Diagnostic::error(place, format!("the changed fleet would break zone `{name}`; the whole previous fleet stays"))
-                        .help(why.0.first().map_or_else(String::new, |d| d.message.clone())),
+                    Diagnostic::error(
+                        place,
+                        format!("the changed fleet would break zone `{name}`; the whole previous fleet stays"),
+                    )
+                    .help(why.0.first().map_or_else(String::new, |d| d.message.clone())),
                 );
             }
             chosen = (Arc::clone(&self.fleet), self.fleet_files.clone());
@@ -169,14 +171,16 @@ impl Generation {
 
     /// Whether queries could not tell the two apart: the same zones in the same versions.
     pub fn serves_like(&self, other: &Self) -> bool {
-        let tables = |entry: &ZoneEntry| entry.good.as_ref().map(|good| (Arc::as_ptr(&good.zone), Arc::as_ptr(&good.model)));
+        let tables =
+            |entry: &ZoneEntry| entry.good.as_ref().map(|good| (Arc::as_ptr(&good.zone), Arc::as_ptr(&good.model)));
         self.zones.len() == other.zones.len()
             && self.zones.iter().zip(&other.zones).all(|(a, b)| a.0 == b.0 && tables(a.1) == tables(b.1))
     }
 
     /// Whether a zone's served version comes from the same text as in `other`.
     pub fn same_version(&self, other: &Self, zone: &Name) -> bool {
-        match (self.zones.get(zone).and_then(|z| z.good.as_ref()), other.zones.get(zone).and_then(|z| z.good.as_ref())) {
+        match (self.zones.get(zone).and_then(|z| z.good.as_ref()), other.zones.get(zone).and_then(|z| z.good.as_ref()))
+        {
             (Some(a), Some(b)) => Arc::ptr_eq(&a.file, &b.file),
             (a, b) => a.is_none() && b.is_none(),
         }
@@ -238,9 +242,9 @@ impl Generation {
 
     /// Whether another file holds the zone now, so that this path is free for something else.
     fn moved(&self, zone: &Name, path: &Arc<str>, parsed: &HashMap<Arc<str>, Arc<ParsedFile>>) -> bool {
-        parsed.iter().any(|(other, file)| {
-            other != path && matches!(&file.result, Some(Parsed::Zone(z)) if z.origin() == zone)
-        })
+        parsed
+            .iter()
+            .any(|(other, file)| other != path && matches!(&file.result, Some(Parsed::Zone(z)) if z.origin() == zone))
     }
 
     /// Two files claiming one zone: the newcomer is refused.
@@ -364,7 +368,8 @@ impl Generation {
         fleet_files: &[(Arc<str>, Arc<FleetFile>)],
     ) -> Linked {
         let unchanged = Arc::ptr_eq(fleet, &self.fleet);
-        let fleet_time = fleet_files.iter().filter_map(|(path, _)| scan.get(path)).map(|f| f.modified).max().unwrap_or(0);
+        let fleet_time =
+            fleet_files.iter().filter_map(|(path, _)| scan.get(path)).map(|f| f.modified).max().unwrap_or(0);
         let mut work: Vec<(Name, Arc<str>, Option<Arc<ZoneFile>>, Option<Stale>)> = Vec::new();
         for (path, claim) in claims {
             let Role::Zone(name) = &claim.role else { continue };

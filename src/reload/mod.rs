@@ -131,12 +131,7 @@ impl Loader {
 
     /// Looks at everything and makes a snapshot if anything changed. `states` is asked for what is known of the targets
     /// of a new plan, by `TargetId`, just before the snapshot is filled. `confirm` lets zones that vanished go at once.
-    pub fn load(
-        &mut self,
-        now: Now,
-        confirm: bool,
-        states: &mut dyn FnMut(u64, &[Target]) -> Vec<Health>,
-    ) -> Loaded {
+    pub fn load(&mut self, now: Now, confirm: bool, states: &mut dyn FnMut(u64, &[Target]) -> Vec<Health>) -> Loaded {
         let database = self.databases.look(&self.state, now.unix);
         let (scan, unreadable) = match files::scan(&self.options.zones) {
             Ok(scan) => (Some(scan), None),
@@ -247,7 +242,9 @@ impl Loader {
             }
             let stale = old.and_then(|old| old.stale.as_ref());
             match (&entry.stale, &entry.good) {
-                (Some(Stale::Refused), Some(_)) if stale != Some(&Stale::Refused) => events.push(Event::Kept(zone.clone())),
+                (Some(Stale::Refused), Some(_)) if stale != Some(&Stale::Refused) => {
+                    events.push(Event::Kept(zone.clone()))
+                }
                 (_, None) if old.is_none_or(|old| old.good.is_some()) => events.push(Event::NotLoaded(zone.clone())),
                 (Some(Stale::Vanished(_)), _) if !matches!(stale, Some(Stale::Vanished(_))) => {
                     let held = findings.held.contains(zone);

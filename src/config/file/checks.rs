@@ -72,8 +72,13 @@ fn check(node: &Node<'_>, at: Position, sink: &mut Sink) -> Option<(Check, Optio
         && let Some(timeout) = duration(node, "`timeout`", &(MIN_TIMEOUT..=DAY), sink)
     {
         if timeout > check.interval {
-            let message = format!("`timeout` of {} is longer than `interval` of {}", show(timeout), show(check.interval));
-            sink.error_help(node.at(), message, "a probe must end before the next one begins: shorten it, or lengthen `interval`");
+            let message =
+                format!("`timeout` of {} is longer than `interval` of {}", show(timeout), show(check.interval));
+            sink.error_help(
+                node.at(),
+                message,
+                "a probe must end before the next one begins: shorten it, or lengthen `interval`",
+            );
         }
         check.timeout = timeout;
     }
@@ -209,7 +214,11 @@ fn status(node: &Node<'_>, sink: &mut Sink) -> Option<(u16, u16)> {
     };
     let range = range.filter(|(low, high)| low <= high);
     if range.is_none() {
-        sink.error_help(node.at(), format!("`status` cannot be `{written}`"), "codes from 100 to 599, or ranges like `200-299`");
+        sink.error_help(
+            node.at(),
+            format!("`status` cannot be `{written}`"),
+            "codes from 100 to 599, or ranges like `200-299`",
+        );
     }
     range
 }

@@ -104,7 +104,10 @@ pub(super) fn read_policies(node: &Node<'_>, sink: &mut Sink) -> Vec<PolicyModel
             name: key.text.to_string(),
             rank: fields.get("rank").and_then(|node| rank(node, sink)).unwrap_or(base),
             count: fields.get("count").and_then(|node| count(node, sink)).unwrap_or(1),
-            on_all_down: fields.get("on_all_down").and_then(|n| on_all_down(n, sink)).unwrap_or(OnAllDown::IgnoreHealth),
+            on_all_down: fields
+                .get("on_all_down")
+                .and_then(|n| on_all_down(n, sink))
+                .unwrap_or(OnAllDown::IgnoreHealth),
         };
         if named {
             policies.push(PolicyModel { policy, location: sink.location(key.at) });

@@ -97,14 +97,19 @@ impl Reader<'_> {
         }
         let Node::Map(_, entries) = value else {
             let example = match value {
-                Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv4Addr>().is_ok() => format!("{{A: {}}}", t.text),
-                Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv6Addr>().is_ok() => format!("{{AAAA: \"{}\"}}", t.text),
+                Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv4Addr>().is_ok() => {
+                    format!("{{A: {}}}", t.text)
+                }
+                Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv6Addr>().is_ok() => {
+                    format!("{{AAAA: \"{}\"}}", t.text)
+                }
                 _ => "{A: 192.0.2.1}".to_owned(),
             };
             let message = format!("`{}` is a map of types and `steer`, not {}", key.text, kind(value));
             return self.sink.error_help(value.at(), message, format!("for example `{}: {example}`", shown(key)));
         };
-        let owner_ttl = entries.iter().find(|(k, _)| k.text == "ttl").and_then(|(_, node)| ttl(node, "`ttl`", self.sink));
+        let owner_ttl =
+            entries.iter().find(|(k, _)| k.text == "ttl").and_then(|(_, node)| ttl(node, "`ttl`", self.sink));
         let owner_ttl = owner_ttl.unwrap_or(self.zone_ttl);
         let mut types: Vec<Written> = Vec::with_capacity(entries.len());
         let mut steered = false;
@@ -143,9 +148,11 @@ impl Reader<'_> {
                 self.sink.error_help(key.at, format!("`{written}` is not a key of an owner name"), help);
             }
             None => {
-                const ACCEPTED: &str = "accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
+                const ACCEPTED: &str =
+                    "accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
                 let near = suggest(written, OWNER.known.iter().copied().chain(Type::mnemonics()));
-                let help = near.map_or_else(|| ACCEPTED.to_owned(), |near| format!("did you mean `{near}`? {ACCEPTED}"));
+                let help =
+                    near.map_or_else(|| ACCEPTED.to_owned(), |near| format!("did you mean `{near}`? {ACCEPTED}"));
                 self.sink.error_help(key.at, format!("`{written}` is not a type, nor a key of an owner name"), help);
             }
         }
@@ -252,7 +259,8 @@ impl Reader<'_> {
     fn together(&mut self, owner: &Name, types: &[Written], steered: bool) {
         let find = |wanted: Type| types.iter().find(|(t, _)| *t == wanted).map(|(_, at)| *at);
         if let Some(at) = find(Type::CNAME) {
-            let others: Vec<String> = types.iter().filter(|(t, _)| *t != Type::CNAME).map(|(t, _)| t.to_string()).collect();
+            let others: Vec<String> =
+                types.iter().filter(|(t, _)| *t != Type::CNAME).map(|(t, _)| t.to_string()).collect();
             if owner == self.origin {
                 let help = "write addresses or `steer` here; `ALIAS` is planned";
                 self.sink.error_help(at, "the apex has SOA and NS, and cannot be a `CNAME` as well", help);

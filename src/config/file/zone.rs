@@ -129,7 +129,13 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, sink: &mut Sin
     Some(Contents { serial, soa: soa?, records, steers: written.steers, expects, shared })
 }
 
-fn name_servers(node: Option<&Node<'_>>, origin: &Name, zone_ttl: u32, at: Position, sink: &mut Sink) -> Vec<RecordModel> {
+fn name_servers(
+    node: Option<&Node<'_>>,
+    origin: &Name,
+    zone_ttl: u32,
+    at: Position,
+    sink: &mut Sink,
+) -> Vec<RecordModel> {
     const HELP: &str = "name the servers of the zone: `ns: [ns1, ns2]`, with addresses for both under `records`";
     let Some(node) = node else {
         sink.error_help(at, "the zone has no `ns`", HELP);
@@ -192,9 +198,7 @@ fn soa(
     let (ttl, refresh, retry) = (seconds("ttl", zone_ttl), seconds("refresh", refresh), seconds("retry", retry));
     let (expire, minimum) = (seconds("expire", expire), seconds("minimum", minimum));
     let serial = get("serial").and_then(|node| integer(node, "`serial`", &(0..=u32::MAX), sink));
-    let soa = mname
-        .zip(rname)
-        .map(|(mname, rname)| SoaModel { mname, rname, ttl, refresh, retry, expire, minimum });
+    let soa = mname.zip(rname).map(|(mname, rname)| SoaModel { mname, rname, ttl, refresh, retry, expire, minimum });
     (soa, serial)
 }
 
@@ -272,7 +276,8 @@ fn expect(node: &Node<'_>, origin: &Name, sink: &mut Sink) -> Option<ExpectText>
     });
     let pop = fields.get("pop").and_then(|node| Spot::read(node, "`pop`", sink));
     let assume = fields.get("assume").and_then(|node| Fields::open(node, &ASSUME, sink));
-    let down = assume.and_then(|assume| assume.get("down")).and_then(|node| spots(node, "`down`", sink)).unwrap_or_default();
+    let down =
+        assume.and_then(|assume| assume.get("down")).and_then(|node| spots(node, "`down`", sink)).unwrap_or_default();
     let pop = pop?;
     let expect = Expect {
         name: asked?,
