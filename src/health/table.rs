@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::check::{CheckKind, Target, TargetId};
 use super::observation::{Observation, Verdict};
-use super::state::{Machine, Pair, Role, State, Step};
+use super::state::{Change, Machine, Pair, Role, State, Step};
 
 /// Names a target from plan to plan. Never used again once its target is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -77,11 +77,12 @@ impl Table {
             let entry = old.get_mut(&place(target)).and_then(Vec::pop);
             *found = entry.map(|entry| Entry { target: target.clone(), ..entry });
         }
-        let known: HashMap<(SocketAddr, CheckKind), Entry> = if found.iter().all(Option::is_some) {
-            HashMap::new()
-        } else {
-            found.iter().flatten().map(|entry| (place(&entry.target), entry.clone())).collect()
-        };
+        let mut known: HashMap<(SocketAddr, CheckKind), Entry> = HashMap::new();
+        if found.iter().any(Option::is_none) {
+            for entry in found.iter().flatten() {
+                known.entry(place(&entry.target)).or_insert_with(|| entry.clone());
+            }
+        }
         for (target, found) in targets.into_iter().zip(found) {
             let entry = found.unwrap_or_else(|| {
                 let key = Key(self.next_key);
@@ -108,11 +109,11 @@ impl Table {
         Some((entry, step))
     }
 
-    /// Makes unknown what is too old; calls `changed` for each target whose state changed, with its state before.
-    pub fn expire(&mut self, now: Duration, mut changed: impl FnMut(&Entry, State)) {
+    /// Makes unknown what is too old; calls `changed` for each target whose state changed.
+    pub fn expire(&mut self, now: Duration, mut changed: impl FnMut(&Entry, Change)) {
         for entry in &mut self.entries {
             if let Some(change) = entry.machine.expire(&entry.target.check, now) {
-                changed(entry, change.from);
+                changed(entry, change);
             }
         }
     }
@@ -265,7 +266,9 @@ mod tests {
         assert_eq!(table.untried(), 1);
         assert_eq!(table.oldest_result(Duration::from_secs(9)), Some(Duration::from_secs(8)));
         let mut expired = Vec::new();
-        table.expire(Duration::from_secs(17), |entry, from| expired.push((entry.target.address.to_string(), from)));
+        table.expire(Duration::from_secs(17), |entry, change| {
+            expired.push((entry.target.address.to_string(), change.from))
+        });
         assert_eq!(expired, [("127.0.0.2:1".to_owned(), State::Suspect)]);
     }
 }
