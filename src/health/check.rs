@@ -91,7 +91,7 @@ pub struct Flap {
 
 impl Flap {
     /// Ten minutes, 3, 4.
-    pub const DEFAULT: Self = Self { half_life: Duration::from_secs(600), above: 3, factor: 4 };
+    pub const DEFAULT: Self = Self { half_life: Duration::from_mins(10), above: 3, factor: 4 };
 }
 
 /// What a probe sends and expects.

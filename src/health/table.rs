@@ -267,7 +267,7 @@ mod tests {
         assert_eq!(table.oldest_result(Duration::from_secs(9)), Some(Duration::from_secs(8)));
         let mut expired = Vec::new();
         table.expire(Duration::from_secs(17), |entry, change| {
-            expired.push((entry.target.address.to_string(), change.from))
+            expired.push((entry.target.address.to_string(), change.from));
         });
         assert_eq!(expired, [("127.0.0.2:1".to_owned(), State::Suspect)]);
     }

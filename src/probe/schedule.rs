@@ -200,11 +200,11 @@ impl Slot {
         let hash = FixedState::with_seed(self.seed).hash_one(round);
         // The upper 32 bits as a fraction of 1.
         let fraction = f64::from((hash >> 32) as u32) / f64::from(u32::MAX);
-        self.interval - (self.interval / divisor).mul_f64(fraction)
+        self.interval.saturating_sub((self.interval / divisor).mul_f64(fraction))
     }
 }
 
 /// The least time between two scheduled probes of one target.
 fn shortest(interval: Duration) -> Duration {
-    interval - interval / 3
+    interval * 2 / 3
 }

@@ -108,7 +108,13 @@ fn of_certificate(error: &CertificateError) -> String {
             format!("is for {presented}, not for {}", expected.to_str())
         }
         CertificateError::UnknownIssuer => "is not signed by a known authority".to_owned(),
-        other => format!("is not accepted: {}", plain(other)),
+        CertificateError::BadSignature => "has a bad signature".to_owned(),
+        CertificateError::BadEncoding => "cannot be read".to_owned(),
+        CertificateError::Revoked => "is revoked".to_owned(),
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+            "is not one for servers".to_owned()
+        }
+        other => format!("is not accepted ({other})"),
     }
 }
 
