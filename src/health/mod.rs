@@ -4,8 +4,10 @@
 //! Knows nothing of sockets, PoPs or clocks: times are arguments.
 
 pub mod check;
+pub mod observation;
 pub mod state;
 pub mod table;
 
-pub use check::{Check, CheckKind, Http, Target, TargetId};
+pub use check::{Check, CheckKind, Http, Target, TargetId, Targets, Tls, forbidden};
+pub use observation::{Observation, Phases, Verdict};
 pub use state::State;

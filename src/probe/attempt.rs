@@ -1,0 +1,208 @@
+//! One probe from start to verdict: its time limit, its stages, and its failures in words.
+
+use std::borrow::Cow;
+use std::io;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout};
+
+use super::tls::Connectors;
+use super::{http, tcp};
+use crate::health::{CheckKind, Observation, Phases, Target, Verdict};
+
+/// Makes one probe of this target. Ends within the check's timeout.
+pub(crate) async fn probe(target: &Target, connectors: &Connectors) -> Observation {
+    let limit = target.check.timeout;
+    let mut progress = Progress::begin();
+    let outcome = timeout(limit, attempt(target, connectors, &mut progress)).await;
+    let (verdict, words) = match outcome {
+        Ok(Ok(words)) => (Verdict::Good, words),
+        Ok(Err(Failure { verdict, words })) => (verdict, words),
+        Err(_) => (Verdict::Bad, format!("timeout after {} while {}", Spell(limit), progress.stage.doing()).into()),
+    };
+    Observation { verdict, words, phases: progress.end() }
+}
+
+async fn attempt(
+    target: &Target,
+    connectors: &Connectors,
+    progress: &mut Progress,
+) -> Result<Cow<'static, str>, Failure> {
+    let stream = tcp::connect(target.address).await?;
+    match &target.check.kind {
+        CheckKind::Tcp => {
+            progress.enter(Stage::Done);
+            Ok("connected".into())
+        }
+        CheckKind::Http(request) => {
+            progress.enter(Stage::Response);
+            http::exchange(stream, target.address, 80, request, progress).await
+        }
+        CheckKind::Https(request, tls) => {
+            progress.enter(Stage::Tls);
+            let stream = connectors.handshake(stream, target.address, request, tls).await?;
+            progress.enter(Stage::Response);
+            http::exchange(stream, target.address, 443, request, progress).await
+        }
+    }
+}
+
+/// Why a probe was not good.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    verdict: Verdict,
+    words: Cow<'static, str>,
+}
+
+impl Failure {
+    /// The target's.
+    pub(crate) fn of_target(words: impl Into<Cow<'static, str>>) -> Self {
+        Self { verdict: Verdict::Bad, words: words.into() }
+    }
+
+    /// An error of the connection; `doing` is a stage's [`Stage::doing`]. Ours when it tells of something that ran out
+    /// on this machine.
+    pub(crate) fn of_connection(error: &io::Error, doing: Stage) -> Self {
+        let what: Cow<'static, str> = match error.kind() {
+            io::ErrorKind::ConnectionRefused => return Self::of_target("connection refused"),
+            io::ErrorKind::HostUnreachable => return Self::of_target("no route to host"),
+            io::ErrorKind::NetworkUnreachable => return Self::of_target("network is unreachable from here"),
+            io::ErrorKind::PermissionDenied => {
+                return Self::of_target("connecting is not permitted (a local firewall?)");
+            }
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "connection reset".into(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => "connection closed".into(),
+            io::ErrorKind::TimedOut => "connection lost".into(),
+            io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory => {
+                return Self { verdict: Verdict::Unable, words: format!("not probed: {}", plain(error)).into() };
+            }
+            _ if ran_out_here(error) => {
+                return Self { verdict: Verdict::Unable, words: format!("not probed: {}", plain(error)).into() };
+            }
+            _ => plain(error).into(),
+        };
+        Self::of_target(format!("{what} while {}", doing.doing()))
+    }
+}
+
+/// EMFILE, ENFILE, ENOBUFS, ENOMEM: no fault of the target.
+fn ran_out_here(error: &io::Error) -> bool {
+    use nix::libc::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
+}
+
+/// The error's text as part of a sentence: no `(os error 24)`, lower case.
+pub(crate) fn plain(error: &dyn std::fmt::Display) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut letters = text.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(letters).collect(),
+        _ => text.to_owned(),
+    }
+}
+
+/// What a probe is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Connect,
+    Tls,
+    Response,
+    Body,
+    Done,
+}
+
+impl Stage {
+    fn doing(self) -> &'static str {
+        match self {
+            Self::Connect => "connecting",
+            Self::Tls => "shaking hands for TLS",
+            Self::Response => "waiting for the response",
+            Self::Body => "reading the body",
+            Self::Done => "finishing",
+        }
+    }
+}
+
+/// How far a probe has come, and how long it took to get there.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    begun: Instant,
+    entered: Instant,
+    stage: Stage,
+    phases: Phases,
+}
+
+impl Progress {
+    fn begin() -> Self {
+        let now = Instant::now();
+        Self { begun: now, entered: now, stage: Stage::Connect, phases: Phases::default() }
+    }
+
+    /// Leaves the stage the probe was at, noting how long it took, and enters the next.
+    pub(crate) fn enter(&mut self, next: Stage) {
+        let now = Instant::now();
+        let took = Some(now - self.entered);
+        match self.stage {
+            Stage::Connect => self.phases.connect = took,
+            Stage::Tls => self.phases.tls = took,
+            Stage::Response => self.phases.first_byte = took,
+            Stage::Body | Stage::Done => {}
+        }
+        (self.stage, self.entered) = (next, now);
+    }
+
+    fn end(self) -> Phases {
+        Phases { total: self.begun.elapsed(), ..self.phases }
+    }
+}
+
+/// A duration as people write it: `2 s`, `1.5 s`, `500 ms`, `3 days`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spell(pub(crate) Duration);
+
+impl std::fmt::Display for Spell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.0.as_secs();
+        let (count, unit) = match seconds {
+            0 => return write!(f, "{} ms", self.0.as_millis()),
+            1..300 if seconds < 10 => return write!(f, "{} s", (self.0.as_secs_f64() * 10.0).round() / 10.0),
+            1..300 => return write!(f, "{seconds} s"),
+            300..7200 => return write!(f, "{} min", seconds / 60),
+            7200..172_800 => (seconds / 3600, "hours"),
+            _ => (seconds / 86400, "days"),
+        };
+        write!(f, "{count} {unit}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_as_people_write_them() {
+        let spell = |ms: u64| Spell(Duration::from_millis(ms)).to_string();
+        assert_eq!([spell(500), spell(1500), spell(2000), spell(12_300)], ["500 ms", "1.5 s", "2 s", "12 s"]);
+        assert_eq!([spell(600_000), spell(7_200_000), spell(259_200_000)], ["10 min", "2 hours", "3 days"]);
+    }
+
+    #[track_caller]
+    fn check(error: impl Into<io::Error>, verdict: Verdict, words: &str) {
+        let failure = Failure::of_connection(&error.into(), Stage::Connect);
+        assert_eq!((failure.verdict, &*failure.words), (verdict, words));
+    }
+
+    #[test]
+    fn errors_in_words_and_whose_they_are() {
+        use nix::libc;
+        let os = io::Error::from_raw_os_error;
+        check(os(libc::ECONNREFUSED), Verdict::Bad, "connection refused");
+        check(os(libc::ECONNRESET), Verdict::Bad, "connection reset while connecting");
+        check(os(libc::EHOSTUNREACH), Verdict::Bad, "no route to host");
+        check(os(libc::ENETUNREACH), Verdict::Bad, "network is unreachable from here");
+        check(os(libc::EMFILE), Verdict::Unable, "not probed: too many open files");
+        check(os(libc::ENOBUFS), Verdict::Unable, "not probed: no buffer space available");
+        check(os(libc::EADDRNOTAVAIL), Verdict::Unable, "not probed: cannot assign requested address");
+    }
+}
