@@ -1,1 +1,274 @@
-//! (see lib.rs)
+//! Listeners: sockets in, answers out, every message counted.
+//!
+//! UDP has own threads (`udp.rs`), TCP has tasks (`tcp.rs`); `portable.rs` does both with hickory-server's listeners
+//! where ours cannot run. All of them ask one engine through [`Answer`] and know nothing of zones or steering: a
+//! listener never decides what an answer says, only who may wait for one and for how long. A panic of the engine ends
+//! one message, an error of a socket or of `accept` ends no listener, and every queue has a bound with a name.
+
+mod bind;
+mod datagram;
+mod engine;
+mod framing;
+mod limits;
+mod portable;
+mod tcp;
+mod udp;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+pub use bind::BindError;
+pub use engine::{Answer, Engine, MAX_REQUEST};
+
+use crate::metrics::{Metrics, Transport};
+use portable::Portable;
+use udp::Threads;
+
+/// The port without settings: free for users without privileges, and not one that resolvers or mDNS take.
+pub const DEFAULT_PORT: u16 = 5300;
+
+/// What the listeners need to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Addresses to listen on, UDP and TCP alike.
+    pub listen: Vec<Listen>,
+    /// Whose listeners.
+    pub io: Io,
+    /// UDP sockets and threads per address. A thread has one socket, so two addresses on four cores make eight threads;
+    /// those of a quiet address sleep.
+    pub udp_threads: NonZeroUsize,
+    /// Octets of each UDP socket's receive buffer; the kernel grants `net.core.rmem_max` at most.
+    pub receive_buffer: usize,
+    /// Limits of TCP.
+    pub tcp: TcpSettings,
+}
+
+impl Default for Settings {
+    /// `127.0.0.1:5300` and `[::1]:5300` (left out where there is no IPv6), a UDP thread per core, 1 MiB of buffer: some
+    /// 1,000 queries that may wait for a thread that was not running.
+    fn default() -> Self {
+        let here = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        Self {
+            listen: here
+                .map(|ip| Listen { address: SocketAddr::new(ip, DEFAULT_PORT), origin: Origin::Default })
+                .into(),
+            io: Io::Native,
+            udp_threads: available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            receive_buffer: 1024 * 1024,
+            tcp: TcpSettings::default(),
+        }
+    }
+}
+
+/// An address to listen on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Port 0 takes any that is free for UDP and TCP; `0.0.0.0` and `[::]` take every address of their family.
+    pub address: SocketAddr,
+    /// Who wants it.
+    pub origin: Origin,
+}
+
+/// Who wants an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The operator: it must work.
+    Configured,
+    /// Nobody said otherwise: left out with a warning where the machine has no IPv6.
+    Default,
+}
+
+/// Whose listeners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Io {
+    /// Ours: Linux first, all limits.
+    Native,
+    /// hickory-server's: anywhere, without limits on connections and without a drain (see `portable.rs`).
+    Portable,
+}
+
+/// Limits of TCP (RFC 7766 §6.2.3 asks for them, RFC 9210 §4 for saying which).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpSettings {
+    /// Connections in all; a newcomer beyond them displaces the idlest. The default, 1,000, fits the 1,024 descriptors
+    /// a process commonly starts with, beside sockets, probes and files, and takes some 10 MB.
+    pub connections: usize,
+    /// Connections of one client (an IPv4 address or an IPv6 /64); beyond them it displaces its own idlest. Default 100:
+    /// a resolver needs one or two, and many may sit behind one address.
+    pub per_client: usize,
+    /// Time without a whole message after which a connection is closed; default 10 s (RFC 7766 §6.2.3: "a few
+    /// seconds" at least).
+    pub idle: Duration,
+    /// Time a client has to take the answers of one write (32 KiB and one answer at most) off us; default 5 s.
+    pub write: Duration,
+}
+
+impl Default for TcpSettings {
+    fn default() -> Self {
+        Self { connections: 1_000, per_client: 100, idle: Duration::from_secs(10), write: Duration::from_secs(5) }
+    }
+}
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything that had arrived was answered.
+    Complete,
+    /// The grace ran out first; what was left was cut.
+    GraceRanOut {
+        /// TCP connections that were cut.
+        connections: usize,
+    },
+}
+
+/// The running listeners. Dropped without [`Server::drain`], it stops at once and answers nothing more.
+#[derive(Debug)]
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    listeners: Listeners,
+}
+
+#[derive(Debug)]
+enum Listeners {
+    Native { udp: Threads, tcp: Tasks },
+    Portable(Portable),
+}
+
+impl Server {
+    /// Binds every address, then starts to answer. UDP runs on own threads, the rest on `runtime`. Logs each address.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound; none stays bound then. [`BindError::help`] says what to do.
+    pub fn start<E: Answer>(
+        settings: &Settings,
+        engine: Arc<E>,
+        metrics: &Metrics,
+        runtime: &Handle,
+    ) -> Result<Self, BindError> {
+        let bound = bind::bind_all(&settings.listen, settings.udp_threads.get(), settings.receive_buffer)?;
+        let addresses: Vec<_> = bound.iter().map(|sockets| sockets.address).collect();
+        let _runtime = runtime.enter();
+        let listeners = match settings.io {
+            Io::Native => {
+                let (mut sockets, mut tcp) = (Vec::new(), Vec::new());
+                for bound in bound {
+                    sockets.extend(bound.udp);
+                    tcp.push((bound.address, bound.tcp));
+                }
+                let udp = Threads::start(sockets, &engine, metrics)?;
+                Listeners::Native { udp, tcp: Tasks::start(tcp, engine, metrics, settings.tcp)? }
+            }
+            Io::Portable => Listeners::Portable(Portable::start(bound, &engine, metrics, settings.tcp.idle)?),
+        };
+        for address in &addresses {
+            info!(%address, io = ?settings.io, "listening");
+        }
+        Ok(Self { addresses, listeners })
+    }
+
+    /// The addresses listened on, in the order of the settings, with the ports that 0 became.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Takes no new work, answers what has arrived, closes; at most for `grace`, then cuts what is left.
+    pub async fn drain(self, grace: Duration) -> Drained {
+        match self.listeners {
+            Listeners::Native { mut udp, mut tcp } => {
+                udp.drain();
+                tcp.draining.cancel();
+                if timeout(grace, async { tokio::join!(udp.ended(), tcp.ended()) }).await.is_ok() {
+                    return Drained::Complete;
+                }
+                let connections = tcp.connections();
+                udp.abandon();
+                tcp.abandoned.cancel();
+                // A moment for the cut ones to leave, so that their sockets are closed when this returns.
+                let _ = timeout(CUT, async { tokio::join!(udp.ended(), tcp.ended()) }).await;
+                Drained::GraceRanOut { connections }
+            }
+            Listeners::Portable(portable) => {
+                if timeout(grace, portable.stop()).await.is_ok() {
+                    Drained::Complete
+                } else {
+                    Drained::GraceRanOut { connections: 0 }
+                }
+            }
+        }
+    }
+}
+
+/// How long cut threads and tasks may take to end: they need only be scheduled.
+const CUT: Duration = Duration::from_secs(1);
+
+/// The TCP side: listeners and connections.
+#[derive(Debug)]
+struct Tasks {
+    listeners: TaskTracker,
+    connections: TaskTracker,
+    draining: CancellationToken,
+    abandoned: CancellationToken,
+}
+
+impl Tasks {
+    fn start<E: Answer>(
+        listeners: Vec<(SocketAddr, std::net::TcpListener)>,
+        engine: Arc<E>,
+        metrics: &Metrics,
+        settings: TcpSettings,
+    ) -> Result<Self, BindError> {
+        let tasks = Self {
+            listeners: TaskTracker::new(),
+            connections: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            abandoned: CancellationToken::new(),
+        };
+        let context = Arc::new(tcp::Context {
+            engine,
+            metrics: metrics.clone(),
+            writer: metrics.shared_writer(Transport::Tcp),
+            settings,
+            seats: limits::Seats::new(settings.connections, settings.per_client),
+            tasks: tasks.connections.clone(),
+            draining: tasks.draining.clone(),
+            abandoned: tasks.abandoned.clone(),
+        });
+        for (address, listener) in listeners {
+            let listener = tokio::net::TcpListener::from_std(listener).map_err(|source| BindError::Other {
+                address,
+                transport: "TCP",
+                source,
+            })?;
+            tasks.listeners.spawn(tcp::listen(listener, Arc::clone(&context)));
+        }
+        tasks.listeners.close();
+        Ok(tasks)
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Waits until all have ended. Listeners first: their last act is to take in connections.
+    async fn ended(&mut self) {
+        self.listeners.wait().await;
+        self.connections.close();
+        self.connections.wait().await;
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.draining.cancel();
+        self.abandoned.cancel();
+    }
+}

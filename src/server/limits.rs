@@ -1,0 +1,205 @@
+//! Who may hold a TCP connection: a total and a share per client, and when either is full the idlest goes.
+//!
+//! A newcomer always gets in: refusing it would let whoever connected first keep everyone else out. The idlest is the
+//! connection whose last whole message, or last answer, is longest ago; one that trickles octets is idle. Knows nothing
+//! of sockets.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The seats of all TCP listeners of a server.
+#[derive(Debug)]
+pub(super) struct Seats {
+    total: usize,
+    per_client: usize,
+    epoch: Instant,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    next: u64,
+    seats: HashMap<u64, Arc<State>>,
+    clients: HashMap<Client, usize>,
+}
+
+#[derive(Debug)]
+struct State {
+    client: Client,
+    /// Milliseconds after `epoch`.
+    active: AtomicU64,
+    evicted: CancellationToken,
+}
+
+/// Who shares a limit: an IPv4 address, or an IPv6 /64, the least that one client is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Client {
+    V4(u32),
+    V6(u64),
+}
+
+impl Client {
+    fn new(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::V4(address.into()),
+            IpAddr::V6(address) => Self::V6((u128::from(address) >> 64) as u64),
+        }
+    }
+}
+
+impl Seats {
+    /// Room for `total` connections, `per_client` of one client; both at least 1.
+    pub(super) fn new(total: usize, per_client: usize) -> Arc<Self> {
+        Arc::new(Self {
+            total: total.max(1),
+            per_client: per_client.max(1),
+            epoch: Instant::now(),
+            taken: Mutex::default(),
+        })
+    }
+
+    /// A seat for a new connection. If its client's share is used up, the client's own idlest connection is told to
+    /// close; else, if all seats are taken, the idlest of all.
+    pub(super) fn admit(self: &Arc<Self>, client: IpAddr, evicted: CancellationToken) -> Seat {
+        let client = Client::new(client);
+        let mut taken = self.lock();
+        if taken.clients.get(&client).is_some_and(|&count| count >= self.per_client) {
+            taken.evict_idlest(Some(client));
+        } else if taken.seats.len() >= self.total {
+            taken.evict_idlest(None);
+        }
+        let id = taken.next;
+        taken.next += 1;
+        let state = Arc::new(State { client, active: AtomicU64::new(self.elapsed()), evicted });
+        taken.seats.insert(id, Arc::clone(&state));
+        *taken.clients.entry(client).or_default() += 1;
+        drop(taken);
+        Seat { seats: Arc::clone(self), id, state }
+    }
+
+    /// Tells the idlest connection to close, as when the process has run out of descriptors.
+    pub(super) fn evict_idlest(&self) {
+        self.lock().evict_idlest(None);
+    }
+
+    fn elapsed(&self) -> u64 {
+        self.epoch.elapsed().as_millis() as u64
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    /// Frees the seat at once; its connection learns of it when its task next runs.
+    fn evict_idlest(&mut self, of: Option<Client>) {
+        // A scan, and only when full: a thousand loads cost less than the accept that asks for them. Equal times are
+        // told apart by age.
+        let idlest = self
+            .seats
+            .iter()
+            .filter(|(_, state)| of.is_none_or(|client| state.client == client))
+            .min_by_key(|(id, state)| (state.active.load(Relaxed), **id))
+            .map(|(id, state)| (*id, state.evicted.clone()));
+        if let Some((id, evicted)) = idlest {
+            self.free(id);
+            evicted.cancel();
+        }
+    }
+
+    fn free(&mut self, id: u64) {
+        let Some(state) = self.seats.remove(&id) else { return };
+        if let Some(count) = self.clients.get_mut(&state.client) {
+            *count -= 1;
+            if *count == 0 {
+                self.clients.remove(&state.client);
+            }
+        }
+    }
+}
+
+/// One connection's seat, freed when dropped.
+#[derive(Debug)]
+pub(super) struct Seat {
+    seats: Arc<Seats>,
+    id: u64,
+    state: Arc<State>,
+}
+
+impl Seat {
+    /// The connection did something useful now.
+    pub(super) fn touch(&self) {
+        self.state.active.store(self.seats.elapsed(), Relaxed);
+    }
+
+    /// Cancelled when the seat is needed, or the server ends.
+    pub(super) fn evicted(&self) -> &CancellationToken {
+        &self.state.evicted
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.seats.lock().free(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn evicted(seats: &[&Seat]) -> Vec<bool> {
+        seats.iter().map(|seat| seat.evicted().is_cancelled()).collect()
+    }
+
+    fn admit(seats: &Arc<Seats>, client: &str) -> Seat {
+        seats.admit(client.parse().unwrap(), CancellationToken::new())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_all_seats_are_taken_the_idlest_goes() {
+        let seats = Seats::new(3, 3);
+        let a = admit(&seats, "192.0.2.1");
+        tokio::time::advance(Duration::from_millis(5)).await;
+        let b = admit(&seats, "192.0.2.2");
+        let c = admit(&seats, "192.0.2.3");
+        tokio::time::advance(Duration::from_millis(5)).await;
+        a.touch();
+        let d = admit(&seats, "192.0.2.4");
+        assert_eq!(evicted(&[&a, &b, &c, &d]), [false, true, false, false]);
+        // The seat was freed already: its owner's leaving frees no second one.
+        drop(b);
+        let e = admit(&seats, "192.0.2.5");
+        assert_eq!(evicted(&[&a, &c, &d, &e]), [false, true, false, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_over_its_share_displaces_itself() {
+        let seats = Seats::new(10, 2);
+        let other = admit(&seats, "192.0.2.9");
+        tokio::time::advance(Duration::from_millis(5)).await;
+        let (a, b) = (admit(&seats, "2001:db8::1"), admit(&seats, "2001:db8::2:0:0:1"));
+        let c = admit(&seats, "2001:db8::3");
+        assert_eq!(evicted(&[&other, &a, &b, &c]), [false, true, false, false]);
+        let d = admit(&seats, "2001:db8:0:1::1");
+        assert_eq!(evicted(&[&other, &b, &c, &d]), [false; 4]);
+    }
+
+    #[tokio::test]
+    async fn seats_come_back() {
+        let seats = Seats::new(1, 1);
+        for _ in 0..3 {
+            let seat = admit(&seats, "192.0.2.1");
+            assert!(!seat.evicted().is_cancelled());
+        }
+        let taken = seats.lock();
+        assert!(taken.seats.is_empty() && taken.clients.is_empty());
+    }
+}

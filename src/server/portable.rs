@@ -1,0 +1,162 @@
+//! The portable listeners (`io: portable`): hickory-server's, with our engine behind them. The one file that names it.
+//!
+//! hickory reads a request, hands its octets to the engine, and encodes the engine's answer again from its own types.
+//! What differs from the native listeners, all of it in hickory-server 0.26:
+//! - an answer's names are compressed hickory's way and its OPT comes last; records, flags and options are the same.
+//!   Options whose codes hickory does not know pass through;
+//! - the question echoed is the one hickory parsed, with its letter case;
+//! - a request hickory cannot parse is answered FORMERR by hickory itself, without question or OPT, even with QR set, and
+//!   is not counted; neither are requests it drops (under 12 octets, source port 0);
+//! - on a wildcard address the answer leaves from wherever the routing table says, and the engine sees the wildcard as
+//!   destination: configure each address instead;
+//! - TCP has the idle timeout, but no limit on connections, and answers are in order, each in its own write;
+//! - stopping cuts what is in flight.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use hickory_proto::op::{Header, HeaderCounts, Message, MessageType, Metadata};
+use hickory_server::net::runtime::Time;
+use hickory_server::net::xfer::Protocol;
+use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo, Server};
+use hickory_server::zone_handler::MessageResponseBuilder;
+use tokio::net::{TcpListener, UdpSocket};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::error;
+
+use super::bind::{BindError, Bound};
+use super::engine::{Answer, MAX_REQUEST, ask, unix_now};
+use crate::metrics::{Cause, End, Metrics, SharedWriter, Transport};
+use crate::query::{self, Who};
+
+/// Answers one connection may have waiting in hickory before it stops reading.
+const RESPONSES: usize = 32;
+/// Octets of the longest answer, by transport.
+const MAX_UDP_ANSWER: usize = 4_096;
+const MAX_TCP_ANSWER: usize = 65_535;
+
+/// The running listeners: a hickory server for each address, so that its handler knows which address was asked.
+#[derive(Debug)]
+pub(super) struct Portable {
+    stop: Vec<CancellationToken>,
+    servers: TaskTracker,
+}
+
+impl Portable {
+    /// Starts to answer. Called inside the runtime.
+    pub(super) fn start<E: Answer>(
+        bound: Vec<Bound>,
+        engine: &Arc<E>,
+        metrics: &Metrics,
+        idle: Duration,
+    ) -> Result<Self, BindError> {
+        let mut portable = Self { stop: Vec::new(), servers: TaskTracker::new() };
+        let (udp, tcp) = (metrics.shared_writer(Transport::Udp), metrics.shared_writer(Transport::Tcp));
+        for Bound { address, udp: sockets, tcp: listener } in bound {
+            let failed = |transport| move |source| BindError::Other { address, transport, source };
+            let mut server = Server::new(Adapter {
+                engine: Arc::clone(engine),
+                destination: address.ip(),
+                udp: udp.clone(),
+                tcp: tcp.clone(),
+            });
+            for socket in sockets {
+                socket.set_nonblocking(true).map_err(failed("UDP"))?;
+                server.register_socket(UdpSocket::from_std(socket).map_err(failed("UDP"))?);
+            }
+            server.register_listener(TcpListener::from_std(listener).map_err(failed("TCP"))?, idle, RESPONSES);
+            portable.stop.push(server.shutdown_token().clone());
+            portable.servers.spawn(async move {
+                if let Err(error) = server.block_until_done().await {
+                    error!(%address, %error, "the portable listeners of an address ended");
+                }
+            });
+        }
+        portable.servers.close();
+        Ok(portable)
+    }
+
+    /// Stops; what is in flight is cut.
+    pub(super) async fn stop(&self) {
+        self.cancel();
+        self.servers.wait().await;
+    }
+
+    fn cancel(&self) {
+        self.stop.iter().for_each(CancellationToken::cancel);
+    }
+}
+
+impl Drop for Portable {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// Our engine as a hickory handler.
+struct Adapter<E> {
+    engine: Arc<E>,
+    destination: IpAddr,
+    udp: SharedWriter,
+    tcp: SharedWriter,
+}
+
+#[async_trait]
+impl<E: Answer> RequestHandler for Adapter<E> {
+    async fn handle_request<R: ResponseHandler, T: Time>(&self, request: &Request, mut handle: R) -> ResponseInfo {
+        let (writer, transport, room) = match request.protocol() {
+            Protocol::Udp => (&self.udp, query::Transport::Udp, MAX_UDP_ANSWER),
+            _ => (&self.tcp, query::Transport::Tcp, MAX_TCP_ANSWER),
+        };
+        writer.received();
+        if request.as_slice().len() > MAX_REQUEST {
+            writer.ended(End::Dropped(Cause::Long));
+            return nothing(request);
+        }
+        let source = request.src();
+        let who = Who {
+            source: source.ip(),
+            source_port: source.port(),
+            destination: self.destination,
+            transport,
+            now: unix_now(),
+        };
+        let mut answer = vec![0; room];
+        let asked = ask(&*self.engine, &who, request.as_slice(), &mut answer);
+        writer.ended(asked.end);
+        let End::Answered(_) = asked.end else { return nothing(request) };
+        // What we encoded, hickory can read: but if not, the client is told nothing rather than something else.
+        let Ok(message) = Message::from_vec(&answer[..asked.length]) else {
+            writer.unsent(1);
+            return nothing(request);
+        };
+        let response = MessageResponseBuilder::new(&request.queries, message.edns.as_ref()).build(
+            message.metadata,
+            message.answers.iter(),
+            message.authorities.iter(),
+            [],
+            message.additionals.iter(),
+        );
+        match handle.send_response(response).await {
+            Ok(sent) => {
+                writer.sent(1);
+                sent
+            }
+            Err(_) => {
+                writer.unsent(1);
+                nothing(request)
+            }
+        }
+    }
+}
+
+/// What hickory wants to hear of a request that got no answer; it only logs it.
+fn nothing(request: &Request) -> ResponseInfo {
+    ResponseInfo::from(Header {
+        metadata: Metadata::new(request.metadata.id, MessageType::Response, request.metadata.op_code),
+        counts: HeaderCounts::default(),
+    })
+}

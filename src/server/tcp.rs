@@ -1,0 +1,350 @@
+//! TCP (RFC 7766): a task per listener that accepts, a task per connection that reads, answers and writes in turn.
+//!
+//! All whole messages that one read brought are answered, in order, into one write. While a write waits, nothing is
+//! read, so a client that does not read its answers is held back by TCP itself and closed after the write timeout. A
+//! connection's memory is bounded: one input buffer, and output up to [`OUTPUT_FULL`] and one answer.
+//!
+//! Ends of a connection, each counted ([`Closed`]): the client closed its side (everything it had asked is answered
+//! first), no whole message for the idle time, evicted for a newcomer ([`super::limits`]), answers not read in time,
+//! an error, or the server draining: then what has arrived is answered, and the connection closed.
+
+use std::cell::RefCell;
+use std::io::{self, Read};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::warn;
+
+use super::TcpSettings;
+use super::engine::{Answer, ask, unix_now};
+use super::framing::{Frame, Frames};
+use super::limits::{Seat, Seats};
+use crate::metrics::{Cause, Closed, End, Metrics, SharedWriter};
+use crate::query::{self, Who};
+
+/// Octets of answers at which a connection stops answering and writes.
+const OUTPUT_FULL: usize = 32 * 1024;
+/// Octets of an emptied output buffer above which it is given back.
+const OUTPUT_KEPT: usize = 4 * 1024;
+/// Octets of the longest message TCP can carry.
+const MAX_ANSWER: usize = 65_535;
+/// How long a closing connection listens on, so that the client's late octets do not make the kernel reset the
+/// connection and throw away answers under way.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// What listeners and connections share.
+pub(super) struct Context<E> {
+    pub(super) engine: Arc<E>,
+    pub(super) metrics: Metrics,
+    pub(super) writer: SharedWriter,
+    pub(super) settings: TcpSettings,
+    pub(super) seats: Arc<Seats>,
+    /// The connections.
+    pub(super) tasks: TaskTracker,
+    /// Cancelled when no new work is taken.
+    pub(super) draining: CancellationToken,
+    /// Cancelled when the grace is over.
+    pub(super) abandoned: CancellationToken,
+}
+
+/// Accepts until the server drains, then whatever the kernel had already completed. Never ends for an error.
+pub(super) async fn listen<E: Answer>(listener: TcpListener, context: Arc<Context<E>>) {
+    let mut backoff = Backoff::default();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = context.draining.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, client)) => {
+                backoff = Backoff::default();
+                context.serve(stream, client);
+            }
+            Err(error) => {
+                context.writer.receive_error();
+                let pause = backoff.after(&error);
+                if pause.is_zero() {
+                    continue;
+                }
+                if backoff.failures == 1 {
+                    warn!(%error, "accepting failed; the idlest connections are closed until it goes on");
+                }
+                // A closed connection is a descriptor and memory for the next one.
+                context.seats.evict_idlest();
+                tokio::select! {
+                    () = context.draining.cancelled() => break,
+                    () = sleep(pause) => {}
+                }
+            }
+        }
+    }
+    // The runtime may not have noticed the last ones yet, so the kernel is asked itself.
+    if let Ok(listener) = listener.into_std() {
+        while let Ok((stream, client)) = listener.accept() {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                context.serve(stream, client);
+            }
+        }
+    }
+}
+
+/// How long to wait after accept errors.
+#[derive(Default)]
+struct Backoff {
+    /// Errors in a row that were worth a pause.
+    failures: u32,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(10);
+    const LAST: Duration = Duration::from_secs(1);
+
+    /// Errors of the one connection that was to be accepted (it was aborted, its network went) need no pause: the next
+    /// is fine. All others, out of descriptors or memory above all, would come again at once: 10 ms, doubled to 1 s.
+    fn after(&mut self, error: &io::Error) -> Duration {
+        match error.raw_os_error().map(Errno::from_raw) {
+            Some(
+                Errno::ECONNABORTED
+                | Errno::ECONNRESET
+                | Errno::EINTR
+                | Errno::EPROTO
+                | Errno::ENOPROTOOPT
+                | Errno::EHOSTDOWN
+                | Errno::EHOSTUNREACH
+                | Errno::ENETDOWN
+                | Errno::ENETUNREACH
+                | Errno::ENONET
+                | Errno::EOPNOTSUPP
+                | Errno::EPERM,
+            ) => Duration::ZERO,
+            _ => {
+                self.failures = self.failures.saturating_add(1);
+                Self::FIRST.saturating_mul(1 << (self.failures - 1).min(10)).min(Self::LAST)
+            }
+        }
+    }
+}
+
+impl<E: Answer> Context<E> {
+    fn serve(self: &Arc<Self>, stream: TcpStream, client: SocketAddr) {
+        self.metrics.accepted();
+        let seat = self.seats.admit(client.ip(), self.abandoned.child_token());
+        let context = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let reason = match Connection::new(&context, stream, client, seat) {
+                Ok(connection) => connection.run().await,
+                Err(_) => Closed::Failed,
+            };
+            context.metrics.closed(reason);
+        });
+    }
+}
+
+struct Connection<'a, E> {
+    context: &'a Context<E>,
+    stream: TcpStream,
+    who: Who,
+    seat: Seat,
+    input: Frames,
+    /// Answers not yet written, each with its length before it.
+    output: Vec<u8>,
+    /// How many they are.
+    answers: u64,
+    /// When it is closed as idle.
+    idle_at: Instant,
+}
+
+/// Where the next octets come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// The client may send as long as it likes.
+    Open,
+    /// The server drains: only what the kernel already holds.
+    Draining,
+    /// Nothing more; why the connection is closed once all is answered.
+    Ended(Closed),
+}
+
+impl<'a, E: Answer> Connection<'a, E> {
+    fn new(context: &'a Context<E>, stream: TcpStream, client: SocketAddr, seat: Seat) -> io::Result<Self> {
+        // Answers are written whole, so there is nothing Nagle's algorithm could join; it would only hold them back.
+        stream.set_nodelay(true)?;
+        let who = Who {
+            source: client.ip(),
+            source_port: client.port(),
+            destination: stream.local_addr()?.ip(),
+            transport: query::Transport::Tcp,
+            now: unix_now(),
+        };
+        let idle_at = Instant::now() + context.settings.idle;
+        Ok(Self { context, stream, who, seat, input: Frames::new(), output: Vec::new(), answers: 0, idle_at })
+    }
+
+    async fn run(mut self) -> Closed {
+        let mut source = Source::Open;
+        loop {
+            self.answer();
+            if !self.output.is_empty() {
+                if let Err(reason) = self.write().await {
+                    self.context.writer.unsent(self.answers);
+                    // Gone for good: unread answers are not kept in the kernel for a client that does not read.
+                    let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+                    return reason;
+                }
+                // There may be whole messages left from when the output was full.
+                continue;
+            }
+            source = match source {
+                Source::Open => match self.read().await {
+                    Ok(source) => source,
+                    Err(reason) => return reason,
+                },
+                Source::Draining => {
+                    // A client that never stops sending must not hold the thread, nor outlive the grace.
+                    tokio::task::yield_now().await;
+                    if self.seat.evicted().is_cancelled() {
+                        return self.cut();
+                    }
+                    self.read_now()
+                }
+                Source::Ended(reason) => {
+                    self.part(reason).await;
+                    return reason;
+                }
+            };
+        }
+    }
+
+    /// Answers whole messages from the input until there is none or the output is full.
+    fn answer(&mut self) {
+        thread_local! {
+            /// Room for the longest answer, once per thread rather than per connection.
+            static ANSWER: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_ANSWER].into_boxed_slice());
+        }
+        let writer = &self.context.writer;
+        self.who.now = unix_now();
+        ANSWER.with_borrow_mut(|answer| {
+            while self.output.len() < OUTPUT_FULL
+                && let Some(frame) = self.input.next()
+            {
+                writer.received();
+                let Frame::Message(request) = frame else {
+                    writer.ended(End::Dropped(Cause::Long));
+                    continue;
+                };
+                let asked = ask(&*self.context.engine, &self.who, request, answer);
+                writer.ended(asked.end);
+                if let End::Answered(_) = asked.end {
+                    self.output.extend_from_slice(&(asked.length as u16).to_be_bytes());
+                    self.output.extend_from_slice(&answer[..asked.length]);
+                    self.answers += 1;
+                }
+                self.seat.touch();
+                self.idle_at = Instant::now() + self.context.settings.idle;
+            }
+        });
+    }
+
+    /// Writes all answers, within the write timeout.
+    async fn write(&mut self) -> Result<(), Closed> {
+        let evicted = self.seat.evicted().clone();
+        let written = tokio::select! {
+            biased;
+            written = timeout(self.context.settings.write, self.stream.write_all(&self.output)) => written,
+            () = evicted.cancelled() => return Err(self.cut()),
+        };
+        match written {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(Closed::Failed),
+            Err(_) => return Err(Closed::Slow),
+        }
+        self.context.writer.sent(self.answers);
+        self.answers = 0;
+        self.output.clear();
+        self.output.shrink_to(OUTPUT_KEPT);
+        self.seat.touch();
+        self.idle_at = Instant::now() + self.context.settings.idle;
+        Ok(())
+    }
+
+    /// Waits for octets, or for a reason not to.
+    async fn read(&mut self) -> Result<Source, Closed> {
+        let evicted = self.seat.evicted().clone();
+        tokio::select! {
+            biased;
+            () = evicted.cancelled() => Err(self.cut()),
+            () = self.context.draining.cancelled() => Ok(Source::Draining),
+            read = timeout_at(self.idle_at, self.stream.read(self.input.space())) => match read {
+                Ok(Ok(0)) => Ok(Source::Ended(Closed::Client)),
+                Ok(Ok(count)) => {
+                    self.input.filled(count);
+                    Ok(Source::Open)
+                }
+                Ok(Err(_)) => {
+                    self.context.writer.receive_error();
+                    Err(Closed::Failed)
+                }
+                Err(_) => Ok(Source::Ended(Closed::Idle)),
+            },
+        }
+    }
+
+    /// Takes what the kernel holds, without waiting for the runtime to notice it.
+    fn read_now(&mut self) -> Source {
+        match (&*SockRef::from(&self.stream)).read(self.input.space()) {
+            Ok(0) => Source::Ended(Closed::Client),
+            Ok(count) => {
+                self.input.filled(count);
+                Source::Draining
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Source::Draining,
+            Err(_) => Source::Ended(Closed::Drained),
+        }
+    }
+
+    /// Why it was told to close at once.
+    fn cut(&self) -> Closed {
+        if self.context.abandoned.is_cancelled() { Closed::Drained } else { Closed::Evicted }
+    }
+
+    /// Closes the connection so that the last answers arrive.
+    async fn part(&mut self, reason: Closed) {
+        if self.stream.shutdown().await.is_err() || reason == Closed::Client {
+            return;
+        }
+        let mut ignored = [0; 512];
+        let until_closed = async { while matches!(self.stream.read(&mut ignored).await, Ok(1..)) {} };
+        tokio::select! {
+            _ = timeout(LINGER, until_closed) => {}
+            () = self.seat.evicted().cancelled() => {}
+        }
+        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accept_errors_back_off_unless_they_concern_one_connection() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<u128> = (0..9).map(|_| backoff.after(&io::Error::from(Errno::EMFILE)).as_millis()).collect();
+        assert_eq!(pauses, [10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]);
+        assert_eq!(backoff.after(&io::Error::from(Errno::ECONNABORTED)), Duration::ZERO);
+        assert_eq!(backoff.after(&io::Error::other("odd")), Backoff::LAST);
+        backoff.failures = u32::MAX;
+        assert_eq!(backoff.after(&io::Error::from(Errno::ENFILE)), Backoff::LAST);
+    }
+}
