@@ -119,8 +119,8 @@ impl Snapshot {
         self.live.load()
     }
 
-    /// Publishes the answers of a new state of health; their exact scopes follow with [`Snapshot::complete`]. One task
-    /// calls these two, so that swaps do not race. Returns whether anything changed.
+    /// Publishes the answers of a new state of health; their exact scopes follow with [`Snapshot::complete`] and
+    /// [`Snapshot::publish`]. One task swaps, so that swaps do not race. Returns whether anything changed.
     pub fn advance(&self, states: &[State]) -> bool {
         let old = self.live.load_full();
         let new = live::advance(&old, &self.maps, &self.sites, states);
@@ -131,12 +131,19 @@ impl Snapshot {
         changed
     }
 
-    /// Builds and publishes the scope tables that [`Snapshot::advance`] left out.
-    pub fn complete(&self) {
-        let old = self.live.load_full();
-        if !old.is_complete() {
-            self.live.store(Arc::new(live::complete(&old, &self.maps, &self.sites)));
+    /// Builds the scope tables that [`Snapshot::advance`] left out of `live`. Takes its time; meanwhile queries are
+    /// answered with the narrower scopes of the site ranges.
+    pub fn complete(&self, live: &Live) -> Live {
+        live::complete(live, &self.parts.maps, &self.parts.sites)
+    }
+
+    /// Publishes completed tables if their epoch is still the current one. By the same task as [`Snapshot::advance`].
+    pub fn publish(&self, completed: Live) -> bool {
+        let current = self.live.load().epoch == completed.epoch;
+        if current {
+            self.live.store(Arc::new(completed));
         }
+        current
     }
 }
 

@@ -169,7 +169,7 @@ proptest! {
         let map = map(&sites);
         let maps = [Arc::clone(&map)];
         let first = live(&map, &sites, &states(&down));
-        let complete = epoch::complete(&first, &maps, &sites);
+        let complete = complete(&first, &maps, &sites);
         let naive = Naive { borders: &borders, live: complete.map(MapId(0)), map: &map, clip: 24 };
         for (seed, length) in asked {
             let base = crowded_v4(seed).first(length);
@@ -191,7 +191,7 @@ proptest! {
     ) {
         let sites = sites(Ranges::new(0), ranges(&borders));
         let map = map(&sites);
-        let complete = epoch::complete(&live(&map, &sites, &states(&down)), &[Arc::clone(&map)], &sites);
+        let complete = complete(&live(&map, &sites, &states(&down)), &[Arc::clone(&map)], &sites);
         let naive = Naive { borders: &borders, live: complete.map(MapId(0)), map: &map, clip: 56 };
         for (seed, length) in asked {
             let base = crowded_v6(seed).first(length);
@@ -205,9 +205,9 @@ proptest! {
     fn s3_5_only_clients_of_the_failed_pop_move(borders in borders(crowded_v4), down in 0usize..4) {
         let sites = sites(ranges(&borders), Ranges::new(0));
         let maps = [map(&sites)];
-        let well = epoch::complete(&live(&maps[0], &sites, &states(&[])), &maps, &sites);
-        let failed = epoch::complete(&epoch::advance(&well, &maps, &sites, &states(&[down])), &maps, &sites);
-        let back = epoch::complete(&epoch::advance(&failed, &maps, &sites, &states(&[])), &maps, &sites);
+        let well = complete(&live(&maps[0], &sites, &states(&[])), &maps, &sites);
+        let failed = complete(&advance(&well, &maps, &sites, &states(&[down])), &maps, &sites);
+        let back = complete(&advance(&failed, &maps, &sites, &states(&[])), &maps, &sites);
         for &(start, _) in &borders {
             for length in [8, 16, 24, 32] {
                 let block = Block::V4 { base: start.first(length), length };
@@ -237,7 +237,7 @@ proptest! {
 fn s1_7_a_steered_answer_never_has_scope_0_even_where_everybody_gets_the_same() {
     let sites = Arc::new(SiteTable::from_ranges(Ranges::new(0), Ranges::new(0), &[]).unwrap());
     let map = map(&sites);
-    let live = epoch::complete(&live(&map, &sites, &[]), &[Arc::clone(&map)], &sites);
+    let live = complete(&live(&map, &sites, &[]), &[Arc::clone(&map)], &sites);
     let chosen = live.map(MapId(0)).choose(&map, &sites, Block::parse("198.51.100.0/24").unwrap());
     assert_eq!(chosen.scope, 1);
 }
@@ -246,7 +246,7 @@ fn s1_7_a_steered_answer_never_has_scope_0_even_where_everybody_gets_the_same() 
 fn s1_9_unusable_blocks_have_a_scope_of_their_own_and_leave_the_choice_to_the_resolver() {
     let sites = Arc::new(SiteTable::empty());
     let map = map(&sites);
-    let live = epoch::complete(&live(&map, &sites, &[]), &[Arc::clone(&map)], &sites);
+    let live = complete(&live(&map, &sites, &[]), &[Arc::clone(&map)], &sites);
     for (block, scope) in
         [("10.1.2.0/24", 8), ("192.168.7.0/24", 16), ("100.64.0.0/24", 10), ("240.0.0.0/24", 3), ("fe80::/56", 10)]
     {
@@ -285,10 +285,10 @@ fn s1_5_suspect_changes_ttls_and_keeps_the_scope_table() {
     ranges.push(0, 3);
     let sites = sites(ranges, Ranges::new(0));
     let maps = [map(&sites)];
-    let well = epoch::complete(&live(&maps[0], &sites, &states(&[])), &maps, &sites);
+    let well = complete(&live(&maps[0], &sites, &states(&[])), &maps, &sites);
     let mut suspect = states(&[]);
     suspect[2] = State::Suspect;
-    let next = epoch::advance(&well, &maps, &sites, &suspect);
+    let next = advance(&well, &maps, &sites, &suspect);
     assert!(next.is_complete());
     assert_eq!(next.map(MapId(0)).answers.iter().map(|a| a.ttl).min(), Some(10));
 }

@@ -124,9 +124,18 @@ impl Loader {
             Some(directory) => State::open(directory, &options.zones)?,
             None => State::none(),
         };
+        Ok(Self::with(options, state))
+    }
+
+    /// Nothing loaded yet, and nothing remembered.
+    pub fn forgetful(options: Options) -> Self {
+        Self::with(options, State::none())
+    }
+
+    fn with(options: Options, state: State) -> Self {
         let databases = Databases::new(options.geodb.clone());
         let generation = Generation::default();
-        Ok(Self { options, state, databases, generation, snapshot: None, number: 0, said: HashSet::new() })
+        Self { options, state, databases, generation, snapshot: None, number: 0, said: HashSet::new() }
     }
 
     /// Looks at everything and makes a snapshot if anything changed. `states` is asked for what is known of the targets

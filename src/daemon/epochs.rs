@@ -1,0 +1,130 @@
+//! Health → answers. The only task that swaps live tables.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, error, info, warn};
+
+use super::{Shared, remembered};
+use crate::live::Live;
+use crate::snapshot::Snapshot;
+use crate::steering::Standing;
+
+/// Answers are decided again at most this often (SEMANTICS §4.13) …
+const ANSWERS: Duration = Duration::from_millis(2);
+/// … and scope tables this often.
+const SCOPES: Duration = Duration::from_millis(250);
+/// Health is written down after a change, at most this often, and now and then without one: `explain` takes a file that
+/// is older than [`remembered::FRESH`] for that of a dead server.
+const REMEMBER: Duration = Duration::from_secs(1);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
+/// Runs until aborted.
+pub(super) async fn run(shared: Arc<Shared>) {
+    let mut changes = shared.prober.changes();
+    let mut last_answers = Instant::now();
+    let mut last_scopes = Instant::now();
+    let mut written = Instant::now();
+    let mut dirty = true;
+    let mut completing: Option<JoinHandle<(Arc<Snapshot>, Live)>> = None;
+    loop {
+        let snapshot = shared.current.load_full();
+        let incomplete = !snapshot.live().is_complete();
+        let write_at = written + if dirty { REMEMBER } else { HEARTBEAT };
+        tokio::select! {
+            changed = changes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                dirty = true;
+                sleep_until(last_answers + ANSWERS).await;
+            }
+            () = shared.published.notified() => dirty = true,
+            // Scopes follow on a thread of their own, so that the next answers need not wait for them.
+            () = sleep_until(last_scopes + SCOPES), if incomplete && completing.is_none() => {
+                last_scopes = Instant::now();
+                let snapshot = Arc::clone(&snapshot);
+                let live = Arc::clone(&snapshot.live());
+                completing = Some(tokio::task::spawn_blocking(move || {
+                    let completed = snapshot.complete(&live);
+                    (snapshot, completed)
+                }));
+                continue;
+            }
+            done = async { match &mut completing { Some(task) => task.await, None => std::future::pending().await } } => {
+                completing = None;
+                match done {
+                    Ok((snapshot, live)) => {
+                        let (epoch, published) = (live.epoch, snapshot.publish(live));
+                        debug!(epoch, published, "scope tables");
+                    }
+                    Err(error) => error!(%error, "building scope tables failed; scopes stay narrow"),
+                }
+                continue;
+            }
+            () = sleep_until(write_at) => {
+                let shared = Arc::clone(&shared);
+                let write = move || remembered::write(&shared.prober, shared.health_file.as_deref());
+                if tokio::task::spawn_blocking(write).await.is_err() {
+                    error!("health could not be written down");
+                }
+                written = Instant::now();
+                dirty = false;
+                continue;
+            }
+        }
+        last_answers = Instant::now();
+        advance(&shared).await;
+    }
+}
+
+async fn advance(shared: &Shared) {
+    let snapshot = shared.current.load_full();
+    let (generation, states) = shared.prober.states();
+    if generation != snapshot.generation {
+        // A reload is between its new plan and its new snapshot; it tells when the snapshot is there.
+        return;
+    }
+    let before = Arc::clone(&snapshot.live());
+    let advanced = {
+        let snapshot = Arc::clone(&snapshot);
+        tokio::task::spawn_blocking(move || snapshot.advance(&states)).await
+    };
+    match advanced {
+        Ok(true) => log(&snapshot, &before, &snapshot.live()),
+        Ok(false) => {}
+        Err(error) => error!(%error, "deciding answers failed; the old ones serve"),
+    }
+}
+
+/// Says which PoPs came and went per service, and when a service fails open or recovers from it.
+fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
+    for (map, (old, new)) in snapshot.maps.iter().zip(before.maps.iter().zip(&after.maps)) {
+        let service = map.service.name.as_str();
+        let usable = |standing: Standing| matches!(standing, Standing::Usable | Standing::Suspect);
+        for (candidate, (was, is)) in map.candidates.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
+            let pop = snapshot.pops[candidate.pop.0 as usize].name.as_str();
+            for (family, was, is) in [("A", was.v4, is.v4), ("AAAA", was.v6, is.v6)] {
+                match (usable(was), usable(is)) {
+                    (true, false) => info!(service, pop, family, epoch = after.epoch, "clients move away"),
+                    (false, true) => info!(service, pop, family, epoch = after.epoch, "clients come back"),
+                    _ => {}
+                }
+            }
+        }
+        let open = |live: &crate::live::LiveMap| live.answers.iter().any(crate::live::Answer::fail_open);
+        match (open(old), open(new)) {
+            (false, true) => {
+                warn!(
+                    service,
+                    epoch = after.epoch,
+                    "fail-open: no PoP is usable, so answers are given as if all were up"
+                );
+            }
+            (true, false) => info!(service, epoch = after.epoch, "fail-open has ended"),
+            _ => {}
+        }
+    }
+}

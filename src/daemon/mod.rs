@@ -1,0 +1,253 @@
+//! Builds the rooms; owns tasks, signals, and the order of start and stop.
+//!
+//! Start: load, a bounded first probe round, bind, log each address, ready. Stop: refuse new work, answer what has
+//! arrived within a time of grace, say if it ran out. In between two loops: [`epochs`] turns health into answers,
+//! [`reloads`] turns files into generations.
+
+mod epochs;
+mod reloads;
+pub mod remembered;
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use thiserror::Error;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
+use tracing::{error, info, warn};
+
+use crate::config::settings;
+use crate::metrics::Metrics;
+use crate::probe::{self, Prober};
+use crate::reload::watch::{Cause, Watch};
+use crate::reload::{Loader, Now, Options};
+use crate::server::{BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings};
+use crate::snapshot::{Current, Ede, Identity};
+
+/// How long a stop waits for answers under way.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why the daemon could not start or go on.
+#[derive(Debug, Error)]
+pub enum DaemonError {
+    /// An address cannot be served.
+    #[error("{0}\n  help: {help}", help = .0.help())]
+    Bind(#[from] BindError),
+    /// TLS for probes cannot be set up.
+    #[error("TLS for probes cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The system gave no signal handler or thread.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+    /// The loading thread died of a panic, which is a defect.
+    #[error("loading failed unexpectedly; please report this")]
+    Loading,
+}
+
+/// What the daemon runs with.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The settings file, flags applied.
+    pub settings: settings::Settings,
+    /// Whether the operator named the addresses; the default ones are skipped where there is no IPv6.
+    pub listen_written: bool,
+}
+
+/// What the loops share.
+struct Shared {
+    current: Arc<Current>,
+    prober: Prober,
+    /// Told when a new snapshot was published.
+    published: Notify,
+    /// Where health is remembered for a restart and for `explain`.
+    health_file: Option<PathBuf>,
+}
+
+/// Serves until SIGTERM or SIGINT. SIGHUP looks at all files again, SIGUSR2 does and lets vanished zones go.
+///
+/// # Errors
+/// [`DaemonError`], before anything was served.
+pub async fn run(setup: Setup) -> Result<(), DaemonError> {
+    let began = Instant::now();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let hangup = signal(SignalKind::hangup())?;
+    let confirm = signal(SignalKind::user_defined2())?;
+    let settings = &setup.settings;
+    raise_descriptors();
+
+    let mut loader = loader(&setup);
+    let prober = Prober::start(&probe::Settings::default())?;
+
+    // Load everything and put the plan to the prober.
+    let runtime = Handle::current();
+    let (prober, loader, loaded) = tokio::task::spawn_blocking(move || {
+        let _runtime = runtime.enter();
+        let loaded = loader.load(now(began), false, &mut |generation, targets| {
+            prober.replace(generation, targets.to_vec());
+            prober.states().1
+        });
+        (prober, loader, loaded)
+    })
+    .await
+    .map_err(|_| DaemonError::Loading)?;
+    reloads::log(&loaded, &loader.databases);
+    // The first look always makes a snapshot, if only one that refuses everything.
+    let snapshot = loaded.snapshot.clone().ok_or(DaemonError::Loading)?;
+
+    let first = prober.first_round(settings.first_probes).await;
+    if first.targets > 0 {
+        info!(targets = first.targets, good = first.good, bad = first.bad, untried = first.untried, "first probes");
+    }
+    snapshot.advance(&prober.states().1);
+    let shared = Arc::new(Shared {
+        current: Arc::new(ArcSwap::new(snapshot)),
+        prober,
+        published: Notify::new(),
+        health_file: loader.state.path("health.json"),
+    });
+    let epochs = tokio::spawn(epochs::run(Arc::clone(&shared)));
+
+    let metrics = Metrics::default();
+    let engine = Arc::new(Engine::new(Arc::clone(&shared.current)));
+    let server = Server::start(&server_settings(&setup), engine, &metrics, &Handle::current())?;
+
+    let (watch, words) = Watch::start(&watched(settings));
+    for words in words {
+        warn!("{words}");
+    }
+    let asker = watch.asker();
+    let reloads = {
+        let (shared, runtime) = (Arc::clone(&shared), Handle::current());
+        let again = loaded.findings.again_in;
+        let thread = move || {
+            let _runtime = runtime.enter();
+            reloads::run(&shared, loader, &watch, began, again);
+        };
+        std::thread::Builder::new().name("reload".to_owned()).spawn(thread)?
+    };
+    let signals = tokio::spawn(forward(hangup, confirm, asker.clone()));
+    let zones = shared.current.load().zones.len();
+    info!(zones, generation = 1, after_ms = began.elapsed().as_millis() as u64, "ready");
+
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    info!(signal = name, "stopping: no new work is taken, answers under way are finished");
+    signals.abort();
+    match server.drain(GRACE).await {
+        Drained::Complete => {}
+        Drained::GraceRanOut { connections } => {
+            warn!(connections, grace = ?GRACE, "the grace time ran out; connections were cut");
+        }
+    }
+    // The reload thread may be compiling; it holds nothing that a stop must wait for longer than this.
+    let _ = asker.send(Cause::Stop);
+    epochs.abort();
+    let joined = tokio::time::timeout(GRACE, tokio::task::spawn_blocking(move || reloads.join())).await;
+    if joined.is_err() {
+        warn!("a reload under way was cut short");
+    }
+    remembered::write(&shared.prober, shared.health_file.as_deref());
+    info!("stopped");
+    Ok(())
+}
+
+/// The loader of these settings; without a state directory if that cannot be made.
+pub fn loader(setup: &Setup) -> Loader {
+    let settings = &setup.settings;
+    let identity = &settings.identity;
+    let mut options = Options {
+        zones: settings.zones.clone(),
+        geodb: settings.geodb.clone(),
+        state: Some(settings.state.clone()),
+        grace: settings.vanish_grace,
+        identity: Identity {
+            name: identity.nsid.clone().or_else(|| identity.name.clone()),
+            version: identity.version.clone(),
+            ede: match identity.ede {
+                settings::Ede::Off => Ede::Off,
+                settings::Ede::Codes => Ede::Codes,
+                settings::Ede::Text => Ede::Text,
+            },
+            ..Identity::default()
+        },
+    };
+    match Loader::new(options.clone()) {
+        Ok(loader) => loader,
+        Err(error) => {
+            let directory = settings.state.display();
+            warn!(%directory, %error, "the state directory cannot be used; a restart will not remember anything");
+            options.state = None;
+            Loader::forgetful(options)
+        }
+    }
+}
+
+fn server_settings(setup: &Setup) -> Settings {
+    let settings = &setup.settings;
+    let origin = if setup.listen_written { Origin::Configured } else { Origin::Default };
+    let listen = |address: &SocketAddr| Listen { address: *address, origin };
+    let defaults = Settings::default();
+    Settings {
+        listen: settings.listen.iter().map(listen).collect(),
+        io: match settings.io {
+            settings::Io::Native => Io::Native,
+            settings::Io::Portable => Io::Portable,
+        },
+        udp_threads: settings
+            .udp
+            .threads
+            .and_then(|threads| NonZeroUsize::new(usize::from(threads)))
+            .unwrap_or(defaults.udp_threads),
+        tcp: TcpSettings {
+            connections: settings.tcp.connections as usize,
+            per_client: settings.tcp.per_client as usize,
+            idle: settings.tcp.idle,
+            ..defaults.tcp
+        },
+        ..defaults
+    }
+}
+
+fn watched(settings: &settings::Settings) -> Vec<PathBuf> {
+    std::iter::once(&settings.zones).chain(&settings.geodb).cloned().collect()
+}
+
+/// Both clocks. The monotonic one counts from the start of the daemon.
+fn now(began: Instant) -> Now {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    Now { unix, monotonic: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX) }
+}
+
+async fn forward(mut hangup: Signal, mut confirm: Signal, asker: std::sync::mpsc::Sender<Cause>) {
+    loop {
+        let cause = tokio::select! {
+            Some(()) = hangup.recv() => Cause::Asked,
+            Some(()) = confirm.recv() => Cause::Confirmed,
+            else => return,
+        };
+        if asker.send(cause).is_err() {
+            error!("the reload thread is gone; files are not looked at any more");
+            return;
+        }
+    }
+}
+
+/// Sockets, connections and probes need descriptors; the soft limit is commonly 1,024, the hard one far above.
+fn raise_descriptors() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let wanted = hard.min(1 << 20);
+        if soft < wanted { setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) } else { Ok(()) }
+    });
+    if let Err(error) = raised {
+        warn!(%error, "the limit of open files stays as it is");
+    }
+}
