@@ -1,11 +1,173 @@
 //! The commands: parse arguments, call a room, print for people (or `--json`), return an exit code
-//! (0 good, 1 a finding, 2 a usage error). Nothing is decided here.
+//! (0 good, 1 a finding or a failure, 2 a usage error). Nothing is decided here. Data goes to stdout, talk to stderr.
 
-pub mod log;
+mod check;
+mod explain;
+mod geodb;
+mod log;
+mod serve;
 
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::file::Source;
+use crate::config::render;
+use crate::config::settings::{self, Io, Settings};
+use crate::daemon::Setup;
+use crate::geo::DB_IP_CREDIT;
+
+/// The settings file that is read when there is one.
+const SETTINGS: &str = "catchment.yaml";
+
+/// Authoritative DNS that sends every client to its nearest healthy point of presence.
+#[derive(Debug, Parser)]
+#[command(name = "catchment", disable_version_flag = true, args_conflicts_with_subcommands = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::ServeArgs,
+    /// Print the version, and credits for the data in the program
+    #[arg(long, short = 'V')]
+    version: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer queries (the default)
+    Serve(serve::ServeArgs),
+    /// Read everything as `serve` would, say what is wrong, and exit
+    Check(check::CheckArgs),
+    /// Say why a client is sent where it is sent
+    Explain(explain::ExplainArgs),
+    /// Look into databases, and build small ones
+    Geodb(geodb::GeodbArgs),
+}
+
+/// Where things are; flags win over `catchment.yaml`.
+#[derive(Clone, Debug, Args)]
+struct Places {
+    /// Settings file [default: catchment.yaml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Directory of zone and fleet files [default: zones]
+    #[arg(long, value_name = "DIR")]
+    zones: Option<PathBuf>,
+    /// Directory of databases, or a database; may be given again [default: geodb]
+    #[arg(long, value_name = "PATH")]
+    geodb: Vec<PathBuf>,
+    /// Directory of what survives a restart [default: state]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
 
 /// Runs the command line and returns the process's exit code.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A closed stderr leaves nobody to tell.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = if arguments.version { version() } else { run(arguments) };
+    done.unwrap_or_else(|error| {
+        // A reader that has had enough (`catchment geodb inspect | head`) is no failure.
+        let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
+            cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+        };
+        if error.chain().any(broken_pipe) {
+            return ExitCode::SUCCESS;
+        }
+        // A closed stderr leaves nobody to tell.
+        let _ = writeln!(io::stderr(), "error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Geodb(args) => geodb::run(&args),
+    }
+}
+
+fn version() -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "catchment {}", env!("CARGO_PKG_VERSION"))?;
+    writeln!(out, "The database in the program: {DB_IP_CREDIT}; simplified, for demonstration.")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Places {
+    /// The settings file with these flags applied.
+    fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = read_settings(self.config.as_deref())?;
+        if let Some(zones) = &self.zones {
+            settings.zones.clone_from(zones);
+        }
+        if !self.geodb.is_empty() {
+            settings.geodb.clone_from(&self.geodb);
+        }
+        if let Some(state) = &self.state {
+            settings.state.clone_from(state);
+        }
+        Ok(settings)
+    }
+}
+
+fn read_settings(written: Option<&Path>) -> anyhow::Result<Settings> {
+    let path = written.unwrap_or(Path::new(SETTINGS));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if written.is_none() && error.kind() == io::ErrorKind::NotFound => return Ok(Settings::default()),
+        Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+    };
+    let source = Source { path: path.to_string_lossy().into(), text: Arc::from(text) };
+    let (settings, diagnostics) = settings::parse(&source);
+    if !diagnostics.0.is_empty() {
+        let text = render(&diagnostics, &|_| Some(Arc::clone(&source.text)));
+        writeln!(io::stderr(), "{text}")?;
+    }
+    match settings {
+        Some(settings) if !diagnostics.has_errors() => Ok(settings),
+        _ => bail!("{} is not usable", path.display()),
+    }
+}
+
+/// Whose listeners serve.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum IoArg {
+    /// Our own, for Linux
+    Native,
+    /// hickory-server's, for everywhere
+    Portable,
+}
+
+impl From<IoArg> for Io {
+    fn from(arg: IoArg) -> Self {
+        match arg {
+            IoArg::Native => Self::Native,
+            IoArg::Portable => Self::Portable,
+        }
+    }
+}
+
+/// The setup of these places, for commands that do not listen.
+fn setup(settings: Settings, listen: &[SocketAddr]) -> Setup {
+    let mut settings = settings;
+    let written = !listen.is_empty() || settings.listen != Settings::default().listen;
+    if !listen.is_empty() {
+        settings.listen = listen.to_vec();
+    }
+    Setup { settings, listen_written: written }
 }

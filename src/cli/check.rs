@@ -1,0 +1,110 @@
+//! `catchment check`: what `serve` would say of the files, up to the sockets.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use serde_json::json;
+
+use super::Places;
+use crate::config::{Diagnostics, Severity, render};
+use crate::reload::files::shown;
+use crate::reload::{Loaded, Loader, Now, Options};
+use crate::snapshot::Identity;
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Directory of zone and fleet files, or one file of it, which alone is then reported on
+    path: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let mut settings = args.places.settings()?;
+    let mut only = None;
+    if let Some(path) = &args.path {
+        if path.is_dir() {
+            settings.zones.clone_from(path);
+        } else {
+            only = Some(shown(path));
+            let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
+            settings.zones = directory.map_or_else(|| PathBuf::from("."), PathBuf::from);
+        }
+    }
+    let mut loader = Loader::forgetful(Options {
+        zones: settings.zones.clone(),
+        geodb: settings.geodb.clone(),
+        state: None,
+        grace: settings.vanish_grace,
+        identity: Identity::default(),
+    });
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, _| Vec::new());
+    let mut diagnostics = loaded.findings.diagnostics.clone();
+    if let Some(only) = &only {
+        diagnostics.0.retain(|d| d.location.file == *only);
+    }
+    let bad = diagnostics.has_errors() || !loaded.database.errors.is_empty();
+    if args.json { print_json(&diagnostics, &loaded)? } else { print_text(&diagnostics, &loaded, &loader)? }
+    Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn print_text(diagnostics: &Diagnostics, loaded: &Loaded, loader: &Loader) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    if !diagnostics.0.is_empty() {
+        let text = |path: &str| std::fs::read_to_string(path).ok().map(Arc::from);
+        writeln!(out, "{}\n", render(diagnostics, &text).trim_end())?;
+    }
+    for words in &loaded.database.errors {
+        writeln!(out, "error: {words}")?;
+    }
+    for words in &loaded.database.warnings {
+        writeln!(out, "warning: {words}")?;
+    }
+    let zones = loader.generation.zones.values();
+    let good = zones.clone().filter(|zone| zone.good.is_some());
+    let records: usize = good.clone().filter_map(|zone| zone.good.as_ref()).map(|good| good.zone.record_count()).sum();
+    let steered: usize =
+        good.clone().filter_map(|zone| zone.good.as_ref()).map(|good| good.model.steers.len()).sum();
+    let expectations: usize =
+        good.clone().filter_map(|zone| zone.good.as_ref()).map(|good| good.model.expects.len()).sum();
+    writeln!(
+        out,
+        "{} of {} zones are good: {records} records, {steered} steered names, {expectations} expectations hold; {}",
+        good.count(),
+        zones.len(),
+        crate::config::render::summary(diagnostics),
+    )?;
+    Ok(())
+}
+
+fn print_json(diagnostics: &Diagnostics, loaded: &Loaded) -> anyhow::Result<()> {
+    let list = |severity| {
+        let of = diagnostics.0.iter().filter(move |d| d.severity == severity);
+        of.map(|d| {
+            json!({
+                "file": &*d.location.file,
+                "line": d.location.line,
+                "column": d.location.column,
+                "message": d.message,
+                "help": d.help,
+            })
+        })
+        .collect::<Vec<_>>()
+    };
+    let report = json!({
+        "errors": list(Severity::Error),
+        "warnings": list(Severity::Warning),
+        "database_errors": loaded.database.errors,
+        "database_warnings": loaded.database.warnings,
+    });
+    writeln!(io::stdout().lock(), "{report:#}")?;
+    Ok(())
+}
