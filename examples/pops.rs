@@ -1,11 +1,11 @@
 //! Plays the HTTP servers of the example PoPs in `zones/`, so that failover can be seen on one machine.
 //!
 //! `cargo run --example pops -- --help` tells the rest.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
+#![expect(clippy::print_stderr, reason = "a program for a terminal")]
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,7 +70,7 @@ struct Options {
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if arguments.iter().any(|argument| argument == "--help" || argument == "-h") {
-        println!("{HELP}");
+        say(HELP);
         return ExitCode::SUCCESS;
     }
     let options = match options(&arguments) {
@@ -141,14 +141,14 @@ async fn run(options: Options) -> Result<(), String> {
             failed.push(error);
         }
     }
-    print!("{}", fleet.table());
+    say(&fleet.table());
     for error in &failed {
         eprintln!("error: {error}");
     }
     if !failed.is_empty() && failed.len() == options.start.len() {
         return Err("no PoP could be started".to_owned());
     }
-    println!("\nType a PoP's name and Enter to stop or start it. Control: http://{CONTROL}/. Ctrl-C ends.");
+    say(&format!("\nType a PoP's name and Enter to stop or start it. Control: http://{CONTROL}/. Ctrl-C ends."));
     tokio::spawn(serve_control(control, Arc::clone(&fleet)));
 
     let mut lines = typed_lines();
@@ -164,8 +164,8 @@ async fn run(options: Options) -> Result<(), String> {
     loop {
         tokio::select! {
             line = lines.recv(), if typing => match line {
-                Some(line) if line.trim().is_empty() => print!("{}", fleet.table()),
-                Some(line) => println!("{}", toggle(&fleet, line.trim()).await.unwrap_or_else(|error| error)),
+                Some(line) if line.trim().is_empty() => say(&fleet.table()),
+                Some(line) => say(&toggle(&fleet, line.trim()).await.unwrap_or_else(|error| error)),
                 None => typing = false,
             },
             result = tokio::signal::ctrl_c() => return result.map_err(|error| error.to_string()),
@@ -173,6 +173,11 @@ async fn run(options: Options) -> Result<(), String> {
             () = &mut ended => return Ok(()),
         }
     }
+}
+
+/// To the terminal, if there still is one: the PoPs go on when nobody looks.
+fn say(text: &str) {
+    let _ = writeln!(io::stdout(), "{}", text.trim_end());
 }
 
 /// Lines typed, from a thread of their own: reading a terminal blocks.
@@ -330,7 +335,7 @@ async fn obey(fleet: &Fleet, path: &str) -> Result<String, String> {
             "stop" => fleet.stop(name).await?,
             _ => return Err("there are /, /start/NAME, /stop/NAME, /start and /stop".to_owned()),
         };
-        println!("{said}");
+        say(&said);
         told.push(said);
     }
     Ok(told.join("\n"))

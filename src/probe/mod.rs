@@ -1,7 +1,7 @@
-//! The scheduler of probes and the probes themselves: [`Prober`] keeps every target of the current plan probed and what
-//! is known of it at hand.
+//! The scheduler of probes and the probes themselves: [`Prober`](crate::probe::Prober) keeps every target of the current
+//! plan probed and what is known of it at hand.
 //!
-//! [`schedule`] decides when (pure), a file per kind of check decides how, [`crate::health`] decides what a result means.
+//! `schedule` decides when (pure), a file per kind of check decides how, [`crate::health`] decides what a result means.
 //! A probe talks to the one address of its target: it resolves no names, follows no redirects, shares no connections.
 //! Knows nothing of PoPs, services or answers.
 

@@ -133,6 +133,26 @@ fn jitter_only_shortens_and_the_rate_has_a_bound() {
 }
 
 #[test]
+fn a_late_start_does_not_put_off_the_next() {
+    let mut schedule = Schedule::new(1);
+    let mut table = Table::default();
+    table.replace(vec![target(0, &tcp())], Duration::ZERO);
+    let key = table.entries()[0].key;
+    schedule.replace([(key, &target(0, &tcp()))], Duration::ZERO);
+    let mut due = Duration::ZERO;
+    for round in 0..30 {
+        let start = schedule.start(due + SECOND, |_, _| true).unwrap();
+        schedule.finish(start.ticket);
+        let next = schedule.next_of(key).unwrap();
+        assert!(
+            next <= due + 5 * SECOND && next >= due + SECOND + shortest(5 * SECOND),
+            "round {round}: {due:?} {next:?}"
+        );
+        due = next;
+    }
+}
+
+#[test]
 fn the_cap_holds_and_nobody_starves() {
     let mut world = World::new(4);
     // 20 targets that all hang: 20 × 2 s of work in each 5 s, for 4 at a time.
