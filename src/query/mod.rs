@@ -1,9 +1,27 @@
-//! A packet's bytes in, an answer's bytes and an outcome out (skeleton; the room is written on its own branch).
+//! A packet's bytes in, an answer's bytes and an [`Outcome`] out: [`respond`].
+//!
+//! A `Request` exists only if it passed every check ([`mod@request`]); a lookup and the live tables become
+//! sections ([`answer`]); sections become octets, whole or not at all ([`encode`]). Synchronous; allocates nothing, holds no
+//! clock, does no I/O, and cannot fail: every packet has an outcome. Counting outcomes, rate limits and sockets are the
+//! server's.
+
+#![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 use std::net::IpAddr;
 
+use crate::dns::edns::ExtendedError;
+use crate::dns::{Class, FoldedName, Rcode, Type};
 use crate::live::Live;
 use crate::snapshot::Snapshot;
+
+mod answer;
+mod chaos;
+mod encode;
+mod request;
+mod steer;
+
+use encode::Reply;
+use request::{Read, Request};
 
 /// How a request came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +30,24 @@ pub enum Transport {
     Udp,
     /// TCP.
     Tcp,
+    /// TLS over TCP (RFC 7858).
+    Tls,
+    /// HTTPS (RFC 8484).
+    Https,
+    /// QUIC (RFC 9250).
+    Quic,
+}
+
+impl Transport {
+    /// Whether connections idle, and a client may ask how long (RFC 7828).
+    fn has_keepalive(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+
+    /// Whether lengths are all that an observer sees (RFC 8467).
+    fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https | Self::Quic)
+    }
 }
 
 /// Who asked, and when.
@@ -45,6 +81,8 @@ pub enum Drop {
     Short,
     /// QR was set: it is itself a response.
     Response,
+    /// The buffer does not hold even the question; 512 octets always do.
+    NoRoom,
 }
 
 /// What was answered.
@@ -54,9 +92,135 @@ pub struct Response {
     pub length: usize,
     /// RCODE, extended bits included.
     pub rcode: u16,
+    /// What sort of answer it is.
+    pub kind: Kind,
+    /// The zone of the answer ([`crate::zone::ZoneSet::get`]): of a chain, the last one.
+    pub zone: Option<u32>,
+    /// The type that was asked; `None` when there is no well-formed question.
+    pub qtype: Option<Type>,
+    /// Whether a client subnet decided: present, above length 0, and usable.
+    pub by_subnet: bool,
+    /// SCOPE PREFIX-LENGTH given; `None` when the request has no client subnet.
+    pub scope: Option<u8>,
+    /// Whether the answer did not fit, and went without records.
+    pub truncated: bool,
+    /// What the request's cookie was worth.
+    pub cookie: Cookie,
 }
 
-/// Answers one request.
-pub fn respond(_snapshot: &Snapshot, _live: &Live, _who: &Who, request: &[u8], _out: &mut [u8]) -> Outcome {
-    if request.len() < 12 { Outcome::Dropped(Drop::Short) } else { Outcome::Dropped(Drop::Response) }
+/// What sort of answer a response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// Static data.
+    Static,
+    /// Steered to the best PoP of the client's class.
+    Home,
+    /// Steered to a substitute.
+    Away,
+    /// Steered with health ignored, for want of a usable PoP.
+    FailOpen,
+    /// The written addresses of a steered name, for want of an eligible PoP.
+    OnEmpty,
+    /// To the servers of a child zone.
+    Referral,
+    /// The name exists without the type.
+    NoData,
+    /// The name does not exist.
+    NxDomain,
+    /// What the server says of itself (CHAOS).
+    Identity,
+    /// No answer but a cookie.
+    Cookie,
+    /// Refused: outside the zones, or not offered.
+    Refused,
+    /// Any other error.
+    Error,
 }
+
+/// What a request's cookie was worth (RFC 7873 §5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cookie {
+    /// None was sent, or none is checked here.
+    None,
+    /// The client's part alone, or with a server's part that is not ours.
+    New,
+    /// Ours, and valid.
+    Valid,
+}
+
+/// What an answer says besides its records.
+#[derive(Clone, Copy, Debug)]
+struct Said {
+    rcode: Rcode,
+    authoritative: bool,
+    kind: Kind,
+    zone: Option<u32>,
+    /// SCOPE PREFIX-LENGTH, when the request has a client subnet.
+    scope: u8,
+    by_subnet: bool,
+    error: Option<ExtendedError>,
+}
+
+impl Said {
+    fn error(rcode: Rcode, error: Option<ExtendedError>) -> Self {
+        let kind = if rcode == Rcode::REFUSED { Kind::Refused } else { Kind::Error };
+        Self { rcode, authoritative: false, kind, zone: None, scope: 0, by_subnet: false, error }
+    }
+}
+
+/// Answers one request, in the order of checks of SEMANTICS §5.6.
+///
+/// `out` is at least 512 octets, and as long as an answer may be: 65,535 on stream transports. `live` belongs to
+/// `snapshot`. The response never passes the client's UDP payload size, 1,232 octets or `out`.
+pub fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome {
+    let mut name = FoldedName::new();
+    let read = request::read(request, &mut name);
+    let (request, refusal) = match &read {
+        Read::Dropped(why) => return Outcome::Dropped(*why),
+        Read::Refused(request, said) => (request, Some(*said)),
+        Read::Asked(request) => (request, None),
+    };
+    let Some(mut reply) = Reply::new(request, who, &snapshot.identity, out) else {
+        return Outcome::Dropped(Drop::NoRoom);
+    };
+    let said = match refusal {
+        Some(said) => said,
+        None => answer_to(snapshot, live, who, request, &mut name, &mut reply),
+    };
+    Outcome::Responded(reply.finish(&said))
+}
+
+/// A request that passed the checks of its form: by opcode, class and type.
+fn answer_to(
+    snapshot: &Snapshot,
+    live: &Live,
+    who: &Who,
+    request: &Request<'_>,
+    name: &mut FoldedName,
+    reply: &mut Reply<'_, '_>,
+) -> Said {
+    let Some((qtype, class)) = request.asked else {
+        // A question-less request that passed has a cookie (RFC 7873 §5.4), which is of use only where they are made.
+        if snapshot.identity.cookie_secrets.is_empty() {
+            return Said::error(Rcode::FORMERR, None);
+        }
+        return Said { kind: Kind::Cookie, ..Said::error(Rcode::NOERROR, None) };
+    };
+    match class {
+        Class::IN => {}
+        Class::CH => return chaos::answer(&snapshot.identity, name, qtype, reply),
+        _ => return Said::error(Rcode::REFUSED, None),
+    }
+    match qtype {
+        Type::ANY => {}
+        Type::AXFR | Type::IXFR => return Said::error(Rcode::REFUSED, Some(ExtendedError::PROHIBITED)),
+        Type::MAILA | Type::MAILB => return Said::error(Rcode::NOTIMP, None),
+        Type::OPT | Type(128..=254) => return Said::error(Rcode::FORMERR, Some(ExtendedError::INVALID_TYPE)),
+        _ => {}
+    }
+    let client = steer::Client::new(who.source, request.options.ecs.as_ref());
+    answer::answer(snapshot, live, &client, qtype, name, reply)
+}
+
+#[cfg(test)]
+mod tests;

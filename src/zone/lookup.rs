@@ -154,7 +154,10 @@ impl Zone {
         let mut sets = self.sets_of(node).iter();
         match sets.find(|set| !steered || !matches!(set.rtype, Type::A | Type::AAAA)) {
             Some(set) => Lookup::Answer(self.rrset(set)),
-            None if steered => Lookup::Steered { steer: SteerId(node.steer), written: None },
+            None if steered => Lookup::Steered {
+                steer: SteerId(node.steer),
+                written: self.set(node, Type::A).or_else(|| self.set(node, Type::AAAA)),
+            },
             None => Lookup::NoData,
         }
     }

@@ -1,0 +1,273 @@
+//! Lookup + live answer → sections: one RRset, or a chain of aliases through the hosted zones and what is at its end.
+
+use super::encode::Reply;
+use super::steer::Client;
+use super::{Kind, Said};
+use crate::dns::edns::ExtendedError;
+use crate::dns::message::{Owner, QUESTION, Section};
+use crate::dns::{FoldedName, Rcode, Type};
+use crate::live::{Live, Prepared};
+use crate::snapshot::Snapshot;
+use crate::steering::Choice;
+use crate::zone::{Cut, Entry, Found, Lookup, RrSet, SteerId, Zone};
+
+/// Links of a chain of CNAMEs and DNAMEs that are followed (SEMANTICS §5.4).
+const MAX_LINKS: usize = 16;
+
+/// Answers a question of class IN. `name` is the question's; it becomes the names of the chain.
+#[inline]
+pub(super) fn answer(
+    snapshot: &Snapshot,
+    live: &Live,
+    client: &Client,
+    qtype: Type,
+    name: &mut FoldedName,
+    reply: &mut Reply<'_, '_>,
+) -> Said {
+    let Some(found) = find(snapshot, name, qtype) else {
+        return Said::error(Rcode::REFUSED, Some(ExtendedError::NOT_AUTHORITATIVE));
+    };
+    let Entry::Loaded(zone) = found.entry else {
+        return Said { zone: Some(found.index), ..Said::error(Rcode::SERVFAIL, Some(ExtendedError::NOT_READY)) };
+    };
+    let mut said = Said {
+        rcode: Rcode::NOERROR,
+        authoritative: true,
+        kind: Kind::Static,
+        zone: Some(found.index),
+        scope: 0,
+        by_subnet: false,
+        error: None,
+    };
+    let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said };
+    match zone.lookup_from(name, found.hash, qtype) {
+        lookup @ (Lookup::Cname(_) | Lookup::Dname { .. }) => step.chain(zone, lookup, name),
+        Lookup::Referral(cut) => {
+            step.said.authoritative = false;
+            step.referral(cut, name);
+        }
+        lookup => step.end(zone, lookup, Owner::At(QUESTION)),
+    }
+    said
+}
+
+/// The zone that answers: the longest suffix; for DS the zone above the name, if that is the parent (RFC 4035 §3.1.4.1).
+#[inline]
+fn find<'a>(snapshot: &'a Snapshot, name: &FoldedName, qtype: Type) -> Option<Found<'a>> {
+    if qtype == Type::DS {
+        if let Some(above) = snapshot.zones.find_above(name) {
+            let is_parent = match above.entry {
+                Entry::Loaded(zone) => !matches!(zone.lookup_from(name, above.hash, qtype), Lookup::Referral(_)),
+                Entry::NotLoaded => true,
+            };
+            if is_parent {
+                return Some(above);
+            }
+        }
+    }
+    snapshot.zones.find(name)
+}
+
+/// What every link of an answer needs.
+struct Step<'s, 'q, 'r, 'o> {
+    snapshot: &'s Snapshot,
+    live: &'s Live,
+    client: &'q Client,
+    qtype: Type,
+    reply: &'q mut Reply<'r, 'o>,
+    said: &'q mut Said,
+}
+
+impl<'s> Step<'s, '_, '_, '_> {
+    /// Follows aliases from the first to where they end: at data, outside the hosted zones, at the limit, or where they
+    /// began to go round.
+    #[cold]
+    fn chain(&mut self, mut zone: &'s Zone, mut lookup: Lookup<'s>, name: &mut FoldedName) {
+        // Hashes of the owners so far, and of the DNAMEs given: no record twice.
+        let mut owners = [0u64; MAX_LINKS];
+        let mut dnames = [0u64; MAX_LINKS];
+        for link in 0..MAX_LINKS {
+            let first = link == 0;
+            let owner_hash = name.hash(name.labels());
+            if let Some(slot) = owners.get_mut(link) {
+                *slot = owner_hash;
+            }
+            // The first owner is the question itself; later ones stand in the link before.
+            let at = |name: &FoldedName| -> FoldedWire { FoldedWire::of(name, first) };
+            match lookup {
+                Lookup::Cname(rrset) => {
+                    let owner = at(name);
+                    self.put(Section::Answer, owner.as_owner(), rrset);
+                    if name.read(rrset.first()).is_none() {
+                        return;
+                    }
+                }
+                Lookup::Dname { labels, rrset } => {
+                    let dname_hash = name.hash(labels);
+                    if !dnames.iter().take(link).any(|hash| *hash == dname_hash) {
+                        self.put(Section::Answer, Owner::Name(name.suffix(labels)), rrset);
+                    }
+                    if let Some(slot) = dnames.get_mut(link) {
+                        *slot = dname_hash;
+                    }
+                    let owner = at(name);
+                    if !name.substitute(labels, rrset.first()) {
+                        (self.said.rcode, self.said.kind) = (Rcode::YXDOMAIN, Kind::Error);
+                        return;
+                    }
+                    self.reply.synthesized_cname(owner.as_owner(), rrset.ttl, name.as_wire());
+                }
+                Lookup::Referral(cut) => return self.referral(cut, name),
+                other => {
+                    let owner = at(name);
+                    return self.end(zone, other, owner.as_owner());
+                }
+            }
+            let next_hash = name.hash(name.labels());
+            if owners.iter().take(link + 1).any(|hash| *hash == next_hash) {
+                return;
+            }
+            let Some(found) = find(self.snapshot, name, self.qtype) else { return };
+            let Entry::Loaded(next) = found.entry else { return };
+            self.said.zone = Some(found.index);
+            zone = next;
+            lookup = zone.lookup_from(name, found.hash, self.qtype);
+        }
+        // The last of the links may lead to data still.
+        match lookup {
+            Lookup::Cname(_) | Lookup::Dname { .. } => {}
+            Lookup::Referral(cut) => self.referral(cut, name),
+            other => {
+                let owner = FoldedWire::of(name, false);
+                self.end(zone, other, owner.as_owner());
+            }
+        }
+    }
+
+    /// What is not an alias and not a referral.
+    #[inline]
+    fn end(&mut self, zone: &Zone, lookup: Lookup<'_>, owner: Owner<'_>) {
+        match lookup {
+            Lookup::Answer(rrset) => self.put(Section::Answer, owner, rrset),
+            Lookup::Steered { steer, written } => self.steered(zone, steer, written, owner),
+            Lookup::NxDomain => {
+                (self.said.rcode, self.said.kind) = (Rcode::NXDOMAIN, Kind::NxDomain);
+                self.put_soa(zone);
+            }
+            Lookup::NoData | Lookup::Cname(_) | Lookup::Dname { .. } | Lookup::Referral(_) => self.no_data(zone),
+        }
+    }
+
+    #[inline]
+    fn no_data(&mut self, zone: &Zone) {
+        self.said.kind = Kind::NoData;
+        self.put_soa(zone);
+    }
+
+    #[inline]
+    fn put(&mut self, section: Section, owner: Owner<'_>, rrset: RrSet<'_>) {
+        self.reply.records(section, owner, rrset.rtype, rrset.count, rrset.bytes);
+    }
+
+    fn put_soa(&mut self, zone: &Zone) {
+        self.put(Section::Authority, Owner::Name(zone.apex().as_wire()), zone.negative_soa());
+    }
+
+    /// The live answer for A and AAAA; for anything else what is written (SEMANTICS §3.10).
+    #[inline]
+    fn steered(&mut self, zone: &Zone, steer: SteerId, written: Option<RrSet<'_>>, owner: Owner<'_>) {
+        if !matches!(self.qtype, Type::A | Type::AAAA | Type::ANY) {
+            return match written {
+                Some(rrset) => self.put(Section::Answer, owner, rrset),
+                None => self.no_data(zone),
+            };
+        }
+        let Some(steered) = self.client.steer(self.snapshot, self.live, steer) else {
+            // A steer without its map would be a snapshot that is not whole.
+            return self.fail();
+        };
+        let decision = &steered.answer.decision;
+        let v6 = self.qtype == Type::AAAA || (self.qtype == Type::ANY && decision.v4 == Choice::Absent);
+        let (choice, prepared, rtype): (_, &Prepared, _) = if v6 {
+            (&decision.v6, &steered.answer.aaaa, Type::AAAA)
+        } else {
+            (&decision.v4, &steered.answer.a, Type::A)
+        };
+        if *choice == Choice::Absent {
+            // Of the service, not of the client: scope 0 (SEMANTICS §1.6).
+            return match written {
+                Some(rrset) => self.put(Section::Answer, owner, rrset),
+                None => self.no_data(zone),
+            };
+        }
+        self.said.scope = self.said.scope.max(steered.scope);
+        self.said.by_subnet |= steered.by_subnet;
+        self.said.kind = Kind::of(choice);
+        match (choice, written) {
+            (Choice::Empty, Some(rrset)) => self.put(Section::Answer, owner, rrset),
+            (Choice::Empty, None) => self.fail(),
+            (choice, _) => {
+                if matches!(choice, Choice::Members { fail_open: true, .. }) {
+                    self.said.error = Some(ExtendedError::FAIL_OPEN);
+                }
+                self.reply.records(Section::Answer, owner, rtype, prepared.count, &prepared.bytes);
+            }
+        }
+    }
+
+    /// SERVFAIL, with nothing of what was found on the way.
+    #[cold]
+    fn fail(&mut self) {
+        self.reply.clear();
+        self.said.authoritative = false;
+        (self.said.rcode, self.said.kind) = (Rcode::SERVFAIL, Kind::Error);
+        self.said.error = Some(ExtendedError::NO_POP);
+    }
+
+    /// NS of the cut, and glue: required in whole or the answer is truncated, sibling glue where it fits.
+    #[cold]
+    fn referral(&mut self, cut: Cut<'_>, name: &FoldedName) {
+        self.said.kind = Kind::Referral;
+        self.put(Section::Authority, Owner::Name(name.suffix(cut.labels)), cut.ns);
+        for glue in cut.glue() {
+            let write = |reply: &mut Reply<'_, '_>| {
+                for rrset in [glue.a, glue.aaaa].into_iter().flatten() {
+                    reply.records(
+                        Section::Additional,
+                        Owner::Name(glue.name),
+                        rrset.rtype,
+                        rrset.count,
+                        rrset.bytes,
+                    );
+                }
+            };
+            if glue.required {
+                write(self.reply);
+            } else {
+                self.reply.optional(write);
+            }
+        }
+    }
+}
+
+/// A copy of an owner name, for when the name moves on before the owner is written.
+struct FoldedWire {
+    first: bool,
+    octets: [u8; crate::dns::name::MAX_NAME],
+    length: usize,
+}
+
+impl FoldedWire {
+    fn of(name: &FoldedName, first: bool) -> Self {
+        let mut copy = Self { first, octets: [0; crate::dns::name::MAX_NAME], length: name.as_wire().len() };
+        if let Some(room) = copy.octets.get_mut(..copy.length) {
+            room.copy_from_slice(name.as_wire());
+        }
+        copy
+    }
+
+    /// A pointer to the question for the first owner, else the name, which the writer finds in the link before.
+    fn as_owner(&self) -> Owner<'_> {
+        if self.first { Owner::At(QUESTION) } else { Owner::Name(self.octets.get(..self.length).unwrap_or(&[0])) }
+    }
+}

@@ -1,0 +1,77 @@
+//! Whose place decides, and what it gets (SEMANTICS §1.1, §1.4, §1.8, §1.9).
+
+use std::net::IpAddr;
+
+use crate::dns::ecs::ClientSubnet;
+use crate::live::{Answer, AnswerId, Chosen, Live};
+use crate::net::{Block, Folded};
+use crate::snapshot::Snapshot;
+use crate::steering::{self, Choice};
+use crate::zone::SteerId;
+
+use super::Kind;
+
+/// Whose place decides.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Client {
+    /// The packet's source.
+    resolver: Block,
+    /// The client subnet, if it has a length above 0, and its family's width.
+    subnet: Option<(Folded, u8)>,
+}
+
+/// What a client gets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Steered<'a> {
+    pub(super) answer: &'a Answer,
+    /// Scope prefix length in the client subnet's own terms; 0 without one.
+    pub(super) scope: u8,
+    /// Whether the client subnet decided.
+    pub(super) by_subnet: bool,
+}
+
+impl Client {
+    #[inline]
+    pub(super) fn new(source: IpAddr, ecs: Option<&ClientSubnet<'_>>) -> Self {
+        let subnet = ecs.filter(|ecs| ecs.source() > 0);
+        Self {
+            resolver: Block::host(source),
+            subnet: subnet.map(|ecs| (Folded::new(ecs.address(), ecs.source()), ecs.width())),
+        }
+    }
+
+    /// What a steered name gives this client.
+    #[inline]
+    pub(super) fn steer<'a>(&self, snapshot: &'a Snapshot, live: &'a Live, steer: SteerId) -> Option<Steered<'a>> {
+        let id = snapshot.steers.get(steer.0 as usize)?.map;
+        let map = snapshot.maps.get(usize::from(id.0))?;
+        let live = live.maps.get(usize::from(id.0))?;
+        let choose = |block| live.choose(map, &snapshot.sites, block);
+        let by_resolver = || match choose(self.resolver).answer {
+            AnswerId::RESOLVER => live.nowhere(),
+            answer => live.answer(answer),
+        };
+        let Some((folded, width)) = self.subnet else {
+            return Some(Steered { answer: by_resolver(), scope: 0, by_subnet: false });
+        };
+        let Chosen { answer, scope } = choose(folded.block);
+        let scope = scope.saturating_add(folded.shift).clamp(1, width);
+        Some(match answer {
+            AnswerId::RESOLVER => Steered { answer: by_resolver(), scope, by_subnet: false },
+            answer => Steered { answer: live.answer(answer), scope, by_subnet: true },
+        })
+    }
+}
+
+impl Kind {
+    /// The kind of a steered answer.
+    pub(super) fn of(choice: &Choice) -> Self {
+        match choice {
+            Choice::Absent => Self::NoData,
+            Choice::Empty => Self::OnEmpty,
+            Choice::Members { fail_open: true, .. } => Self::FailOpen,
+            Choice::Members { kind: steering::Kind::Home, .. } => Self::Home,
+            Choice::Members { kind: steering::Kind::Away, .. } => Self::Away,
+        }
+    }
+}
