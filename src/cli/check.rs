@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::Places;
+use crate::config::render::summary;
 use crate::config::{Diagnostics, Severity, render};
 use crate::reload::files::shown;
 use crate::reload::{Loaded, Loader, Now, Options};
@@ -52,7 +53,11 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         diagnostics.0.retain(|d| d.location.file == *only);
     }
     let bad = diagnostics.has_errors() || !loaded.database.errors.is_empty();
-    if args.json { print_json(&diagnostics, &loaded)? } else { print_text(&diagnostics, &loaded, &loader)? }
+    if args.json {
+        print_json(&diagnostics, &loaded)?
+    } else {
+        print_text(&diagnostics, &loaded, &loader)?
+    }
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -71,8 +76,7 @@ fn print_text(diagnostics: &Diagnostics, loaded: &Loaded, loader: &Loader) -> an
     let zones = loader.generation.zones.values();
     let good = zones.clone().filter(|zone| zone.good.is_some());
     let records: usize = good.clone().filter_map(|zone| zone.good.as_ref()).map(|good| good.zone.record_count()).sum();
-    let steered: usize =
-        good.clone().filter_map(|zone| zone.good.as_ref()).map(|good| good.model.steers.len()).sum();
+    let steered: usize = good.clone().filter_map(|zone| zone.good.as_ref()).map(|good| good.model.steers.len()).sum();
     let expectations: usize =
         good.clone().filter_map(|zone| zone.good.as_ref()).map(|good| good.model.expects.len()).sum();
     writeln!(
@@ -80,7 +84,7 @@ fn print_text(diagnostics: &Diagnostics, loaded: &Loaded, loader: &Loader) -> an
         "{} of {} zones are good: {records} records, {steered} steered names, {expectations} expectations hold; {}",
         good.count(),
         zones.len(),
-        crate::config::render::summary(diagnostics),
+        summary(diagnostics),
     )?;
     Ok(())
 }

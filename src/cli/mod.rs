@@ -3,8 +3,8 @@
 
 mod check;
 mod explain;
-mod geodb;
-mod log;
+pub mod geodb;
+pub mod log;
 mod serve;
 
 use std::io::{self, Write};
@@ -27,7 +27,12 @@ const SETTINGS: &str = "catchment.yaml";
 
 /// Authoritative DNS that sends every client to its nearest healthy point of presence.
 #[derive(Debug, Parser)]
-#[command(name = "catchment", disable_version_flag = true, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(
+    name = "catchment",
+    disable_version_flag = true,
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,

@@ -182,7 +182,7 @@ impl<'s> Step<'s, '_, '_, '_> {
                 None => self.no_data(zone),
             };
         }
-        let Some(steered) = self.client.steer(self.snapshot, self.live, steer) else {
+        let Some(steered) = self.client.steer(self.snapshot, self.live, self.said.zone.unwrap_or(u32::MAX), steer) else {
             // A steer without its map would be a snapshot that is not whole.
             return self.fail();
         };

@@ -232,6 +232,9 @@ impl Databases {
         let (Some(cache), Some(manifest)) = (state.path("sites.cache"), state.path("sites.json")) else {
             return Ok(false);
         };
+        if !state.writes() {
+            return Ok(false);
+        }
         let fresh = cache.with_extension(format!("{}.new", std::process::id()));
         let write = || -> io::Result<()> {
             let mut out = BufWriter::with_capacity(1 << 20, File::create(&fresh)?);

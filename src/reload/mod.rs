@@ -127,6 +127,12 @@ impl Loader {
         Ok(Self::with(options, state))
     }
 
+    /// Nothing loaded yet; remembers what a server wrote to the state directory, and writes nothing.
+    pub fn read_only(options: Options) -> Self {
+        let state = options.state.as_ref().map_or_else(State::none, |directory| State::read(directory, &options.zones));
+        Self::with(options, state)
+    }
+
     /// Nothing loaded yet, and nothing remembered.
     pub fn forgetful(options: Options) -> Self {
         Self::with(options, State::none())

@@ -19,6 +19,7 @@ use crate::dns::Name;
 #[derive(Debug, Default)]
 pub struct State {
     directory: Option<PathBuf>,
+    read_only: bool,
     /// `zones/` as shown, to be taken off paths.
     zones: PathBuf,
     serials: HashMap<Name, u32>,
@@ -31,17 +32,28 @@ impl State {
     /// When it cannot be made. Damaged contents are as good as none.
     pub fn open(directory: &Path, zones: &Path) -> io::Result<Self> {
         std::fs::create_dir_all(directory.join("last-good"))?;
+        Ok(Self { read_only: false, ..Self::read(directory, zones) })
+    }
+
+    /// What the directory remembers, and nothing is written to it: for commands beside a running server.
+    pub fn read(directory: &Path, zones: &Path) -> Self {
         let text = std::fs::read_to_string(directory.join("serials")).unwrap_or_default();
         let serials = text.lines().filter_map(|line| {
             let (zone, serial) = line.split_once(' ')?;
             Some((Name::parse(zone, None).ok()?, serial.parse().ok()?))
         });
-        Ok(Self { directory: Some(directory.to_owned()), zones: zones.to_owned(), serials: serials.collect() })
+        let (directory, zones, serials) = (Some(directory.to_owned()), zones.to_owned(), serials.collect());
+        Self { directory, read_only: true, zones, serials }
     }
 
     /// A memory that forgets.
     pub fn none() -> Self {
         Self::default()
+    }
+
+    /// Whether anything may be written to the directory, and there is one.
+    pub fn writes(&self) -> bool {
+        self.directory.is_some() && !self.read_only
     }
 
     /// The path of a file of the directory.
@@ -54,7 +66,7 @@ impl State {
     /// # Errors
     /// What the file system said.
     pub fn keep(&self, path: &str, text: &str) -> io::Result<()> {
-        match self.copy_path(path) {
+        match self.copy_path(path).filter(|_| self.writes()) {
             Some(copy) if std::fs::read(&copy).is_ok_and(|old| old == text.as_bytes()) => Ok(()),
             Some(copy) => replace(&copy, text.as_bytes()),
             None => Ok(()),
@@ -63,7 +75,7 @@ impl State {
 
     /// Forgets a file whose zone was removed.
     pub fn forget(&self, path: &str) {
-        if let Some(copy) = self.copy_path(path) {
+        if let Some(copy) = self.copy_path(path).filter(|_| self.writes()) {
             // A copy that is not there is what was wanted.
             let _ = std::fs::remove_file(copy);
         }
@@ -86,7 +98,7 @@ impl State {
             text
         });
         self.serials = new;
-        self.path("serials").map_or(Ok(()), |path| replace(&path, text.as_bytes()))
+        self.path("serials").filter(|_| self.writes()).map_or(Ok(()), |path| replace(&path, text.as_bytes()))
     }
 
     fn copy_path(&self, path: &str) -> Option<PathBuf> {
