@@ -182,7 +182,8 @@ impl<'s> Step<'s, '_, '_, '_> {
                 None => self.no_data(zone),
             };
         }
-        let Some(steered) = self.client.steer(self.snapshot, self.live, self.said.zone.unwrap_or(u32::MAX), steer) else {
+        let Some(steered) = self.client.steer(self.snapshot, self.live, self.said.zone.unwrap_or(u32::MAX), steer)
+        else {
             // A steer without its map would be a snapshot that is not whole.
             return self.fail();
         };
@@ -232,13 +233,7 @@ impl<'s> Step<'s, '_, '_, '_> {
         for glue in cut.glue() {
             let write = |reply: &mut Reply<'_, '_>| {
                 for rrset in [glue.a, glue.aaaa].into_iter().flatten() {
-                    reply.records(
-                        Section::Additional,
-                        Owner::Name(glue.name),
-                        rrset.rtype,
-                        rrset.count,
-                        rrset.bytes,
-                    );
+                    reply.records(Section::Additional, Owner::Name(glue.name), rrset.rtype, rrset.count, rrset.bytes);
                 }
             };
             if glue.required {

@@ -42,7 +42,13 @@ impl Client {
 
     /// What a steered name gives this client.
     #[inline]
-    pub(super) fn steer<'a>(&self, snapshot: &'a Snapshot, live: &'a Live, zone: u32, steer: SteerId) -> Option<Steered<'a>> {
+    pub(super) fn steer<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        live: &'a Live,
+        zone: u32,
+        steer: SteerId,
+    ) -> Option<Steered<'a>> {
         let id = snapshot.steer(zone, steer)?.map;
         let map = snapshot.maps.get(id.0 as usize)?;
         let live = live.maps.get(id.0 as usize)?;

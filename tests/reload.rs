@@ -1,0 +1,414 @@
+//! The loader on real directories: what DESIGN §9 and SEMANTICS §6 promise when files are edited, broken, moved or gone.
+//! Every test asks the snapshot itself, by `explain` or by name, so that what is seen is what a query would get.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use catchment::dns::{FoldedName, Name, Type};
+use catchment::explain::{Assume, expected};
+use catchment::net::Block;
+use catchment::reload::{Event, Loaded, Loader, Now, Options};
+use catchment::snapshot::{Identity, Snapshot};
+use catchment::zone::{Entry, Lookup};
+
+const FLEET: &str = "\
+pops:
+  fra: {at: [50.11, 8.68]}
+  iad: {at: [38.95, -77.45]}
+services:
+  web:
+    pops: {fra: 192.0.2.1, iad: 192.0.2.2}
+";
+
+fn zone(name: &str, address: &str) -> String {
+    format!(
+        "zone: {name}\nns: [ns1]\nrecords:\n  ns1: {{A: 192.0.2.53}}\n  www: {{steer: web}}\n  fixed: {{A: {address}}}\n"
+    )
+}
+
+struct Site {
+    dir: tempfile::TempDir,
+    loader: Loader,
+    now: u64,
+    snapshot: Option<Arc<Snapshot>>,
+}
+
+impl Site {
+    /// A fleet and some zones, loaded once.
+    fn new(zones: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("zones")).unwrap();
+        let mut site = Self { loader: Self::loader(dir.path()), dir, now: 0, snapshot: None };
+        site.write("fleet.yaml", FLEET);
+        for (file, text) in zones {
+            site.write(file, text);
+        }
+        let loaded = site.load();
+        assert_eq!(site.told(&loaded), "", "the files of the test are good");
+        site
+    }
+
+    fn loader(dir: &Path) -> Loader {
+        Loader::new(Options {
+            zones: dir.join("zones"),
+            geodb: vec![dir.join("geodb")],
+            state: Some(dir.join("state")),
+            grace: Duration::from_secs(30),
+            identity: Identity::default(),
+        })
+        .unwrap()
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.dir.path().join("zones").join(file)
+    }
+
+    fn write(&self, file: &str, text: &str) {
+        std::fs::create_dir_all(self.path(file).parent().unwrap()).unwrap();
+        std::fs::write(self.path(file), text).unwrap();
+    }
+
+    fn load(&mut self) -> Loaded {
+        self.load_with(false)
+    }
+
+    fn load_with(&mut self, confirm: bool) -> Loaded {
+        let now = Now { unix: 1_790_000_000, monotonic: self.now };
+        let loaded = self.loader.load(now, confirm, &mut |_, _| Vec::new());
+        if let Some(snapshot) = &loaded.snapshot {
+            self.snapshot = Some(Arc::clone(snapshot));
+        }
+        loaded
+    }
+
+    fn restart(&mut self) -> Loaded {
+        self.loader = Self::loader(self.dir.path());
+        self.snapshot = None;
+        self.load()
+    }
+
+    /// The errors, without the directory and with warnings left out.
+    fn told(&self, loaded: &Loaded) -> String {
+        let errors = loaded.fresh.0.iter().filter(|d| d.severity == catchment::config::Severity::Error);
+        let text = errors.map(ToString::to_string).collect::<Vec<_>>().join("\n");
+        text.replace(&format!("{}/", self.dir.path().join("zones").display()), "")
+    }
+
+    /// What the snapshot says of `fixed.ZONE`: an address, or how it is missing.
+    fn fixed(&self, zone: &str) -> String {
+        let snapshot = self.snapshot.as_ref().unwrap();
+        let name = Name::parse(&format!("fixed.{zone}."), None).unwrap();
+        let folded = FoldedName::of(&name);
+        match snapshot.zones.find(&folded).map(|found| found.entry) {
+            None => "refused".into(),
+            Some(Entry::NotLoaded) => "servfail".into(),
+            Some(Entry::Loaded(zone)) => match zone.lookup(&folded, Type::A) {
+                Lookup::Answer(rrset) => {
+                    let octets: [u8; 4] = rrset.first().try_into().unwrap();
+                    std::net::Ipv4Addr::from(octets).to_string()
+                }
+                other => format!("{other:?}"),
+            },
+        }
+    }
+
+    fn serial(&self, zone: &str) -> u32 {
+        let name = Name::parse(&format!("{zone}."), None).unwrap();
+        match self.snapshot.as_ref().unwrap().zones.zone(&name) {
+            Some(Entry::Loaded(zone)) => zone.serial(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn pops(&self, zone: &str, down: &[&str]) -> Vec<String> {
+        let name = Name::parse(&format!("www.{zone}."), None).unwrap();
+        let assume = Assume { down: down.iter().map(|s| (*s).to_owned()).collect(), drain: vec![] };
+        expected(self.snapshot.as_ref().unwrap(), &name, Block::parse("8.8.8.0/24").unwrap(), &assume).unwrap()
+    }
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text, None).unwrap()
+}
+
+#[test]
+fn an_edit_serves_and_nothing_else_makes_a_generation() {
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
+    assert_eq!(site.fixed("a.example"), "192.0.2.10");
+    assert_eq!(site.pops("a.example", &[]), ["iad"]);
+    assert_eq!(site.pops("a.example", &["iad"]), ["fra"]);
+    assert!(site.load().snapshot.is_none(), "nothing changed");
+    // Written again with the same contents: still nothing.
+    site.write("a.yaml", &zone("a.example", "192.0.2.10"));
+    assert!(site.load().snapshot.is_none());
+    site.write("a.yaml", &zone("a.example", "192.0.2.11"));
+    let loaded = site.load();
+    assert!(matches!(loaded.events.as_slice(), [Event::Changed { .. }]), "{:?}", loaded.events);
+    assert_eq!(site.fixed("a.example"), "192.0.2.11");
+}
+
+#[test]
+fn a_broken_edit_keeps_the_last_good_version_while_others_load() {
+    let mut site =
+        Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10")), ("b.yaml", &zone("b.example", "192.0.2.20"))]);
+    site.write("a.yaml", &zone("a.example", "300.0.2.10"));
+    site.write("b.yaml", &zone("b.example", "192.0.2.21"));
+    let loaded = site.load();
+    let told = site.told(&loaded);
+    assert!(told.starts_with("a.yaml:6:14: error: "), "{told}");
+    assert!(loaded.events.contains(&Event::Kept(name("a.example."))), "{:?}", loaded.events);
+    assert_eq!(site.fixed("a.example"), "192.0.2.10");
+    assert_eq!(site.fixed("b.example"), "192.0.2.21");
+    // The same complaint is not made twice, and the mended file serves.
+    let again = site.load();
+    assert_eq!(site.told(&again), "");
+    site.write("a.yaml", &zone("a.example", "192.0.2.12"));
+    site.load();
+    assert_eq!(site.fixed("a.example"), "192.0.2.12");
+}
+
+#[test]
+fn s6_3_a_file_that_held_a_zone_and_now_holds_none_keeps_it() {
+    let good = zone("a.example", "192.0.2.10");
+    let other = zone("other.example", "192.0.2.11");
+    for bad in ["", "# nothing\n", "pops: {}\n", other.as_str(), &format!("{good}---\n{good}"), "zone: [", "\u{0}"] {
+        let mut site = Site::new(&[("a.yaml", &good), ("b.yaml", &zone("b.example", "192.0.2.20"))]);
+        site.write("a.yaml", bad);
+        let loaded = site.load();
+        assert!(site.told(&loaded).contains("a.yaml"), "{bad:?}: {}", site.told(&loaded));
+        assert_eq!(site.fixed("a.example"), "192.0.2.10", "{bad:?}");
+        assert_eq!(site.fixed("other.example"), "refused", "{bad:?}");
+        // Without limit.
+        site.now += 3_600_000;
+        site.load();
+        assert_eq!(site.fixed("a.example"), "192.0.2.10", "{bad:?}");
+    }
+}
+
+#[test]
+fn s6_3_two_files_claiming_one_zone_the_newcomer_is_refused() {
+    let mut site = Site::new(&[("b.yaml", &zone("a.example", "192.0.2.10"))]);
+    // Earlier by name, later by time.
+    site.write("a.yaml", &zone("a.example", "192.0.2.99"));
+    let loaded = site.load();
+    let told = site.told(&loaded);
+    assert!(told.contains("a.yaml: error: zone `a.example.` is already defined in"), "{told}");
+    assert_eq!(site.fixed("a.example"), "192.0.2.10");
+}
+
+#[test]
+fn s6_3_a_renamed_file_keeps_its_zone_without_a_gap() {
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
+    std::fs::rename(site.path("a.yaml"), site.path("z.yaml")).unwrap();
+    site.load();
+    assert_eq!(site.fixed("a.example"), "192.0.2.10");
+    site.write("z.yaml", &zone("a.example", "192.0.2.11"));
+    site.load();
+    assert_eq!(site.fixed("a.example"), "192.0.2.11");
+}
+
+#[test]
+fn s6_3_a_vanished_zone_has_30_seconds_of_grace() {
+    let zones: Vec<_> = (0..3).map(|n| (format!("{n}.yaml"), zone(&format!("z{n}.example"), "192.0.2.10"))).collect();
+    let zones: Vec<_> = zones.iter().map(|(f, t)| (f.as_str(), t.as_str())).collect();
+    let mut site = Site::new(&zones);
+    std::fs::remove_file(site.path("1.yaml")).unwrap();
+    let loaded = site.load();
+    assert_eq!(loaded.events, [Event::Vanished(name("z1.example."))]);
+    assert_eq!(loaded.findings.again_in, Some(30_000));
+    site.now = 29_999;
+    assert_eq!(site.load().events, []);
+    assert_eq!(site.fixed("z1.example"), "192.0.2.10");
+    site.now = 30_000;
+    assert_eq!(site.load().events, [Event::Removed(name("z1.example."))]);
+    assert_eq!(site.fixed("z1.example"), "refused");
+    assert!(!site.dir.path().join("state/last-good/1.yaml").exists());
+    // Back in time, and nothing of the grace is left.
+    std::fs::remove_file(site.path("2.yaml")).unwrap();
+    site.load();
+    site.write("2.yaml", &zone("z2.example", "192.0.2.10"));
+    site.load();
+    site.now += 60_000;
+    site.load();
+    assert_eq!(site.fixed("z2.example"), "192.0.2.10");
+}
+
+#[test]
+fn s6_3_mass_disappearance_is_held_until_confirmed() {
+    let zones: Vec<_> = (0..4).map(|n| (format!("{n}.yaml"), zone(&format!("z{n}.example"), "192.0.2.10"))).collect();
+    let zones: Vec<_> = zones.iter().map(|(f, t)| (f.as_str(), t.as_str())).collect();
+    let mut site = Site::new(&zones);
+    for file in ["0.yaml", "1.yaml"] {
+        std::fs::remove_file(site.path(file)).unwrap();
+    }
+    let held: Vec<_> = ["z0.example.", "z1.example."].map(|z| Event::Held(name(z))).into();
+    assert_eq!(site.load().events, held);
+    site.now = 3_600_000;
+    site.load();
+    assert_eq!(site.fixed("z0.example"), "192.0.2.10");
+    // A directory that is empty, or gone, removes nothing either.
+    for file in ["2.yaml", "3.yaml", "fleet.yaml"] {
+        std::fs::remove_file(site.path(file)).unwrap();
+    }
+    site.now += 3_600_000;
+    site.load();
+    std::fs::remove_dir(site.path("")).unwrap();
+    site.now += 3_600_000;
+    let loaded = site.load();
+    assert!(site.told(&loaded).contains("the directory cannot be read"), "{}", site.told(&loaded));
+    for n in 0..4 {
+        assert_eq!(site.fixed(&format!("z{n}.example")), "192.0.2.10");
+    }
+    std::fs::create_dir(site.path("")).unwrap();
+    site.write("fleet.yaml", FLEET);
+    site.write("2.yaml", &zone("z2.example", "192.0.2.10"));
+    site.load_with(true);
+    assert_eq!(
+        ["z0", "z1", "z2", "z3"].map(|z| site.fixed(&format!("{z}.example"))),
+        ["refused", "refused", "192.0.2.10", "refused"]
+    );
+}
+
+#[test]
+fn s6_4_a_fleet_that_would_break_a_good_zone_is_refused_whole() {
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
+    // `web` is gone, and iad's address changed: neither happens.
+    site.write("fleet.yaml", &FLEET.replace("  web:", "  web2:").replace("192.0.2.2", "192.0.2.222"));
+    let loaded = site.load();
+    let told = site.told(&loaded);
+    assert!(told.contains("the changed fleet would break zone `a.example.`; the whole previous fleet stays"), "{told}");
+    assert!(loaded.snapshot.is_none());
+    assert_eq!(site.pops("a.example", &[]), ["iad"]);
+    // A fleet that does not parse stays out too, and zones still load beside it.
+    site.write("fleet.yaml", "pops: [");
+    site.write("a.yaml", &zone("a.example", "192.0.2.11"));
+    let loaded = site.load();
+    assert!(site.told(&loaded).contains("fleet.yaml:1:"), "{}", site.told(&loaded));
+    assert_eq!(site.fixed("a.example"), "192.0.2.11");
+    assert_eq!(site.pops("a.example", &[]), ["iad"]);
+    // Fleet and zone changed together, rightly.
+    site.write("fleet.yaml", &FLEET.replace("  web:", "  web2:"));
+    site.write("a.yaml", &zone("a.example", "192.0.2.12").replace("steer: web", "steer: web2"));
+    let loaded = site.load();
+    assert_eq!(site.told(&loaded), "");
+    assert_eq!(site.fixed("a.example"), "192.0.2.12");
+}
+
+#[test]
+fn s6_5_at_start_a_bad_zone_serves_its_last_good_copy() {
+    let mut site =
+        Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10")), ("b.yaml", &zone("b.example", "192.0.2.20"))]);
+    site.write("a.yaml", "zone: a.example\nrecords: {");
+    site.write("new.yaml", "zone: new.example\nrecords: {");
+    let loaded = site.restart();
+    assert_eq!(site.fixed("a.example"), "192.0.2.10");
+    assert_eq!(site.fixed("b.example"), "192.0.2.20");
+    assert_eq!(site.fixed("new.example"), "servfail");
+    assert!(loaded.events.contains(&Event::NotLoaded(name("new.example."))), "{:?}", loaded.events);
+    assert!(loaded.events.contains(&Event::Kept(name("a.example."))), "{:?}", loaded.events);
+}
+
+#[test]
+fn s6_5_at_start_a_bad_fleet_serves_its_last_good_copy() {
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
+    site.write("fleet.yaml", "pops: {fra: {at: [1, 2}");
+    let loaded = site.restart();
+    assert!(site.told(&loaded).contains("fleet.yaml:1:"), "{}", site.told(&loaded));
+    assert_eq!(site.pops("a.example", &[]), ["iad"]);
+    // Later edits of zones go on with it.
+    site.write("a.yaml", &zone("a.example", "192.0.2.11"));
+    site.load();
+    assert_eq!(site.fixed("a.example"), "192.0.2.11");
+}
+
+#[test]
+fn s6_6_serials_follow_the_newest_input_and_never_fall() {
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
+    let set = |site: &Site, file: &str, seconds: u64| {
+        let file = std::fs::File::options().append(true).open(site.path(file)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+    };
+    site.write("a.yaml", &zone("a.example", "192.0.2.11"));
+    set(&site, "a.yaml", 2_000_000_000);
+    site.load();
+    assert_eq!(site.serial("a.example"), 2_000_000_000);
+    site.write("a.yaml", &zone("a.example", "192.0.2.12"));
+    set(&site, "a.yaml", 1_900_000_000);
+    site.load();
+    assert_eq!((site.serial("a.example"), site.fixed("a.example").as_str()), (2_000_000_000, "192.0.2.12"));
+    site.restart();
+    assert_eq!(site.serial("a.example"), 2_000_000_000, "remembered over a restart");
+    // A written serial is served as written, a lower one with a warning.
+    site.write("a.yaml", &format!("{}soa: {{serial: 7}}\n", zone("a.example", "192.0.2.12")));
+    let loaded = site.load();
+    assert_eq!(site.serial("a.example"), 7);
+    assert!(
+        loaded.fresh.to_string().contains("the serial 7 is below the last one served, 2000000000"),
+        "{}",
+        loaded.fresh
+    );
+}
+
+#[test]
+fn s6_7_an_expectation_gates_its_zone() {
+    let with = |address: &str, pop: &str| {
+        format!("{}expect:\n  - {{name: www, client: 8.8.8.8, pop: {pop}}}\n", zone("a.example", address))
+    };
+    let mut site = Site::new(&[("a.yaml", &with("192.0.2.10", "iad"))]);
+    site.write("a.yaml", &with("192.0.2.11", "fra"));
+    let loaded = site.load();
+    let told = site.told(&loaded);
+    assert!(
+        told.contains("a.yaml:8:") && told.contains("expected client 8.8.8.8/32 to go to `fra`, but it goes to `iad`"),
+        "{told}"
+    );
+    assert_eq!(site.fixed("a.example"), "192.0.2.10");
+    // A fleet change that breaks an expectation of an unchanged zone is refused.
+    site.write("a.yaml", &with("192.0.2.11", "iad"));
+    site.load();
+    site.write("fleet.yaml", &FLEET.replace("[38.95, -77.45]", "[-33.9, 151.2]"));
+    let loaded = site.load();
+    assert!(site.told(&loaded).contains("expected client 8.8.8.8/32 to go to `iad`"), "{}", site.told(&loaded));
+    assert_eq!(site.pops("a.example", &[]), ["iad"]);
+    let assumed = format!(
+        "{}expect:\n  - {{name: www, client: 8.8.8.8, assume: {{down: [iad]}}, pop: fra}}\n",
+        zone("a.example", "192.0.2.12")
+    );
+    site.write("a.yaml", &assumed);
+    site.write("fleet.yaml", FLEET);
+    let loaded = site.load();
+    assert_eq!(site.told(&loaded), "");
+    assert_eq!(site.fixed("a.example"), "192.0.2.12");
+}
+
+#[test]
+fn databases_that_are_damaged_or_gone_take_nothing_away() {
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
+    let shipped = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("geodb/default.mmdb")).unwrap();
+    let geodb = site.dir.path().join("geodb");
+    std::fs::create_dir(&geodb).unwrap();
+    let file = geodb.join("city.mmdb");
+    std::fs::write(&file, &shipped).unwrap();
+    let loaded = site.load();
+    assert!(loaded.database.changed, "{:?}", loaded.database);
+    assert_eq!(site.pops("a.example", &[]), ["iad"]);
+    for length in [0, 1000, shipped.len() / 2, shipped.len() - 100] {
+        std::fs::write(&file, &shipped[..length]).unwrap();
+        let loaded = site.load();
+        assert_eq!(loaded.database.errors.len(), 1, "{length}: {:?}", loaded.database);
+        assert!(loaded.snapshot.is_none(), "{length}");
+    }
+    // Over a restart too, from the compiled table in the state directory.
+    let loaded = site.restart();
+    assert!(loaded.database.cached && loaded.database.errors.len() == 1, "{:?}", loaded.database);
+    assert_eq!(site.pops("a.example", &[]), ["iad"]);
+    std::fs::remove_file(&file).unwrap();
+    let loaded = site.load();
+    assert!(loaded.snapshot.is_none() && loaded.database.warnings.len() == 1, "{:?}", loaded.database);
+    // The whole file again: the table of the cache is the right one.
+    std::fs::write(&file, &shipped).unwrap();
+    assert!(site.load().database.errors.is_empty());
+    let loaded = site.restart();
+    assert!(loaded.database.cached && loaded.database.errors.is_empty(), "{:?}", loaded.database);
+}
