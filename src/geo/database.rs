@@ -2,6 +2,8 @@
 //!
 //! Accepts any bytes without panicking: what is not a database, or is damaged, is an error that says so in words.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,6 +11,7 @@ use std::sync::Arc;
 
 use maxminddb::{MaxMindDbError, Reader};
 
+use super::location::Place;
 use super::record::Record;
 use super::tree::{Family, Leaf, Tree, TreeError};
 use super::value::Value;
@@ -16,6 +19,9 @@ use crate::net::Block;
 
 /// The credit that DB-IP's licence (CC BY 4.0) asks for wherever results of its data are shown.
 pub const DB_IP_CREDIT: &str = "IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0";
+
+/// How `database_type` begins in files that only show how things work.
+pub const DEMONSTRATION: &str = "Catchment-Demo";
 
 /// Marks the start of the metadata at the end of every file of this format.
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
@@ -50,7 +56,7 @@ impl From<TreeError> for DatabaseError {
 }
 
 /// What a database is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Class {
     /// Has coordinates.
     City,
@@ -163,12 +169,32 @@ impl Database {
         &self.bytes.0
     }
 
+    /// Where it stands among others, lowest first: demonstration data after everything of the operator's own, then cities
+    /// before countries before AS numbers, then the newer one first. Sort by it, stably, before
+    /// [`super::SiteTable::build`].
+    pub fn precedence(&self) -> (bool, Class, Reverse<u64>) {
+        (self.is_demonstration(), self.class(), Reverse(self.build_epoch()))
+    }
+
+    /// Whether it is simplified data that only shows how things work, as in `geodb/default.mmdb`.
+    pub fn is_demonstration(&self) -> bool {
+        self.kind().starts_with(DEMONSTRATION)
+    }
+
     /// The credit that must be shown beside results, for data known to ask for one.
     pub fn credit(&self) -> Option<&'static str> {
         let text = format!("{} {}", self.kind(), self.description()).to_ascii_lowercase();
         // The npm files name themselves `city ipv4` and `city ipv6` with no word of their origin.
         let npm = matches!(self.kind(), "city ipv4" | "city ipv6");
-        (npm || text.contains("dbip") || text.contains("db-ip")).then_some(DB_IP_CREDIT)
+        if npm || text.contains("dbip") || text.contains("db-ip") {
+            Some(DB_IP_CREDIT)
+        } else if text.contains("geolite") {
+            Some("This product includes GeoLite Data created by MaxMind, available from https://www.maxmind.com")
+        } else if text.contains("ipinfo") {
+            Some("IP address data powered by IPinfo (https://ipinfo.io)")
+        } else {
+            None
+        }
     }
 
     /// A sentence when the file claims to be built more than a day after `now` (seconds since 1970-01-01 UTC), which
@@ -248,14 +274,81 @@ impl Database {
         guarded(|| read().map_err(|error| DatabaseError::Damaged(error.to_string())))
     }
 
-    /// Checks everything: metadata, tree and every record. Takes seconds for a large file; building a
-    /// [`super::SiteTable`] checks all that it uses by itself.
+    /// Checks everything that a lookup could meet, and counts it: every network of the tree, every distinct record. Takes
+    /// a second or two for a full city database. [`super::SiteTable::build`] checks as much by itself.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn survey(&self) -> Result<Survey, DatabaseError> {
+        let (mut survey, mut seen) = (Survey::default(), HashSet::new());
+        let mut places = HashSet::new();
+        for leaf in self.tree().ipv4() {
+            let leaf = leaf?;
+            survey.networks_v4 += u64::from(leaf.pointer != 0);
+            self.count(leaf, &mut survey, &mut seen, &mut places)?;
+        }
+        for leaf in self.tree().ipv6() {
+            let leaf = leaf?;
+            survey.networks_v6 += u64::from(leaf.pointer != 0);
+            self.count(leaf, &mut survey, &mut seen, &mut places)?;
+        }
+        survey.distinct_places = places.len();
+        Ok(survey)
+    }
+
+    /// [`Database::survey`] for those who only want to know whether all is well. (The crate's own check refuses files
+    /// whose metadata lacks a description, such as those on npm.)
     ///
     /// # Errors
     /// The first thing that is wrong.
     pub fn verify(&self) -> Result<(), DatabaseError> {
-        guarded(|| self.reader.verify().map_err(|error| DatabaseError::Damaged(error.to_string())))
+        self.survey().map(drop)
     }
+
+    fn count<K: Family>(
+        &self,
+        leaf: Leaf<K>,
+        survey: &mut Survey,
+        seen: &mut HashSet<u32>,
+        places: &mut HashSet<Place>,
+    ) -> Result<(), DatabaseError> {
+        if leaf.pointer == 0 || !seen.insert(leaf.pointer) {
+            return Ok(());
+        }
+        let value = self.value(leaf.start.address())?;
+        let record = value.as_ref().map(Record::new).unwrap_or_default();
+        survey.records += 1;
+        survey.with_place += usize::from(record.place.is_some());
+        survey.with_country += usize::from(record.country.is_some());
+        survey.with_subdivision += usize::from(record.subdivision.is_some());
+        survey.with_city += usize::from(record.city.is_some());
+        survey.with_asn += usize::from(record.asn != 0);
+        places.extend(record.place);
+        Ok(())
+    }
+}
+
+/// What a whole database holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// IPv4 networks with data.
+    pub networks_v4: u64,
+    /// IPv6 networks with data.
+    pub networks_v6: u64,
+    /// Distinct records.
+    pub records: usize,
+    /// Distinct coordinates.
+    pub distinct_places: usize,
+    /// Records with coordinates.
+    pub with_place: usize,
+    /// Records with a country.
+    pub with_country: usize,
+    /// Records with a subdivision.
+    pub with_subdivision: usize,
+    /// Records with a city.
+    pub with_city: usize,
+    /// Records with an AS number.
+    pub with_asn: usize,
 }
 
 fn network<K>(leaf: Leaf<K>) -> (u8, u32) {

@@ -21,7 +21,7 @@ pub use builder::BuildError;
 pub use cache::{CacheError, CacheKey};
 pub use column::SharedBytes;
 pub use countries::Continent;
-pub use database::{Answer, Class, DB_IP_CREDIT, Database, DatabaseError};
+pub use database::{Answer, Class, DB_IP_CREDIT, Database, DatabaseError, Survey};
 pub use location::{Country, DEFAULT_MS_PER_KM, Place, Vector, chord_slack, cost, cost_of_chord, nearest};
 pub use ranges::{Found, RangeView, Ranges};
 pub use record::Record;

@@ -59,6 +59,14 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// What several databases say together, in order of precedence: place, country, subdivision and city of the first
+    /// that has any of them, the AS number of the first that has one. [`super::SiteTable::build`] follows the same rule.
+    pub fn combine(records: impl Clone + IntoIterator<Item = Self>) -> Self {
+        let location = records.clone().into_iter().find(Self::has_location).unwrap_or_default();
+        let asn = records.into_iter().map(|record| record.asn).find(|asn| *asn != 0).unwrap_or(0);
+        Self { asn, ..location }
+    }
+
     /// Whether it says anything of a location.
     pub fn has_location(&self) -> bool {
         self.place.is_some() || self.country.is_some() || self.subdivision.is_some() || self.city.is_some()

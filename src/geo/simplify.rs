@@ -2,7 +2,7 @@
 //!
 //! Country and coordinates per range are kept, names are not. Detail is bought where it is worth most: from the longest
 //! prefixes upward, a block becomes one record when `lambda + kilometers lost <= what its halves cost`, the kilometers
-//! weighted by the addresses they are lost for (in /24s and /48s). For its objective that is the best tree there is.
+//! weighted by the addresses they are lost for (in /24s; see [`weight`] for IPv6). For its objective that is the best tree there is.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,7 @@ const SEARCH_STEPS: u32 = 30;
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Detail {
-    /// What one record of the tree costs, in kilometers × /24s for IPv4 and kilometers × /48s for IPv6.
+    /// What one record of the tree costs, in kilometers × /24s for IPv4 and kilometers × (weighted) /48s for IPv6.
     Lambda {
         /// For IPv4.
         v4: f64,
@@ -67,7 +67,7 @@ pub fn simplify(table: &SiteTable, detail: Detail, metadata: &Metadata) -> Simpl
                 let ((price4, leaves4), (price6, leaves6)) = std::thread::scope(|scope| {
                     let v4 = scope.spawn(|| v4.fit(share, prices.0));
                     let v6 = v6.fit(room - share, prices.1);
-                    (v4.join().unwrap_or_default(), v6)
+                    (v4.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), v6)
                 });
                 prices = (price4, price6);
                 let result = write(&points, &leaves4, &leaves6, metadata, prices);
@@ -199,6 +199,13 @@ enum Known {
     Mixed,
 }
 
+/// Blocks of up to `unit` bits weigh what they hold. In IPv6 a larger one weighs the fourth root of it: providers are given
+/// a /19 or a /32 alike for a country's users, and by sheer space the few largest would leave no detail for the others.
+fn weight(unit: u8, length: u8) -> f32 {
+    let bits = f32::from(unit) - f32::from(length);
+    libm::exp2f(if unit > 32 && bits > 0.0 { bits / 4.0 } else { bits })
+}
+
 type Sketch = smallvec::SmallVec<[(u32, f32); 2]>;
 
 impl<'a, K: Family> Pruner<'a, K> {
@@ -255,7 +262,7 @@ impl<'a, K: Family> Pruner<'a, K> {
         if last - first == 1 || length >= K::WIDTH {
             let point = self.values[first];
             leaves.push(Leaf { start, length, point });
-            let weight = libm::ldexpf(1.0, i32::from(self.unit) - i32::from(length));
+            let weight = weight(self.unit, length);
             let (sketch, nothing) = match point {
                 NOTHING => (Sketch::new(), Known::Nothing),
                 _ => (Sketch::from_slice(&[(point, weight)]), Known::All),
