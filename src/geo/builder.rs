@@ -48,9 +48,9 @@ impl SiteTable {
 
         let mut sites = v4.sites;
         let texts: Vec<u32> = v6.sites.texts.order.iter().map(|text| sites.texts.intern(text)).collect();
-        // The first two sites are the same ones on both sides, and alike in contents.
-        let others = v6.sites.rows.order.iter().skip(2).map(|row| sites.rows.intern(&row.with_texts(&texts)));
-        let ids: Vec<u32> = [SiteId::NOWHERE.0, SiteId::UNUSABLE.0].into_iter().chain(others).collect();
+        // The first two are the same two for both families, and alike, so they are not looked up by content.
+        let own = v6.sites.rows.order.iter().skip(2).map(|row| sites.rows.intern(&row.with_texts(&texts)));
+        let ids: Vec<u32> = [SiteId::NOWHERE.0, SiteId::UNUSABLE.0].into_iter().chain(own).collect();
         v6.ranges.map_values(|id| ids.get(id as usize).copied().unwrap_or(SiteId::NOWHERE.0));
         Ok(table(v4.ranges, v6.ranges, sites))
     }
