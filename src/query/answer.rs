@@ -57,7 +57,11 @@ fn find<'a>(snapshot: &'a Snapshot, name: &FoldedName, qtype: Type) -> Option<Fo
     if qtype == Type::DS {
         if let Some(above) = snapshot.zones.find_above(name) {
             let is_parent = match above.entry {
-                Entry::Loaded(zone) => !matches!(zone.lookup_from(name, above.hash, qtype), Lookup::Referral(_)),
+                Entry::Loaded(zone) => {
+                    // A zone that does not know the name, or delegates a name above it, is not the parent.
+                    let says = zone.lookup_from(name, above.hash, qtype);
+                    !matches!(says, Lookup::Referral(_) | Lookup::NxDomain)
+                }
                 Entry::NotLoaded => true,
             };
             if is_parent {
@@ -182,7 +186,8 @@ impl<'s> Step<'s, '_, '_, '_> {
                 None => self.no_data(zone),
             };
         }
-        let Some(steered) = self.client.steer(self.snapshot, self.live, steer) else {
+        let Some(steered) = self.client.steer(self.snapshot, self.live, self.said.zone.unwrap_or(u32::MAX), steer)
+        else {
             // A steer without its map would be a snapshot that is not whole.
             return self.fail();
         };
@@ -232,13 +237,7 @@ impl<'s> Step<'s, '_, '_, '_> {
         for glue in cut.glue() {
             let write = |reply: &mut Reply<'_, '_>| {
                 for rrset in [glue.a, glue.aaaa].into_iter().flatten() {
-                    reply.records(
-                        Section::Additional,
-                        Owner::Name(glue.name),
-                        rrset.rtype,
-                        rrset.count,
-                        rrset.bytes,
-                    );
+                    reply.records(Section::Additional, Owner::Name(glue.name), rrset.rtype, rrset.count, rrset.bytes);
                 }
             };
             if glue.required {

@@ -77,12 +77,10 @@ pub enum Outcome {
 /// Why no answer is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drop {
-    /// Under 12 octets.
+    /// Under 12 octets (or, a caller's fault, a buffer under 512 that does not hold even the question).
     Short,
     /// QR was set: it is itself a response.
     Response,
-    /// The buffer does not hold even the question; 512 octets always do.
-    NoRoom,
 }
 
 /// What was answered.
@@ -181,7 +179,7 @@ pub fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8], out:
         Read::Asked(request) => (request, None),
     };
     let Some(mut reply) = Reply::new(request, who, &snapshot.identity, out) else {
-        return Outcome::Dropped(Drop::NoRoom);
+        return Outcome::Dropped(Drop::Short);
     };
     let said = match refusal {
         Some(said) => said,

@@ -42,10 +42,16 @@ impl Client {
 
     /// What a steered name gives this client.
     #[inline]
-    pub(super) fn steer<'a>(&self, snapshot: &'a Snapshot, live: &'a Live, steer: SteerId) -> Option<Steered<'a>> {
-        let id = snapshot.steers.get(steer.0 as usize)?.map;
-        let map = snapshot.maps.get(usize::from(id.0))?;
-        let live = live.maps.get(usize::from(id.0))?;
+    pub(super) fn steer<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        live: &'a Live,
+        zone: u32,
+        steer: SteerId,
+    ) -> Option<Steered<'a>> {
+        let id = snapshot.steer(zone, steer)?.map;
+        let map = snapshot.maps.get(id.0 as usize)?;
+        let live = live.maps.get(id.0 as usize)?;
         let choose = |block| live.choose(map, &snapshot.sites, block);
         let by_resolver = || match choose(self.resolver).answer {
             AnswerId::RESOLVER => live.nowhere(),
