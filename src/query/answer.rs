@@ -57,7 +57,11 @@ fn find<'a>(snapshot: &'a Snapshot, name: &FoldedName, qtype: Type) -> Option<Fo
     if qtype == Type::DS {
         if let Some(above) = snapshot.zones.find_above(name) {
             let is_parent = match above.entry {
-                Entry::Loaded(zone) => !matches!(zone.lookup_from(name, above.hash, qtype), Lookup::Referral(_)),
+                Entry::Loaded(zone) => {
+                    // A zone that does not know the name, or delegates a name above it, is not the parent.
+                    let says = zone.lookup_from(name, above.hash, qtype);
+                    !matches!(says, Lookup::Referral(_) | Lookup::NxDomain)
+                }
                 Entry::NotLoaded => true,
             };
             if is_parent {

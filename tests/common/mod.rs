@@ -1,0 +1,412 @@
+//! What tests of the engine share: snapshots from zone text, requests octet by octet, and answers as text, read back by a
+//! second codec (`domain`).
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary has its own copy, and uses its own part")]
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use catchment::dns::{Name, Type, rdata};
+use catchment::geo::{Place, SiteTable};
+use catchment::health::{Check, CheckKind, State, Target, TargetId};
+use catchment::live::{Map, MapId};
+use catchment::query::{Outcome, Response, Transport, Who, respond};
+use catchment::snapshot::{Identity, Parts, Snapshot, Steer};
+use catchment::steering::{Member, OnAllDown, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
+use catchment::zone::{Entry, SteerId, ZoneBuilder, ZoneSetBuilder};
+use domain::base::iana::OptionCode;
+use domain::base::opt::UnknownOptData;
+use domain::base::zonefile_fmt::{DisplayKind, ZonefileFmt};
+use domain::base::{Message, ParsedName, Record};
+use domain::rdata::AllRecordData;
+
+/// A snapshot and how it is asked.
+pub struct Server {
+    pub snapshot: Snapshot,
+    pub who: Who,
+}
+
+impl Server {
+    /// From zone text: `zone NAME` begins a zone (`zone NAME broken` one that could not be loaded), then lines `OWNER TTL
+    /// TYPE DATA`, or `OWNER steer NUMBER` with a number of [`services`].
+    pub fn new(text: &str) -> Self {
+        Self::with(text, Identity::default(), &[])
+    }
+
+    pub fn with(text: &str, identity: Identity, states: &[State]) -> Self {
+        let mut zones = ZoneSetBuilder::default();
+        let mut open: Option<(Name, ZoneBuilder)> = None;
+        let mut count = 0;
+        let mut close = |open: &mut Option<(Name, ZoneBuilder)>| {
+            if let Some((apex, builder)) = open.take() {
+                let built = builder.build().unwrap_or_else(|problems| panic!("{problems:#?}"));
+                assert!(zones.add(&apex, Entry::Loaded(Arc::new(built.zone))));
+                count += 1;
+            }
+        };
+        let mut broken = Vec::new();
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let mut words = line.split_whitespace();
+            let mut word = || words.next().unwrap_or_else(|| panic!("short line: {line}"));
+            if let Some(apex) = line.strip_prefix("zone ") {
+                close(&mut open);
+                if let Some(apex) = apex.strip_suffix(" broken") {
+                    broken.push(Name::parse(apex, Some(&Name::root())).unwrap());
+                    continue;
+                }
+                let apex = Name::parse(apex.trim(), Some(&Name::root())).unwrap();
+                open = Some((apex.clone(), ZoneBuilder::new(&apex, 0)));
+                continue;
+            }
+            let (apex, builder) = open.as_mut().expect("a zone begins with `zone NAME`");
+            let owner = Name::parse(word(), Some(apex)).unwrap();
+            match word() {
+                "steer" => builder.steer(&owner, SteerId(word().parse().unwrap()), 0),
+                ttl => {
+                    let rtype = Type::parse(word()).unwrap();
+                    // The data as written: spaces count in TXT.
+                    let data = line.splitn(4, char::is_whitespace).nth(3).unwrap_or("");
+                    let data = rdata::parse(rtype, data, apex).unwrap_or_else(|e| panic!("{line}: {e}"));
+                    builder.add(&owner, rtype, ttl.parse().unwrap(), &data.wire, 0);
+                }
+            }
+        }
+        close(&mut open);
+        for apex in broken {
+            assert!(zones.add(&apex, Entry::NotLoaded));
+            count += 1;
+        }
+        let (pops, targets, sites) = (pops(), targets(), Arc::new(SiteTable::empty()));
+        let maps: Vec<_> = services()
+            .into_iter()
+            .map(|(policy, service)| Arc::new(Map::compile(policy, service, &pops, &sites, [])))
+            .collect();
+        let steers: Box<[Steer]> = (0..maps.len()).map(|id| Steer { map: MapId(id as _) }).collect();
+        let parts = Parts {
+            generation: 1,
+            zones: zones.build(),
+            sites,
+            pops,
+            maps,
+            steers: vec![steers; count],
+            targets,
+            identity,
+        };
+        let who = Who {
+            source: "198.51.100.7".parse().unwrap(),
+            source_port: 4711,
+            destination: "192.0.2.53".parse().unwrap(),
+            transport: Transport::Udp,
+            now: 1_800_000_000,
+        };
+        Self { snapshot: Snapshot::new(parts, states, None), who }
+    }
+
+    /// Over another transport.
+    pub fn over(mut self, transport: Transport) -> Self {
+        self.who.transport = transport;
+        self
+    }
+
+    /// The answer's octets and what the engine says of it.
+    pub fn ask_raw(&self, request: &[u8]) -> (Vec<u8>, Outcome) {
+        let mut out = vec![0xee; 65_535];
+        let outcome = respond(&self.snapshot, &self.snapshot.live(), &self.who, request, &mut out);
+        let length = match outcome {
+            Outcome::Responded(response) => response.length,
+            Outcome::Dropped(_) => 0,
+        };
+        out.truncate(length);
+        (out, outcome)
+    }
+
+    /// Asks, holds the laws every answer keeps, and gives the answer as text.
+    pub fn ask(&self, query: &Query) -> String {
+        self.ask_response(query).0
+    }
+
+    pub fn ask_response(&self, query: &Query) -> (String, Response) {
+        let request = query.octets();
+        let (answer, outcome) = self.ask_raw(&request);
+        let Outcome::Responded(response) = outcome else { panic!("dropped: {outcome:?}") };
+        laws(&request, &answer, &self.who);
+        (render(&answer), response)
+    }
+
+    /// Asks `NAME TYPE` with a plain query.
+    #[track_caller]
+    pub fn check(&self, question: &str, expected: &str) {
+        self.check_query(&Query::new(question), expected);
+    }
+
+    #[track_caller]
+    pub fn check_query(&self, query: &Query, expected: &str) {
+        let got = self.ask(query);
+        let expected: Vec<_> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let expected = expected.join("\n");
+        assert!(got == expected, "got:\n{got}\n\nexpected:\n{expected}\n");
+    }
+}
+
+fn pops() -> Vec<Pop> {
+    [("fra", 50.11, 8.68), ("iad", 38.95, -77.45)]
+        .map(|(name, latitude, longitude)| Pop {
+            name: name.to_owned(),
+            place: Place::from_degrees(latitude, longitude),
+            city: None,
+            country: None,
+            drained: false,
+        })
+        .into()
+}
+
+fn targets() -> Vec<Target> {
+    let check = Check { interval: Duration::from_secs(5), ..Check::new(CheckKind::Tcp) };
+    ["127.0.0.10:80", "127.0.0.11:80"]
+        .map(|address| Target { address: address.parse().unwrap(), check: check.clone() })
+        .into()
+}
+
+/// 0: IPv4 and IPv6 at fra (target 0) and iad (target 1). 1: IPv4 alone. 2: as 0, SERVFAIL when all are down.
+pub fn services() -> Vec<(Policy, Service)> {
+    let member = |pop: u32, addresses: &[&str]| Member {
+        pop: PopId(pop as _),
+        addresses: addresses
+            .iter()
+            .map(|ip| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(pop)] })
+            .collect(),
+        min_addresses: 1,
+    };
+    let service = |name: &str, members| Service { name: name.to_owned(), members, ttls: Ttls::default() };
+    let both = || vec![member(0, &["192.0.2.10", "2001:db8:f::10"]), member(1, &["192.0.2.20", "2001:db8:1::10"])];
+    let nearest = Policy::built_in("nearest").unwrap();
+    vec![
+        (nearest.clone(), service("web", both())),
+        (nearest.clone(), service("v4", vec![member(0, &["192.0.2.10"]), member(1, &["192.0.2.20"])])),
+        (Policy { on_all_down: OnAllDown::Servfail, ..nearest }, service("strict", both())),
+    ]
+}
+
+/// A request, octet by octet.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub id: u16,
+    pub flags: u16,
+    pub question: Vec<u8>,
+    pub questions: u16,
+    /// OPT's payload size, TTL field and options.
+    pub opt: Option<(u16, u32, Vec<u8>)>,
+    /// Records after the question, before OPT: section counts and octets.
+    pub counts: [u16; 3],
+    pub records: Vec<u8>,
+}
+
+impl Query {
+    /// `NAME TYPE [CLASS]`, the name with its final dot or without.
+    pub fn new(question: &str) -> Self {
+        let words: Vec<_> = question.split_whitespace().collect();
+        let name = Name::parse(words[0], Some(&Name::root())).unwrap();
+        let class = match words.get(2) {
+            None => 1u16,
+            Some(&"CH") => 3,
+            Some(text) => text.parse().unwrap(),
+        };
+        let mut octets = name.as_wire().to_vec();
+        octets.extend(Type::parse(words[1]).unwrap().0.to_be_bytes());
+        octets.extend(class.to_be_bytes());
+        Self { id: 0x1234, flags: 0, question: octets, questions: 1, opt: None, counts: [0; 3], records: Vec::new() }
+    }
+
+    pub fn flags(mut self, flags: u16) -> Self {
+        self.flags = flags;
+        self
+    }
+
+    pub fn edns(mut self) -> Self {
+        self.opt.get_or_insert((1232, 0, Vec::new()));
+        self
+    }
+
+    pub fn payload(mut self, size: u16) -> Self {
+        self = self.edns();
+        self.opt.as_mut().unwrap().0 = size;
+        self
+    }
+
+    pub fn option(mut self, code: u16, data: &[u8]) -> Self {
+        self = self.edns();
+        let options = &mut self.opt.as_mut().unwrap().2;
+        options.extend(code.to_be_bytes());
+        options.extend((data.len() as u16).to_be_bytes());
+        options.extend(data);
+        self
+    }
+
+    /// `ADDRESS/LENGTH` as a client subnet.
+    pub fn subnet(self, text: &str) -> Self {
+        let (address, length) = text.split_once('/').unwrap();
+        let length: u8 = length.parse().unwrap();
+        let (family, octets) = match address.parse::<IpAddr>().unwrap() {
+            IpAddr::V4(a) => (1, a.octets().to_vec()),
+            IpAddr::V6(a) => (2, a.octets().to_vec()),
+        };
+        let mut data = vec![0, family, length, 0];
+        data.extend(&octets[..usize::from(length.div_ceil(8))]);
+        self.option(8, &data)
+    }
+
+    pub fn octets(&self) -> Vec<u8> {
+        let [answers, authorities, additionals] = self.counts;
+        let additionals = additionals + u16::from(self.opt.is_some());
+        let mut out = Vec::new();
+        for word in [self.id, self.flags, self.questions, answers, authorities, additionals] {
+            out.extend(word.to_be_bytes());
+        }
+        out.extend(&self.question);
+        out.extend(&self.records);
+        if let Some((size, ttl, options)) = &self.opt {
+            out.extend([0, 0, 41]);
+            out.extend(size.to_be_bytes());
+            out.extend(ttl.to_be_bytes());
+            out.extend((options.len() as u16).to_be_bytes());
+            out.extend(options);
+        }
+        out
+    }
+}
+
+/// What holds of every answer to anything.
+#[track_caller]
+pub fn laws(request: &[u8], answer: &[u8], who: &Who) {
+    let message = Message::from_octets(answer).expect("a whole header");
+    assert_eq!(answer[..2], request[..2], "the id is the request's");
+    assert!(message.header().qr());
+    assert!(!message.header().ra() && !message.header().ad() && !message.header().cd() && !message.header().z());
+    assert_eq!(message.header().rd(), request[2] & 1 == 1);
+    assert_eq!(message.header().opcode().to_int(), request[2] >> 3 & 15);
+    assert!(message.header_counts().qdcount() <= 1);
+    for question in message.question() {
+        question.expect("the question reads");
+    }
+    let end = question_end(answer);
+    assert_eq!(answer[12..end], request[12..end], "the question is the request's, letter by letter");
+    let mut opts = 0;
+    let (_, answers, authorities, additionals) = message.sections().expect("the sections read");
+    for section in [answers, authorities, additionals] {
+        for record in section {
+            let record = record.expect("the record reads");
+            opts += usize::from(record.rtype() == domain::base::iana::Rtype::OPT);
+            record.into_any_record::<AllRecordData<_, ParsedName<_>>>().expect("the data reads");
+        }
+    }
+    assert!(opts <= 1, "at most one OPT");
+    let counts = message.header_counts();
+    let walked = usize::from(counts.ancount()) + usize::from(counts.nscount()) + usize::from(counts.arcount());
+    assert_eq!(records_end(answer, walked), answer.len(), "no octets after the last record");
+    if message.header().tc() {
+        assert_eq!((counts.ancount(), counts.nscount()), (0, 0), "truncated whole");
+        assert!(counts.arcount() <= 1 + u16::from(opts == 0));
+    }
+    if who.transport == Transport::Udp {
+        assert!(answer.len() <= 1232);
+        if opts == 0 {
+            assert!(answer.len() <= 512);
+        }
+    }
+}
+
+fn question_end(message: &[u8]) -> usize {
+    let mut at = 12;
+    if message[5] == 0 {
+        return at;
+    }
+    while message[at] != 0 {
+        at += 1 + usize::from(message[at]);
+    }
+    at + 5
+}
+
+fn records_end(message: &[u8], count: usize) -> usize {
+    let mut at = question_end(message);
+    for _ in 0..count {
+        loop {
+            match message[at] {
+                0 => break at += 1,
+                0xc0.. => break at += 2,
+                length => at += 1 + usize::from(length),
+            }
+        }
+        at += 10 + usize::from(u16::from_be_bytes([message[at + 8], message[at + 9]]));
+    }
+    at
+}
+
+/// An answer as text: rcode and flags, records, `authority:` and `additional:`, then OPT in one line.
+pub fn render(octets: &[u8]) -> String {
+    let message = Message::from_octets(octets).unwrap();
+    let header = message.header();
+    let mut lines = vec![message.opt_rcode().to_string()];
+    for (set, name) in [(header.aa(), "aa"), (header.tc(), "tc"), (header.rd(), "rd")] {
+        if set {
+            lines[0] = format!("{} {name}", lines[0]);
+        }
+    }
+    if message.header_counts().qdcount() == 0 {
+        lines[0].push_str(" no question");
+    }
+    let (_, answers, authorities, additionals) = message.sections().unwrap();
+    for (title, section) in [("", answers), ("authority:", authorities), ("additional:", additionals)] {
+        let mut titled = title.is_empty();
+        for record in section {
+            let record: Record<_, AllRecordData<_, ParsedName<_>>> = record.unwrap().into_any_record().unwrap();
+            if record.rtype() == domain::base::iana::Rtype::OPT {
+                continue;
+            }
+            if !titled {
+                lines.push(title.to_owned());
+                titled = true;
+            }
+            let text = record.display_zonefile(DisplayKind::Simple).to_string();
+            lines.push(text.split_whitespace().collect::<Vec<_>>().join(" "));
+        }
+    }
+    if let Some(opt) = message.opt() {
+        let mut line = format!("opt {}", opt.udp_payload_size());
+        if opt.dnssec_ok() {
+            line.push_str(" do");
+        }
+        assert_eq!(opt.version(), 0);
+        for option in opt.opt().iter::<UnknownOptData<_>>() {
+            let option = option.unwrap();
+            let data: &[u8] = option.as_slice();
+            line.push_str(&match option.code() {
+                OptionCode::CLIENT_SUBNET => {
+                    let mut address = [0; 16];
+                    address[..data.len() - 4].copy_from_slice(&data[4..]);
+                    let address: IpAddr = match data[1] {
+                        2 => address.into(),
+                        _ => <[u8; 4]>::try_from(&address[..4]).unwrap().into(),
+                    };
+                    format!(" ecs {address}/{}/{}", data[2], data[3])
+                }
+                OptionCode::EXTENDED_ERROR => {
+                    let text = String::from_utf8_lossy(&data[2..]);
+                    format!(
+                        " ede {}{}",
+                        u16::from_be_bytes([data[0], data[1]]),
+                        if text.is_empty() { String::new() } else { format!(" ({text})") }
+                    )
+                }
+                OptionCode::NSID => format!(" nsid {}", String::from_utf8_lossy(data)),
+                code => format!(" option {} {}", code.to_int(), hex(data)),
+            });
+        }
+        lines.push(line);
+    }
+    lines.join("\n")
+}
+
+pub fn hex(octets: &[u8]) -> String {
+    octets.iter().flat_map(|o| [o >> 4, o & 15]).filter_map(|d| char::from_digit(u32::from(d), 16)).collect()
+}

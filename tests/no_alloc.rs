@@ -1,0 +1,111 @@
+//! `query::respond` allocates nothing, whatever it is asked: counted by the allocator.
+
+#![expect(unsafe_code, reason = "counting allocations takes a global allocator")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use catchment::query::{Transport, respond};
+use catchment::snapshot::Identity;
+use common::{Query, Server};
+
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is handed to the system's allocator as it is; the counter is a thread-local without a destructor
+// and without an allocation of its own.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: as above.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const ZONE: &str = "
+    zone example.com
+    @ 3600 SOA ns1 hm 1 7200 900 1209600 60
+    @ 300 NS ns1
+    @ 300 MX 10 mail
+    ns1 300 A 192.0.2.53
+    mail 300 AAAA 2001:db8::25
+    www steer 0
+    strict steer 2
+    alias 60 CNAME www
+    loop 60 CNAME loop2
+    loop2 60 CNAME loop
+    *.wild 60 TXT wild
+    old 60 DNAME new
+    x.new 60 CNAME alias
+    sub 60 NS ns.sub
+    sub 60 NS ns.sib
+    ns.sub 60 A 192.0.2.60
+    sib 60 NS ns.sib
+    ns.sib 60 A 192.0.2.61
+    a.b.c.d.e.f 60 TXT deep
+    zone broken.example broken
+";
+
+#[test]
+fn respond_allocates_nothing() {
+    let identity = Identity { name: Some("ns1".to_owned()), cookie_secrets: vec![[1; 16]], ..Identity::default() };
+    let mut server = Server::with(ZONE, identity, &[]);
+    let names = [
+        "example.com",
+        "ns1.example.com",
+        "MAIL.example.com",
+        "www.example.com",
+        "strict.example.com",
+        "alias.example.com",
+        "loop.example.com",
+        "q.wild.example.com",
+        "x.old.example.com",
+        "x.sub.example.com",
+        "gone.example.com",
+        "b.c.d.e.f.example.com",
+        "q.r.s.b.c.d.e.f.example.com",
+        "www.broken.example",
+        "example.org",
+        "id.server",
+    ];
+    let mut requests = Vec::new();
+    for name in names {
+        for rest in ["A", "AAAA", "MX", "TXT", "NS", "DS", "SOA", "ANY", "CNAME", "AXFR", "OPT", "TXT CH"] {
+            let query = Query::new(&format!("{name} {rest}"));
+            requests.push(query.octets());
+            requests.push(query.clone().edns().octets());
+            requests.push(query.clone().subnet("193.0.6.0/24").option(3, &[]).option(10, &[7; 8]).octets());
+            requests.push(query.clone().subnet("2001:67c:2e8::/48").option(12, &[0; 9]).option(11, &[]).octets());
+            requests.push(query.subnet("10.1.0.0/16").option(10, &[7; 24]).octets());
+        }
+    }
+    let whole = requests.last().unwrap().clone();
+    requests.extend((0..whole.len()).map(|length| whole[..length].to_vec()));
+    let mut out = vec![0; 65_535];
+    for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
+        server.who.transport = transport;
+        let live = server.snapshot.live();
+        let before = ALLOCATIONS.get();
+        for request in &requests {
+            respond(&server.snapshot, &live, &server.who, request, &mut out);
+        }
+        assert_eq!(ALLOCATIONS.get() - before, 0, "{transport:?}");
+    }
+    // The counter counts.
+    let before = ALLOCATIONS.get();
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(ALLOCATIONS.get() - before, 1);
+}
