@@ -107,6 +107,11 @@ impl<'n, 'a> Fields<'n, 'a> {
         Some(Self { entries })
     }
 
+    /// Whether every key is one that is read.
+    pub(super) fn all_known(&self, keys: &Keys) -> bool {
+        self.entries.iter().all(|(key, _)| keys.known.contains(&&*key.text))
+    }
+
     /// The value of a key. A key with nothing written after it is there, as null.
     pub(super) fn get(&self, key: &str) -> Option<&'n Node<'a>> {
         self.entries.iter().find(|(k, _)| k.text == key).map(|(_, node)| node)
@@ -134,7 +139,11 @@ pub(super) fn unknown_key(key: &Text<'_>, keys: &Keys, sink: &mut Sink) {
     let word = &*key.text;
     let accepted = format!("accepted here: {}", quoted(keys.known));
     if keys.planned.contains(&word) {
-        sink.error_help(key.at, format!("`{word}` is planned, not in this version"), format!("leave it out; {accepted}"));
+        sink.error_help(
+            key.at,
+            format!("`{word}` is planned, not in this version"),
+            format!("leave it out; {accepted}"),
+        );
         return;
     }
     let help = match suggest(word, keys.known.iter().copied()) {
@@ -241,14 +250,12 @@ where
     let written = text(node, what, sink)?;
     let digits = !written.is_empty() && written.bytes().all(|b| b.is_ascii_digit());
     let plain = digits && (written.len() == 1 || !written.starts_with('0'));
-    match written.parse::<N>().ok().filter(|n| plain && range.contains(n)) {
-        Some(number) => Some(number),
-        None => {
-            let help = format!("a whole number from {} to {}, in decimal digits", range.start(), range.end());
-            sink.error_help(node.at(), format!("{what} cannot be `{written}`"), help);
-            None
-        }
+    let number = written.parse::<N>().ok().filter(|n| plain && range.contains(n));
+    if number.is_none() {
+        let help = format!("a whole number from {} to {}, in decimal digits", range.start(), range.end());
+        sink.error_help(node.at(), format!("{what} cannot be `{written}`"), help);
     }
+    number
 }
 
 /// One of a few words.
@@ -274,7 +281,8 @@ const MAX_NAME: usize = 63;
 pub(super) fn name(key: &Text<'_>, what: &str, sink: &mut Sink) -> bool {
     let bytes = key.text.as_bytes();
     let allowed = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let good = bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.iter().all(allowed) && bytes.len() <= MAX_NAME;
+    let good =
+        bytes.first().is_some_and(u8::is_ascii_alphanumeric) && bytes.iter().all(allowed) && bytes.len() <= MAX_NAME;
     if !good {
         let help = format!("letters, digits, `-`, `_` and `.`, beginning with a letter or digit, at most {MAX_NAME}");
         sink.error_help(key.at, format!("`{}` cannot be the name of {what}", key.text.escape_debug()), help);

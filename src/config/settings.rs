@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::Diagnostics;
-use super::file::{Source, read_root_or_empty};
+use super::file::{Source, Tree, read_tree};
 use super::reader::{Fields, Keys, Sink, integer, one_or_more, text, word};
 use super::units::duration;
 use super::yaml::Node;
@@ -162,13 +162,31 @@ const SETTINGS: Keys = Keys {
     what: "the settings",
     known: &["listen", "zones", "geodb", "state", "io", "log", "identity", "tcp", "udp", "startup", "reload"],
     planned: &[
-        "control", "cluster", "canaries", "probes", "limits", "rrl", "cookies", "tls", "dot", "doh", "doq", "dnssec",
-        "anycast", "ecs", "views", "query_log", "metrics", "user", "group",
+        "control",
+        "cluster",
+        "canaries",
+        "probes",
+        "limits",
+        "rrl",
+        "cookies",
+        "tls",
+        "dot",
+        "doh",
+        "doq",
+        "dnssec",
+        "anycast",
+        "ecs",
+        "views",
+        "query_log",
+        "metrics",
+        "user",
+        "group",
     ],
 };
 const LOG: Keys = Keys { what: "`log`", known: &["level", "format"], planned: &["file", "queries"] };
 const IDENTITY: Keys = Keys { what: "`identity`", known: &["name", "nsid", "version", "ede"], planned: &[] };
-const TCP: Keys = Keys { what: "`tcp`", known: &["connections", "per_client", "idle"], planned: &["backlog", "queries"] };
+const TCP: Keys =
+    Keys { what: "`tcp`", known: &["connections", "per_client", "idle"], planned: &["backlog", "queries"] };
 const UDP: Keys = Keys { what: "`udp`", known: &["threads"], planned: &["payload", "batch", "receive_buffer"] };
 const STARTUP: Keys = Keys { what: "`startup`", known: &["first_probes"], planned: &[] };
 const RELOAD: Keys = Keys { what: "`reload`", known: &["vanish_grace"], planned: &["quiet", "poll"] };
@@ -176,10 +194,11 @@ const RELOAD: Keys = Keys { what: "`reload`", known: &["vanish_grace"], planned:
 /// Reads the settings. `None` when there are errors; an empty file is all defaults.
 pub fn parse(source: &Source) -> (Option<Settings>, Diagnostics) {
     let mut sink = Sink::new(Arc::clone(&source.path));
-    let settings = read_root_or_empty(source, &mut sink).and_then(|root| match root {
-        Some(root) => read(&root, &mut sink),
-        None => Some(Settings::default()),
-    });
+    let settings = match read_tree(source, &mut sink) {
+        Some(Tree { root: Some(root), .. }) => read(&root, &mut sink),
+        Some(Tree { root: None, .. }) => Some(Settings::default()),
+        None => None,
+    };
     let good = !sink.has_errors();
     (settings.filter(|_| good), sink.finish())
 }
@@ -187,7 +206,8 @@ pub fn parse(source: &Source) -> (Option<Settings>, Diagnostics) {
 fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
     let mut settings = Settings::default();
     if let Node::Map(_, entries) = root
-        && let Some((key, _)) = entries.iter().find(|(key, _)| matches!(&*key.text, "zone" | "records" | "pops" | "services"))
+        && let Some((key, _)) =
+            entries.iter().find(|(key, _)| matches!(&*key.text, "zone" | "records" | "pops" | "services"))
     {
         let message = format!("`{}` belongs into a file of the zones directory, not into the settings", key.text);
         sink.error_help(key.at, message, "move it there, for example to `zones/fleet.yaml`");
@@ -204,7 +224,8 @@ fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
         settings.geodb = items.iter().filter_map(|item| text(item, "`geodb`", sink)).map(PathBuf::from).collect();
     }
     if let Some(node) = fields.get("io") {
-        settings.io = word(node, "`io`", &[("native", Io::Native), ("portable", Io::Portable)], sink).unwrap_or(Io::Native);
+        settings.io =
+            word(node, "`io`", &[("native", Io::Native), ("portable", Io::Portable)], sink).unwrap_or(Io::Native);
     }
     if let Some(fields) = fields.get("log").and_then(|node| Fields::open(node, &LOG, sink)) {
         log(&fields, &mut settings.log, sink);
@@ -310,7 +331,7 @@ fn tcp(fields: &Fields<'_, '_>, tcp: &mut Tcp, sink: &mut Sink) {
     let (connections, per_client) = (limit("connections", tcp.connections), limit("per_client", tcp.per_client));
     (tcp.connections, tcp.per_client) = (connections, per_client);
     if let Some(node) = fields.get("idle") {
-        let range = Duration::from_millis(100)..=Duration::from_secs(600);
+        let range = Duration::from_millis(100)..=Duration::from_mins(10);
         tcp.idle = duration(node, "`idle`", &range, sink).unwrap_or(tcp.idle);
     }
 }

@@ -53,7 +53,12 @@ pub fn show(time: Duration) -> String {
 }
 
 /// A time within a range.
-pub(super) fn duration(node: &Node<'_>, what: &str, range: &RangeInclusive<Duration>, sink: &mut Sink) -> Option<Duration> {
+pub(super) fn duration(
+    node: &Node<'_>,
+    what: &str,
+    range: &RangeInclusive<Duration>,
+    sink: &mut Sink,
+) -> Option<Duration> {
     let written = text(node, what, sink)?;
     let bounds = format!("{} to {}", show(*range.start()), show(*range.end()));
     match parse(written) {
@@ -109,7 +114,22 @@ mod tests {
         check("1d", Some(86_400_000));
         check("250ms", Some(250));
         check("1m500ms", Some(60_500));
-        for wrong in ["", "s", "5", "1:20", "0.5s", "5 m", "30m1h", "5m5m", "1w", "-5", "+5s", "5M", "99999999999999999999", "9999999999999999999d"] {
+        for wrong in [
+            "",
+            "s",
+            "5",
+            "1:20",
+            "0.5s",
+            "5 m",
+            "30m1h",
+            "5m5m",
+            "1w",
+            "-5",
+            "+5s",
+            "5M",
+            "99999999999999999999",
+            "9999999999999999999d",
+        ] {
             if wrong != "5" {
                 check(wrong, None);
             }

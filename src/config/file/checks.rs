@@ -15,7 +15,7 @@ use crate::net::Block;
 /// Shortest interval: below it a probe is load, not a question.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Longest interval and half-life.
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 /// Shortest timeout: a round trip within a city.
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 
@@ -72,8 +72,13 @@ fn check(node: &Node<'_>, at: Position, sink: &mut Sink) -> Option<(Check, Optio
         && let Some(timeout) = duration(node, "`timeout`", &(MIN_TIMEOUT..=DAY), sink)
     {
         if timeout > check.interval {
-            let message = format!("`timeout` of {} is longer than `interval` of {}", show(timeout), show(check.interval));
-            sink.error_help(node.at(), message, "a probe must end before the next one begins: shorten it, or lengthen `interval`");
+            let message =
+                format!("`timeout` of {} is longer than `interval` of {}", show(timeout), show(check.interval));
+            sink.error_help(
+                node.at(),
+                message,
+                "a probe must end before the next one begins: shorten it, or lengthen `interval`",
+            );
         }
         check.timeout = timeout;
     }
@@ -104,8 +109,8 @@ fn probe_kind(fields: &Fields<'_, '_>, at: Position, sink: &mut Sink) -> Option<
             Some((CheckKind::Https(http, tls), port))
         }
         (None, None, None) => {
-            // A planned kind has been reported as such.
-            if !CHECK.planned.iter().any(|key| fields.get(key).is_some()) {
+            // A kind that is misspelled or planned has been reported as such.
+            if fields.all_known(&CHECK) {
                 let help = "add `tcp`, `http` or `https`, for example `http: /healthz`";
                 sink.error_help(at, "this check does not say what to probe", help);
             }
@@ -209,7 +214,11 @@ fn status(node: &Node<'_>, sink: &mut Sink) -> Option<(u16, u16)> {
     };
     let range = range.filter(|(low, high)| low <= high);
     if range.is_none() {
-        sink.error_help(node.at(), format!("`status` cannot be `{written}`"), "codes from 100 to 599, or ranges like `200-299`");
+        sink.error_help(
+            node.at(),
+            format!("`status` cannot be `{written}`"),
+            "codes from 100 to 599, or ranges like `200-299`",
+        );
     }
     range
 }

@@ -29,9 +29,6 @@ pub(super) fn read(node: &Node<'_>, sink: &mut Sink) -> Vec<FleetPop> {
         if named {
             pops.push(FleetPop { pop, location: sink.location(key.at) });
         }
-        if pops.len() == MAX_POPS + 1 {
-            sink.error(key.at, format!("more than {MAX_POPS} PoPs"));
-        }
     }
     pops
 }
@@ -104,7 +101,10 @@ pub(super) fn read_policies(node: &Node<'_>, sink: &mut Sink) -> Vec<PolicyModel
             name: key.text.to_string(),
             rank: fields.get("rank").and_then(|node| rank(node, sink)).unwrap_or(base),
             count: fields.get("count").and_then(|node| count(node, sink)).unwrap_or(1),
-            on_all_down: fields.get("on_all_down").and_then(|n| on_all_down(n, sink)).unwrap_or(OnAllDown::IgnoreHealth),
+            on_all_down: fields
+                .get("on_all_down")
+                .and_then(|n| on_all_down(n, sink))
+                .unwrap_or(OnAllDown::IgnoreHealth),
         };
         if named {
             policies.push(PolicyModel { policy, location: sink.location(key.at) });

@@ -1,6 +1,6 @@
 //! `records:` as written: owner names, RRsets, and what is steered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::diagnostic::Location;
 use super::super::model::RecordModel;
@@ -39,19 +39,21 @@ pub(crate) struct SteerText {
 
 /// What `records:` holds.
 #[derive(Debug, Default)]
-pub(super) struct Records {
+pub(super) struct Section {
     pub(super) records: Vec<RecordModel>,
     pub(super) steers: Vec<SteerText>,
+    /// Owners for which addresses are written or steered, with errors or without.
+    pub(super) addressed: HashSet<Name>,
 }
 
-pub(super) fn read(node: &Node<'_>, origin: &Name, zone_ttl: u32, sink: &mut Sink) -> Records {
+pub(super) fn read(node: &Node<'_>, origin: &Name, zone_ttl: u32, sink: &mut Sink) -> Section {
     let mut reader = Reader {
         origin,
         // What a name becomes whose final dot was forgotten.
         doubled: Name::parse(origin.to_string().trim_end_matches('.'), Some(origin)).ok(),
         zone_ttl,
         owners: HashMap::new(),
-        out: Records::default(),
+        out: Section::default(),
         sink,
     };
     for (key, value) in entries(node, "`records`", reader.sink).unwrap_or_default() {
@@ -73,7 +75,7 @@ struct Reader<'r> {
     doubled: Option<Name>,
     zone_ttl: u32,
     owners: HashMap<Name, Position>,
-    out: Records,
+    out: Section,
     sink: &'r mut Sink,
 }
 
@@ -97,14 +99,23 @@ impl Reader<'_> {
         }
         let Node::Map(_, entries) = value else {
             let example = match value {
-                Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv4Addr>().is_ok() => format!("{{A: {}}}", t.text),
-                Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv6Addr>().is_ok() => format!("{{AAAA: \"{}\"}}", t.text),
+                Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv4Addr>().is_ok() => {
+                    format!("{{A: {}}}", t.text)
+                }
+                Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv6Addr>().is_ok() => {
+                    format!("{{AAAA: \"{}\"}}", t.text)
+                }
                 _ => "{A: 192.0.2.1}".to_owned(),
             };
-            let message = format!("`{}` is a map of types and `steer`, not {}", key.text, kind(value));
+            let message = if value.is_null() {
+                format!("`{}` has no records", key.text)
+            } else {
+                format!("`{}` is a map of types and `steer`, not {}", key.text, kind(value))
+            };
             return self.sink.error_help(value.at(), message, format!("for example `{}: {example}`", shown(key)));
         };
-        let owner_ttl = entries.iter().find(|(k, _)| k.text == "ttl").and_then(|(_, node)| ttl(node, "`ttl`", self.sink));
+        let owner_ttl =
+            entries.iter().find(|(k, _)| k.text == "ttl").and_then(|(_, node)| ttl(node, "`ttl`", self.sink));
         let owner_ttl = owner_ttl.unwrap_or(self.zone_ttl);
         let mut types: Vec<Written> = Vec::with_capacity(entries.len());
         let mut steered = false;
@@ -129,6 +140,9 @@ impl Reader<'_> {
             }
         }
         self.together(&owner, &types, steered);
+        if steered || types.iter().any(|(t, _)| matches!(*t, Type::A | Type::AAAA)) {
+            self.out.addressed.insert(owner);
+        }
     }
 
     fn record_type(&mut self, key: &Text<'_>) -> Option<Type> {
@@ -142,10 +156,16 @@ impl Reader<'_> {
                 let help = format!("did you mean `{upper}`? types are written in capitals");
                 self.sink.error_help(key.at, format!("`{written}` is not a key of an owner name"), help);
             }
+            None if let Some((name, rest)) = written.split_once(':') => {
+                let help = format!("a space is missing after the colon: `{name}: {rest}`");
+                self.sink.error_help(key.at, format!("`{written}` is not a type, nor a key of an owner name"), help);
+            }
             None => {
-                const ACCEPTED: &str = "accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
+                const ACCEPTED: &str =
+                    "accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
                 let near = suggest(written, OWNER.known.iter().copied().chain(Type::mnemonics()));
-                let help = near.map_or_else(|| ACCEPTED.to_owned(), |near| format!("did you mean `{near}`? {ACCEPTED}"));
+                let help =
+                    near.map_or_else(|| ACCEPTED.to_owned(), |near| format!("did you mean `{near}`? {ACCEPTED}"));
                 self.sink.error_help(key.at, format!("`{written}` is not a type, nor a key of an owner name"), help);
             }
         }
@@ -252,7 +272,8 @@ impl Reader<'_> {
     fn together(&mut self, owner: &Name, types: &[Written], steered: bool) {
         let find = |wanted: Type| types.iter().find(|(t, _)| *t == wanted).map(|(_, at)| *at);
         if let Some(at) = find(Type::CNAME) {
-            let others: Vec<String> = types.iter().filter(|(t, _)| *t != Type::CNAME).map(|(t, _)| t.to_string()).collect();
+            let others: Vec<String> =
+                types.iter().filter(|(t, _)| *t != Type::CNAME).map(|(t, _)| t.to_string()).collect();
             if owner == self.origin {
                 let help = "write addresses or `steer` here; `ALIAS` is planned";
                 self.sink.error_help(at, "the apex has SOA and NS, and cannot be a `CNAME` as well", help);

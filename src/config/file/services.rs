@@ -91,7 +91,9 @@ impl TtlsText {
 pub(super) fn read(node: &Node<'_>, sink: &mut Sink) -> Vec<ServiceText> {
     let mut services = Vec::new();
     for (key, value) in entries(node, "`services`", sink).unwrap_or_default() {
-        let (named, Some(fields)) = (name(key, "a service", sink), Fields::open(value, &SERVICE, sink)) else { continue };
+        let (named, Some(fields)) = (name(key, "a service", sink), Fields::open(value, &SERVICE, sink)) else {
+            continue;
+        };
         let mut small = |key: &str| {
             fields.get(key).and_then(|node| integer(node, &format!("`{key}`"), &(1..=1000), sink)).unwrap_or(1)
         };
@@ -125,7 +127,8 @@ fn limits(service: &ServiceText, fields: &Fields<'_, '_>, sink: &mut Sink) {
     if let Some(node) = fields.get("min_addresses") {
         let most = service.members.iter().map(|m| most_of_a_family(&m.addresses)).min().unwrap_or(0);
         if most > 0 && usize::from(service.min_addresses) > most {
-            let message = format!("`min_addresses` is {}, and a PoP has only {most} of a family", service.min_addresses);
+            let message =
+                format!("`min_addresses` is {}, and a PoP has only {most} of a family", service.min_addresses);
             sink.error_help(node.at(), message, "such a PoP would never be eligible");
         }
     }
@@ -198,8 +201,13 @@ fn member(pop: Spot, at: Position, node: &Node<'_>, sink: &mut Sink) -> Option<M
     if let Some(probe) = &member.probe
         && items.len() > 1
     {
-        let message = format!("`probe` of PoP `{}` stands for one address, and it has {}", member.pop.text, items.len());
-        sink.error_at(&probe.location, message, "give each address its own: `{ip: 192.0.2.10, probe: \"127.0.0.10:8443\"}`");
+        let message =
+            format!("`probe` of PoP `{}` stands for one address, and it has {}", member.pop.text, items.len());
+        sink.error_at(
+            &probe.location,
+            message,
+            "give each address its own: `{ip: 192.0.2.10, probe: \"127.0.0.10:8443\"}`",
+        );
     }
     (!member.addresses.is_empty()).then_some(member)
 }
@@ -213,7 +221,11 @@ fn address(node: &Node<'_>, sink: &mut Sink) -> Option<AddressText> {
             let probe = fields.get("probe").and_then(|node| probe(node, sink));
             let checks = fields.get("checks").and_then(|node| spots(node, "`checks`", sink));
             let Some(written) = fields.get("ip") else {
-                sink.error_help(*at, "this address has no `ip`", "for example `{ip: 192.0.2.10, probe: \"127.0.0.10:8443\"}`");
+                sink.error_help(
+                    *at,
+                    "this address has no `ip`",
+                    "for example `{ip: 192.0.2.10, probe: \"127.0.0.10:8443\"}`",
+                );
                 return None;
             };
             Some(AddressText { ip: ip(written, sink)?, location, probe, checks })
