@@ -7,6 +7,7 @@ mod link;
 mod properties;
 mod rendering;
 mod settings;
+mod speed;
 mod yaml;
 mod zone;
 

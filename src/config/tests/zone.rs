@@ -433,6 +433,52 @@ fn what_cannot_stand_side_by_side() {
 }
 
 #[test]
+fn what_is_never_answered() {
+    records(
+        "  sub: {NS: [ns.sub, ns.example.net.], DS: \"1 8 2 abcd\", TXT: x}\n  ns.sub: {A: 192.0.2.1}\n  a.b.sub: {TXT: x}\n  w.sub: {steer: web}\n  c: {NS: ns.example.net., steer: web}\n  d: {DNAME: example.net., TXT: fine}\n  x.d: {A: 192.0.2.1}\n",
+        expect![[r#"
+            z.yaml:4:58: warning: `TXT` is never answered: the name is delegated
+              help: its servers answer for it; only `DS` and glue addresses stand beside `NS`
+            z.yaml:6:3: warning: `a.b.sub.example.com.` is never answered: it lies under the delegation of `sub.example.com.`
+              help: move it to the zone it belongs to, or delete the delegation
+            z.yaml:7:3: warning: `w.sub.example.com.` is never answered: it lies under the delegation of `sub.example.com.`
+              help: move it to the zone it belongs to, or delete the delegation
+            z.yaml:8:7: error: `NS` cannot stand beside `steer`
+              help: a name with `NS` is delegated: its servers answer for it; keep one of the two
+            z.yaml:10:3: warning: `x.d.example.com.` is never answered: it lies under the `DNAME` of `d.example.com.`
+              help: write it under the name that the `DNAME` points to"#]],
+    );
+}
+
+#[test]
+fn owners_without_records() {
+    records(
+        "  a: {}\n  b: {ttl: 5}\n",
+        expect![[r#"
+        z.yaml:4:3: error: `a` has no records
+          help: for example `a: {A: 192.0.2.1}`
+        z.yaml:5:3: error: `b` has no records
+          help: for example `b: {A: 192.0.2.1}`"#]],
+    );
+}
+
+#[test]
+fn findings_are_bounded_and_harmless_to_a_terminal() {
+    let many = (0..600).fold(String::new(), |text, n| text + &format!("  h{n}: {{A: x}}\n"));
+    let loaded = load(&[("z.yaml", &format!("zone: example.com\nns: ns.example.net.\nrecords:\n{many}"))]);
+    assert_eq!(loaded.diagnostics.0.len(), 501);
+    assert_eq!(loaded.diagnostics.0[0].to_string(), "z.yaml: error: 100 more findings are not shown");
+    records(
+        "  \"a\\e[31mb\": {FOO: x}\n",
+        expect![[r#"z.yaml:4:3: error: `a�[31mb` has a character that a name holds only as an escape (`\DDD`)"#]],
+    );
+    let loaded = load(&[("z.yaml", &format!("zone: example.com\n{}: x\n", "y".repeat(1000)))]);
+    assert!(loaded.diagnostics.0.iter().all(|d| d.message.chars().count() <= 601), "{}", loaded.diagnostics);
+    let key = format!("zone: example.com\nns: ns.example.net.\nrecords:\n  a: {{steer: {}}}\n", "y".repeat(1_000_000));
+    assert!(load(&[("z.yaml", &key)]).diagnostics.0.iter().all(|d| d.message.chars().count() <= 601));
+}
+
+#[test]
 fn steers() {
     records(
         "  a: {steer: }\n  b: {steer: [web]}\n  c: {steer: {policy: two}}\n  d: {steer: {service: web, count: 0, skip: 1, ttl: {home: x}}}\n",
