@@ -9,6 +9,7 @@ pub(super) mod records;
 pub(super) mod services;
 pub(super) mod zone;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostics, Location};
@@ -31,9 +32,9 @@ pub struct Source {
 /// A file that was read. Cheap to keep and to reuse while its text stays the same.
 #[derive(Clone, Debug)]
 pub enum Parsed {
-    /// It has a `zone:` key. With errors elsewhere in the file it still tells its origin, and links to nothing.
+    /// It has a `zone:` key. With errors elsewhere in the file it still tells its origin, and links to no model.
     Zone(Arc<ZoneFile>),
-    /// It has none, and no errors.
+    /// It has none. With errors it links to no fleet.
     Fleet(Arc<FleetFile>),
 }
 
@@ -52,12 +53,19 @@ impl Parsed {
 pub struct FleetFile {
     pub(super) path: Arc<str>,
     pub(super) shared: Shared,
+    /// Whether the file has no errors of its own.
+    pub(super) good: bool,
 }
 
 impl FleetFile {
     /// The path as shown to the operator.
     pub fn path(&self) -> &Arc<str> {
         &self.path
+    }
+
+    /// Whether the file has no errors of its own.
+    pub fn is_good(&self) -> bool {
+        self.good
     }
 }
 
@@ -68,6 +76,8 @@ pub(super) struct Shared {
     pub(super) checks: Vec<CheckModel>,
     pub(super) services: Vec<services::ServiceText>,
     pub(super) policies: Vec<PolicyModel>,
+    /// Names whose entries have errors: told once, so that naming them elsewhere is no second error.
+    pub(super) broken: HashSet<String>,
 }
 
 const FLEET: Keys =
@@ -85,7 +95,11 @@ pub fn parse(source: &Source) -> (Option<Parsed>, Diagnostics) {
 }
 
 fn parse_into(source: &Source, sink: &mut Sink) -> Option<Parsed> {
-    let (root, whole) = read_root(source, sink)?;
+    let Tree { root, whole } = read_tree(source, sink)?;
+    let Some(root) = root else {
+        sink.error_help(Position::FILE, "the file holds nothing", "to take a zone out of service, delete its file");
+        return None;
+    };
     let has_zone = matches!(&root, Node::Map(_, entries) if entries.iter().any(|(key, _)| key.text == "zone"));
     if has_zone {
         return zone::read(&root, whole, &source.path, sink).map(|zone| Parsed::Zone(Arc::new(zone)));
@@ -95,25 +109,21 @@ fn parse_into(source: &Source, sink: &mut Sink) -> Option<Parsed> {
     }
     let fields = Fields::open(&root, &FLEET, sink)?;
     let shared = read_shared(&fields, sink);
-    let file = FleetFile { path: Arc::clone(&source.path), shared };
-    (!sink.has_errors()).then(|| Parsed::Fleet(Arc::new(file)))
+    let file = FleetFile { path: Arc::clone(&source.path), shared, good: !sink.has_errors() };
+    Some(Parsed::Fleet(Arc::new(file)))
 }
 
-/// The map a file holds, and whether it was read to its end.
-fn read_root<'a>(source: &'a Source, sink: &mut Sink) -> Option<(Node<'a>, bool)> {
-    let (root, whole) = read_tree(source, sink)?;
-    if root.is_none() {
-        sink.error_help(Position::FILE, "the file holds nothing", "to take a zone out of service, delete its file");
-    }
-    Some((root?, whole))
+/// What a file holds.
+#[derive(Debug)]
+pub(super) struct Tree<'a> {
+    /// A map; `None` when the file holds nothing.
+    pub(super) root: Option<Node<'a>>,
+    /// Whether it was read to its end.
+    pub(super) whole: bool,
 }
 
-/// The map a file holds, or `Some(None)` when it holds nothing; `None` after any error in the YAML.
-pub(super) fn read_root_or_empty<'a>(source: &'a Source, sink: &mut Sink) -> Option<Option<Node<'a>>> {
-    read_tree(source, sink).filter(|(_, whole)| *whole).map(|(root, _)| root)
-}
-
-fn read_tree<'a>(source: &'a Source, sink: &mut Sink) -> Option<(Option<Node<'a>>, bool)> {
+/// Reads the YAML of a file. `None` when there is no map to read keys from.
+pub(super) fn read_tree<'a>(source: &'a Source, sink: &mut Sink) -> Option<Tree<'a>> {
     let document = yaml::read(&source.text);
     for problem in document.problems {
         match problem.help {
@@ -122,40 +132,50 @@ fn read_tree<'a>(source: &'a Source, sink: &mut Sink) -> Option<(Option<Node<'a>
         }
     }
     match document.root {
-        Some(root @ Node::Map(..)) => Some((Some(root), document.whole)),
+        Some(root @ Node::Map(..)) => Some(Tree { root: Some(root), whole: document.whole }),
         _ if !document.whole => None,
         Some(node) if !node.is_null() => {
             sink.error_help(node.at(), "a file is a map of keys", "a zone file begins with `zone: example.com`");
             None
         }
-        _ => Some((None, true)),
+        _ => Some(Tree { root: None, whole: true }),
     }
 }
 
 fn lost_its_zone(root: &Node<'_>, sink: &mut Sink) -> bool {
     let Node::Map(_, entries) = root else { return false };
-    let Some((key, _)) = entries.iter().find(|(key, _)| ZONE_ONLY.contains(&&*key.text)) else { return false };
-    let near = entries.iter().find(|(k, _)| !FLEET.known.contains(&&*k.text) && suggest(&k.text, ["zone"]).is_some());
-    match near {
-        Some((key, _)) => {
-            sink.error_help(key.at, format!("`{}` is not a key of a zone file", key.text), "did you mean `zone`?");
-        }
-        None => sink.error_help(
-            key.at,
-            format!("`{}` needs a `zone:` in the same file", key.text),
-            "begin the file with its zone, for example `zone: example.com`",
-        ),
+    let near = |word: &str| !FLEET.known.contains(&word) && suggest(word, ["zone"]).is_some();
+    if let Some((key, _)) = entries.iter().find(|(key, _)| near(&key.text)) {
+        sink.error_help(key.at, format!("`{}` is not a key of a zone file", key.text), "did you mean `zone`?");
+        return true;
     }
+    let Some((key, _)) = entries.iter().find(|(key, _)| ZONE_ONLY.contains(&&*key.text)) else { return false };
+    let help = "begin the file with its zone, for example `zone: example.com`";
+    sink.error_help(key.at, format!("`{}` needs a `zone:` in the same file", key.text), help);
     true
 }
 
 pub(super) fn read_shared(fields: &Fields<'_, '_>, sink: &mut Sink) -> Shared {
-    Shared {
+    let mut shared = Shared {
         pops: fields.get("pops").map(|node| pops::read(node, sink)).unwrap_or_default(),
         checks: fields.get("checks").map(|node| checks::read(node, sink)).unwrap_or_default(),
         services: fields.get("services").map(|node| services::read(node, sink)).unwrap_or_default(),
         policies: fields.get("policies").map(|node| pops::read_policies(node, sink)).unwrap_or_default(),
-    }
+        broken: HashSet::new(),
+    };
+    let mut broken = HashSet::new();
+    let mut missing = |section: &str, read: HashSet<&str>| {
+        if let Some(Node::Map(_, entries)) = fields.get(section) {
+            broken
+                .extend(entries.iter().map(|(key, _)| &*key.text).filter(|key| !read.contains(key)).map(str::to_owned));
+        }
+    };
+    missing("pops", shared.pops.iter().map(|p| p.pop.name.as_str()).collect());
+    missing("checks", shared.checks.iter().map(|c| c.name.as_str()).collect());
+    missing("services", shared.services.iter().map(|s| s.name.as_str()).collect());
+    missing("policies", shared.policies.iter().map(|p| p.policy.name.as_str()).collect());
+    shared.broken = broken;
+    shared
 }
 
 /// `NAME at FILE:LINE:COLUMN`, for messages that show a second place.

@@ -18,7 +18,7 @@ use super::reader::{Sink, Spot, quoted, suggest};
 use crate::health::Target;
 use crate::steering::{Policy, Rank};
 
-/// Joins the pieces of the fleet, in the order given. `None` when there are errors.
+/// Joins the pieces of the fleet, in the order given. `None` when there are errors, here or in a file itself.
 pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
     let file = files.first().map_or_else(|| Arc::from("the fleet"), |file| Arc::clone(&file.path));
     let mut sink = Sink::new(file);
@@ -29,18 +29,16 @@ pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
         policies: join(files, |s| &s.policies, |p| (&p.policy.name, &p.location), &mut sink),
     };
     if let Some(pop) = fleet.pops.get(MAX_POPS) {
-        sink.error_at(
-            &pop.location,
-            format!("more than {MAX_POPS} PoPs in all files"),
-            "a fleet has at most that many",
-        );
+        let message = format!("more than {MAX_POPS} PoPs in all fleet files");
+        sink.error_at(&pop.location, message, "leave out those that no service is at");
     }
     let services = join(files, |s| &s.services, |s| (&s.name, &s.location), &mut sink);
-    let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()]);
+    let broken = files.iter().map(|file| &file.shared.broken).collect();
+    let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken);
     let linked: Vec<Arc<ServiceModel>> =
         services.iter().filter_map(|s| scope.service(s, &mut sink)).map(Arc::new).collect();
     fleet.services = linked;
-    let good = !sink.has_errors();
+    let good = !sink.has_errors() && files.iter().all(|file| file.good);
     (good.then_some(fleet), sink.finish())
 }
 
@@ -105,6 +103,10 @@ pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnost
     let Some(contents) = &zone.contents else { return (None, Diagnostics::default()) };
     let mut sink = Sink::new(Arc::clone(&zone.path));
     refuse_shadows(&contents.shared, fleet, &mut sink);
+    if let Some(pop) = MAX_POPS.checked_sub(fleet.pops.len()).and_then(|room| contents.shared.pops.get(room)) {
+        let message = format!("more than {MAX_POPS} PoPs, the fleet's included");
+        sink.error_at(&pop.location, message, "leave out those that no service of this zone is at");
+    }
     let services = private_services(contents, fleet, &mut sink);
     let names = Names { contents, fleet, services: &services };
     let mut memo = HashMap::new();
@@ -119,7 +121,7 @@ pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnost
         steers,
         expects,
     };
-    let good = !sink.has_errors();
+    let good = zone.good && !sink.has_errors();
     (good.then_some(model), sink.finish())
 }
 
@@ -155,7 +157,12 @@ fn private_services(contents: &Contents, fleet: &Fleet, sink: &mut Sink) -> Vec<
     if own.services.is_empty() {
         return Vec::new();
     }
-    let scope = Scope::new([&fleet.pops, &own.pops], [&fleet.checks, &own.checks], [&fleet.policies, &own.policies]);
+    let scope = Scope::new(
+        [&fleet.pops, &own.pops],
+        [&fleet.checks, &own.checks],
+        [&fleet.policies, &own.policies],
+        vec![&own.broken],
+    );
     own.services.iter().filter_map(|service| scope.service(service, sink)).map(Arc::new).collect()
 }
 
@@ -180,13 +187,16 @@ impl<'n> Names<'n> {
     ) -> Option<SteerModel> {
         let name = steer.service.text.as_str();
         let policy = match &steer.policy {
-            Some(spot) => policy(spot, self.contents.shared.policies.iter().chain(&self.fleet.policies), sink),
+            Some(spot) => {
+                let defined = self.contents.shared.policies.iter().chain(&self.fleet.policies);
+                policy(spot, defined, &[&self.contents.shared.broken], sink)
+            }
             None => None,
         };
         let Some(service) = *memo.entry(name).or_insert_with(|| self.service(name)) else {
             // A service of this zone that has errors has told them.
             let own = self.contents.shared.services.iter().map(|s| s.name.as_str());
-            if !own.clone().any(|own| own == name) {
+            if !own.clone().any(|own| own == name) && !self.contents.shared.broken.contains(name) {
                 let shared = self.fleet.services.iter().map(|s| s.name.as_str());
                 undefined("service", &steer.service, own.chain(shared), "", sink);
             }
@@ -218,7 +228,9 @@ impl<'n> Names<'n> {
         let mut good = true;
         for spot in &text.pops {
             let all = self.fleet.pops.iter().chain(&self.contents.shared.pops);
-            if !all.clone().any(|p| p.pop.name == spot.text) {
+            if self.contents.shared.broken.contains(&spot.text) {
+                good = false;
+            } else if !all.clone().any(|p| p.pop.name == spot.text) {
                 undefined("PoP", spot, all.map(|p| p.pop.name.as_str()), "", sink);
                 good = false;
             } else if let Some(service) = service
@@ -242,6 +254,7 @@ struct Scope<'s> {
     pops: HashMap<&'s str, &'s FleetPop>,
     checks: HashMap<&'s str, &'s CheckModel>,
     policies: Vec<&'s PolicyModel>,
+    broken: Vec<&'s HashSet<String>>,
 }
 
 impl<'s> Scope<'s> {
@@ -249,11 +262,19 @@ impl<'s> Scope<'s> {
         pops: [&'s [FleetPop]; N],
         checks: [&'s [CheckModel]; N],
         policies: [&'s [PolicyModel]; N],
+        broken: Vec<&'s HashSet<String>>,
     ) -> Self {
         Self {
             pops: pops.into_iter().flatten().map(|p| (p.pop.name.as_str(), p)).collect(),
             checks: checks.into_iter().flatten().map(|c| (c.name.as_str(), c)).collect(),
             policies: policies.into_iter().flatten().collect(),
+            broken,
+        }
+    }
+
+    fn undefined<'c>(&self, kind: &str, spot: &Spot, defined: impl Iterator<Item = &'c str>, sink: &mut Sink) {
+        if !self.broken.iter().any(|names| names.contains(&spot.text)) {
+            undefined(kind, spot, defined, "", sink);
         }
     }
 
@@ -265,7 +286,7 @@ impl<'s> Scope<'s> {
         linker.warn_documentation(sink);
         warn_same_address(text, sink);
         let policy = match &text.policy {
-            Some(spot) => policy(spot, self.policies.iter().copied(), sink)?,
+            Some(spot) => policy(spot, self.policies.iter().copied(), &self.broken, sink)?,
             None => Policy::built_in("nearest")?,
         };
         let service = ServiceModel {
@@ -305,7 +326,7 @@ impl<'l> ServiceLinker<'l> {
                     );
                 }
                 Some(check) => found.push(check),
-                None => undefined("check", spot, self.scope.checks.keys().copied(), "", sink),
+                None => self.scope.undefined("check", spot, self.scope.checks.keys().copied(), sink),
             }
         }
         found
@@ -314,7 +335,7 @@ impl<'l> ServiceLinker<'l> {
     fn member(&mut self, text: &'l MemberText, inherited: &[&'l CheckModel], sink: &mut Sink) -> Option<MemberModel> {
         let pop = self.scope.pops.get(text.pop.text.as_str());
         if pop.is_none() {
-            undefined("PoP", &text.pop, self.scope.pops.keys().copied(), "", sink);
+            self.scope.undefined("PoP", &text.pop, self.scope.pops.keys().copied(), sink);
         }
         let own = text.checks.as_ref().map(|spots| self.checks(spots, sink));
         let inherited = own.as_deref().unwrap_or(inherited);
@@ -415,7 +436,12 @@ fn warn_without_place(location: &Location, policy: &Policy, service: &ServiceMod
     }
 }
 
-fn policy<'p>(spot: &Spot, defined: impl Iterator<Item = &'p PolicyModel> + Clone, sink: &mut Sink) -> Option<Policy> {
+fn policy<'p>(
+    spot: &Spot,
+    defined: impl Iterator<Item = &'p PolicyModel> + Clone,
+    broken: &[&HashSet<String>],
+    sink: &mut Sink,
+) -> Option<Policy> {
     if let Some(policy) = Policy::built_in(&spot.text) {
         return Some(policy);
     }
@@ -425,6 +451,9 @@ fn policy<'p>(spot: &Spot, defined: impl Iterator<Item = &'p PolicyModel> + Clon
     if PLANNED_POLICIES.contains(&spot.text.as_str()) {
         let message = format!("policy `{}` is planned, not in this version", spot.text);
         sink.error_at(&spot.location, message, format!("built in: {}", quoted(BUILT_IN)));
+        return None;
+    }
+    if broken.iter().any(|names| names.contains(&spot.text)) {
         return None;
     }
     let built_in = format!("built in: {}", quoted(BUILT_IN));
@@ -445,12 +474,11 @@ fn undefined<'c>(kind: &str, spot: &Spot, defined: impl Iterator<Item = &'c str>
         help.push_str(built_in);
         help.push_str("; ");
     }
-    match defined.is_empty() {
-        true => help.push_str("none is defined"),
-        false => {
-            help.push_str("defined: ");
-            help.push_str(&quoted(&defined));
-        }
+    if defined.is_empty() {
+        help.push_str("none is defined");
+    } else {
+        help.push_str("defined: ");
+        help.push_str(&quoted(&defined));
     }
     sink.error_at(&spot.location, format!("{kind} `{}` is not defined", spot.text), help);
 }

@@ -53,6 +53,7 @@ impl Sink {
     fn add(&mut self, severity: Severity, location: Location, message: String, help: Option<String>) {
         self.errors += usize::from(severity == Severity::Error);
         if self.found.len() < MAX_FINDINGS {
+            let (message, help) = (presentable(message), help.map(presentable));
             self.found.push(Diagnostic { severity, location, message, help });
         } else {
             self.beyond += 1;
@@ -75,6 +76,31 @@ impl Sink {
         }
         all
     }
+}
+
+/// Text of a file may hold what a terminal acts on, or fill it: control characters are escaped, and of a very long text
+/// the beginning and the end are kept.
+fn presentable(text: String) -> String {
+    const LONGEST: usize = 600;
+    if text.len() <= LONGEST && !text.contains(char::is_control) {
+        return text;
+    }
+    let mut shown = String::new();
+    let left_out = text.chars().count().saturating_sub(LONGEST);
+    for (index, c) in text.chars().enumerate() {
+        if left_out > 0 && index == LONGEST / 2 {
+            shown.push('…');
+        }
+        if index >= LONGEST / 2 && index < LONGEST / 2 + left_out {
+            continue;
+        }
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 /// The keys of one kind of map.
@@ -105,6 +131,11 @@ impl<'n, 'a> Fields<'n, 'a> {
             }
         }
         Some(Self { entries })
+    }
+
+    /// Whether every key is one that is read.
+    pub(super) fn all_known(&self, keys: &Keys) -> bool {
+        self.entries.iter().all(|(key, _)| keys.known.contains(&&*key.text))
     }
 
     /// The value of a key. A key with nothing written after it is there, as null.
@@ -150,6 +181,10 @@ pub(super) fn unknown_key(key: &Text<'_>, keys: &Keys, sink: &mut Sink) {
 
 /// The word of `candidates` that was probably meant: equal but for case, or at most a third of its letters away.
 pub(super) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    // Longer than any key or name, and a distance takes the product of the lengths.
+    if word.len() > 2 * MAX_NAME {
+        return None;
+    }
     let lower = word.to_lowercase();
     candidates
         .into_iter()
@@ -245,14 +280,12 @@ where
     let written = text(node, what, sink)?;
     let digits = !written.is_empty() && written.bytes().all(|b| b.is_ascii_digit());
     let plain = digits && (written.len() == 1 || !written.starts_with('0'));
-    match written.parse::<N>().ok().filter(|n| plain && range.contains(n)) {
-        Some(number) => Some(number),
-        None => {
-            let help = format!("a whole number from {} to {}, in decimal digits", range.start(), range.end());
-            sink.error_help(node.at(), format!("{what} cannot be `{written}`"), help);
-            None
-        }
+    let number = written.parse::<N>().ok().filter(|n| plain && range.contains(n));
+    if number.is_none() {
+        let help = format!("a whole number from {} to {}, in decimal digits", range.start(), range.end());
+        sink.error_help(node.at(), format!("{what} cannot be `{written}`"), help);
     }
+    number
 }
 
 /// One of a few words.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::Diagnostics;
-use super::file::{Source, read_root_or_empty};
+use super::file::{Source, Tree, read_tree};
 use super::reader::{Fields, Keys, Sink, integer, one_or_more, text, word};
 use super::units::duration;
 use super::yaml::Node;
@@ -194,10 +194,11 @@ const RELOAD: Keys = Keys { what: "`reload`", known: &["vanish_grace"], planned:
 /// Reads the settings. `None` when there are errors; an empty file is all defaults.
 pub fn parse(source: &Source) -> (Option<Settings>, Diagnostics) {
     let mut sink = Sink::new(Arc::clone(&source.path));
-    let settings = read_root_or_empty(source, &mut sink).and_then(|root| match root {
-        Some(root) => read(&root, &mut sink),
-        None => Some(Settings::default()),
-    });
+    let settings = match read_tree(source, &mut sink) {
+        Some(Tree { root: Some(root), .. }) => read(&root, &mut sink),
+        Some(Tree { root: None, .. }) => Some(Settings::default()),
+        None => None,
+    };
     let good = !sink.has_errors();
     (settings.filter(|_| good), sink.finish())
 }
@@ -330,7 +331,7 @@ fn tcp(fields: &Fields<'_, '_>, tcp: &mut Tcp, sink: &mut Sink) {
     let (connections, per_client) = (limit("connections", tcp.connections), limit("per_client", tcp.per_client));
     (tcp.connections, tcp.per_client) = (connections, per_client);
     if let Some(node) = fields.get("idle") {
-        let range = Duration::from_millis(100)..=Duration::from_secs(600);
+        let range = Duration::from_millis(100)..=Duration::from_mins(10);
         tcp.idle = duration(node, "`idle`", &range, sink).unwrap_or(tcp.idle);
     }
 }

@@ -8,7 +8,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde_saphyr::granit_parser::{ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Span};
+use serde_saphyr::granit_parser::{
+    ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Span, StructureStyle,
+};
 
 /// Most bytes of one file: some 200,000 names, far from what a reload can compile in its time.
 pub const MAX_BYTES: usize = 16 << 20;
@@ -137,7 +139,7 @@ pub fn read(text: &str) -> Document<'_> {
     for next in Parser::new_from_str_with_options(text, options) {
         let step = match next {
             Ok((event, span)) => builder.event(event, &span),
-            Err(error) => Err(syntax(text, &error)),
+            Err(error) => Err(builder.left_open(&error).unwrap_or_else(|| syntax(text, &error))),
         };
         if let Err(problem) = step {
             builder.problems.push(problem);
@@ -170,8 +172,8 @@ fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
 
 #[derive(Debug)]
 enum Frame<'a> {
-    List { at: Position, items: Vec<Node<'a>>, anchor: usize },
-    Map { at: Position, entries: Vec<(Text<'a>, Node<'a>)>, key: Key<'a>, anchor: usize },
+    List { at: Position, items: Vec<Node<'a>>, anchor: usize, style: StructureStyle },
+    Map { at: Position, entries: Vec<(Text<'a>, Node<'a>)>, key: Key<'a>, anchor: usize, style: StructureStyle },
 }
 
 #[derive(Debug)]
@@ -218,22 +220,29 @@ impl<'a> Builder<'a> {
                 let node = Node::Scalar(Text { text, at, plain: style == ScalarStyle::Plain });
                 self.complete(node, anchor);
             }
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref().map(ToString::to_string), span);
-                self.open(Frame::List { at, items: Vec::new(), anchor })?;
+                self.open(Frame::List { at, items: Vec::new(), anchor, style })?;
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref().map(ToString::to_string), span);
-                self.open(Frame::Map { at, entries: Vec::new(), key: Key::Awaited, anchor })?;
+                self.open(Frame::Map { at, entries: Vec::new(), key: Key::Awaited, anchor, style })?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             Event::Alias(id) => self.alias(id, at)?,
             Event::UnresolvedAlias(name) => {
-                self.problems.push(Problem {
+                let key = name.strip_suffix(':');
+                let name = key.unwrap_or(&name);
+                let problem = Problem {
                     at,
-                    message: format!("`*{name}` is a YAML alias, and nothing is anchored as `&{name}`"),
-                    help: Some(format!("text that begins with `*` needs quotes: `\"*{name}\"`")),
-                });
+                    message: "text cannot begin with `*`, which marks a YAML alias".to_owned(),
+                    help: Some(format!("quote it: `\"*{name}\"`")),
+                };
+                // An alias swallows the colon after it, and what follows makes no sense.
+                if key.is_some() {
+                    return Err(problem);
+                }
+                self.problems.push(problem);
                 let text = Text { text: Cow::Owned(format!("*{name}")), at, plain: false };
                 self.complete(Node::Scalar(text), 0);
             }
@@ -252,6 +261,27 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// A bracket that was opened on an earlier line is the likelier mistake than the place where YAML noticed.
+    fn left_open(&self, error: &ScanError) -> Option<Problem> {
+        let noticed = Position::of(*error.marker());
+        if matches!(error.kind(), ErrorKind::UnclosedQuotedScalar | ErrorKind::RecursionLimitExceeded) {
+            return None;
+        }
+        let (at, bracket) = self.stack.iter().rev().find_map(|frame| match frame {
+            Frame::List { at, style: StructureStyle::Flow, .. } => Some((*at, '[')),
+            Frame::Map { at, style: StructureStyle::Flow, .. } => Some((*at, '{')),
+            Frame::List { .. } | Frame::Map { .. } => None,
+        })?;
+        (at.line < noticed.line).then(|| Problem {
+            at,
+            message: format!(
+                "`{bracket}` is not closed where line {} goes on, column {}",
+                noticed.line, noticed.column
+            ),
+            help: Some(format!("add the missing `{}`", if bracket == '[' { ']' } else { '}' })),
+        })
+    }
+
     fn open(&mut self, frame: Frame<'a>) -> Result<(), Problem> {
         if self.stack.len() >= MAX_DEPTH {
             let (Frame::List { at, .. } | Frame::Map { at, .. }) = frame;
@@ -263,7 +293,7 @@ impl<'a> Builder<'a> {
 
     fn close(&mut self) {
         match self.stack.pop() {
-            Some(Frame::List { at, items, anchor }) => self.complete(Node::List(at, items), anchor),
+            Some(Frame::List { at, items, anchor, .. }) => self.complete(Node::List(at, items), anchor),
             Some(Frame::Map { at, entries, anchor, .. }) => {
                 let entries = self.refuse_duplicates(entries);
                 self.complete(Node::Map(at, entries), anchor);
@@ -380,7 +410,6 @@ fn too_deep(at: Position) -> Problem {
 fn syntax(text: &str, error: &ScanError) -> Problem {
     let at = Position::of(*error.marker());
     let line = (at.line as usize).checked_sub(1).and_then(|i| text.lines().nth(i)).unwrap_or_default();
-    let ahead: String = line.chars().skip(at.column as usize - 1).take(40).collect();
     let (message, help): (String, &str) = match error.kind() {
         ErrorKind::RecursionLimitExceeded => return too_deep(at),
         ErrorKind::TabNotAllowed
@@ -393,16 +422,14 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
             "text that begins with `%` needs quotes",
         ),
         ErrorKind::UnexpectedCharacter { character } => {
+            let shown =
+                if *character == '`' { "a backtick".to_owned() } else { format!("`{}`", character.escape_default()) };
             let help = match character {
                 '@' => "quote it: `\"@\"` is the zone itself",
                 '*' => "quote it: text that begins with `*` needs quotes",
                 _ => "text that begins with this character needs quotes",
             };
-            return Problem {
-                at,
-                message: format!("text cannot begin with `{}`", character.escape_default()),
-                help: Some(help.to_owned()),
-            };
+            return Problem { at, message: format!("text cannot begin with {shown}"), help: Some(help.to_owned()) };
         }
         ErrorKind::UnclosedQuotedScalar => {
             ("a quote that opens here or before is never closed".into(), "close it, with the same kind of quote")
@@ -428,9 +455,7 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
         ErrorKind::ExpectedFlowSequenceSeparator => {
             ("a `,` or `]` is missing before this".into(), "inside `[…]` entries are separated by commas")
         }
-        ErrorKind::MissingAnchorOrAliasName
-            if ahead.starts_with('*') || line[..line.len().min(at.column as usize * 4)].contains('*') =>
-        {
+        ErrorKind::MissingAnchorOrAliasName if line.contains('*') => {
             ("`*` alone is not text in YAML".into(), "quote it: `\"*\"` is the wildcard")
         }
         ErrorKind::InvalidTrailingSingleQuotedScalar | ErrorKind::InvalidTrailingDoubleQuotedScalar => (

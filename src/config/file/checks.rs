@@ -15,7 +15,7 @@ use crate::net::Block;
 /// Shortest interval: below it a probe is load, not a question.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
 /// Longest interval and half-life.
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 /// Shortest timeout: a round trip within a city.
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 
@@ -109,8 +109,8 @@ fn probe_kind(fields: &Fields<'_, '_>, at: Position, sink: &mut Sink) -> Option<
             Some((CheckKind::Https(http, tls), port))
         }
         (None, None, None) => {
-            // A planned kind has been reported as such.
-            if !CHECK.planned.iter().any(|key| fields.get(key).is_some()) {
+            // A kind that is misspelled or planned has been reported as such.
+            if fields.all_known(&CHECK) {
                 let help = "add `tcp`, `http` or `https`, for example `http: /healthz`";
                 sink.error_help(at, "this check does not say what to probe", help);
             }

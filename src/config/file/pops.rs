@@ -29,9 +29,6 @@ pub(super) fn read(node: &Node<'_>, sink: &mut Sink) -> Vec<FleetPop> {
         if named {
             pops.push(FleetPop { pop, location: sink.location(key.at) });
         }
-        if pops.len() == MAX_POPS + 1 {
-            sink.error(key.at, format!("more than {MAX_POPS} PoPs"));
-        }
     }
     pops
 }

@@ -1,6 +1,6 @@
 //! `records:` as written: owner names, RRsets, and what is steered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::super::diagnostic::Location;
 use super::super::model::RecordModel;
@@ -39,24 +39,28 @@ pub(crate) struct SteerText {
 
 /// What `records:` holds.
 #[derive(Debug, Default)]
-pub(super) struct Records {
+pub(super) struct Section {
     pub(super) records: Vec<RecordModel>,
     pub(super) steers: Vec<SteerText>,
+    /// Owners for which addresses are written or steered, with errors or without.
+    pub(super) addressed: HashSet<Name>,
 }
 
-pub(super) fn read(node: &Node<'_>, origin: &Name, zone_ttl: u32, sink: &mut Sink) -> Records {
+pub(super) fn read(node: &Node<'_>, origin: &Name, zone_ttl: u32, sink: &mut Sink) -> Section {
     let mut reader = Reader {
         origin,
         // What a name becomes whose final dot was forgotten.
         doubled: Name::parse(origin.to_string().trim_end_matches('.'), Some(origin)).ok(),
         zone_ttl,
         owners: HashMap::new(),
-        out: Records::default(),
+        cuts: HashMap::new(),
+        out: Section::default(),
         sink,
     };
     for (key, value) in entries(node, "`records`", reader.sink).unwrap_or_default() {
         reader.owner(key, value);
     }
+    reader.occluded();
     reader.out
 }
 
@@ -73,7 +77,9 @@ struct Reader<'r> {
     doubled: Option<Name>,
     zone_ttl: u32,
     owners: HashMap<Name, Position>,
-    out: Records,
+    /// Owners whose subtree is served elsewhere: by other servers (NS), or under another name (DNAME).
+    cuts: HashMap<Name, Type>,
+    out: Section,
     sink: &'r mut Sink,
 }
 
@@ -105,7 +111,11 @@ impl Reader<'_> {
                 }
                 _ => "{A: 192.0.2.1}".to_owned(),
             };
-            let message = format!("`{}` is a map of types and `steer`, not {}", key.text, kind(value));
+            let message = if value.is_null() {
+                format!("`{}` has no records", key.text)
+            } else {
+                format!("`{}` is a map of types and `steer`, not {}", key.text, kind(value))
+            };
             return self.sink.error_help(value.at(), message, format!("for example `{}: {example}`", shown(key)));
         };
         let owner_ttl =
@@ -133,7 +143,15 @@ impl Reader<'_> {
                 }
             }
         }
+        if entries.iter().all(|(key, _)| key.text == "ttl") {
+            let help = format!("for example `{}: {{A: 192.0.2.1}}`", shown(key));
+            self.sink.error_help(key.at, format!("`{}` has no records", key.text), help);
+        }
         self.together(&owner, &types, steered);
+        self.cut(&owner, &types, steered);
+        if steered || types.iter().any(|(t, _)| matches!(*t, Type::A | Type::AAAA)) {
+            self.out.addressed.insert(owner);
+        }
     }
 
     fn record_type(&mut self, key: &Text<'_>) -> Option<Type> {
@@ -146,6 +164,10 @@ impl Reader<'_> {
             Some(_) => {
                 let help = format!("did you mean `{upper}`? types are written in capitals");
                 self.sink.error_help(key.at, format!("`{written}` is not a key of an owner name"), help);
+            }
+            None if let Some((name, rest)) = written.split_once(':') => {
+                let help = format!("a space is missing after the colon: `{name}: {rest}`");
+                self.sink.error_help(key.at, format!("`{written}` is not a type, nor a key of an owner name"), help);
             }
             None => {
                 const ACCEPTED: &str =
@@ -280,6 +302,56 @@ impl Reader<'_> {
             if steered && matches!(*rtype, Type::A | Type::AAAA) {
                 let message = format!("`{rtype}` beside `steer` (the `on_empty` set) is planned, not in this version");
                 self.sink.error_help(*at, message, "keep one of the two");
+            }
+        }
+    }
+
+    fn cut(&mut self, owner: &Name, types: &[Written], steered: bool) {
+        for (rtype, at) in types {
+            if !matches!(*rtype, Type::NS | Type::DNAME) {
+                continue;
+            }
+            self.cuts.insert(owner.clone(), *rtype);
+            let is_cut = *rtype == Type::NS;
+            let beside = |t: Type| is_cut && !matches!(t, Type::NS | Type::A | Type::AAAA | Type::DS);
+            if is_cut && steered {
+                let help = "a name with `NS` is delegated: its servers answer for it; keep one of the two";
+                self.sink.error_help(*at, "`NS` cannot stand beside `steer`", help);
+            } else if let Some((other, at)) = types.iter().find(|(t, _)| beside(*t)) {
+                let help = "its servers answer for it; only `DS` and glue addresses stand beside `NS`";
+                self.sink.warn_help(*at, format!("`{other}` is never answered: the name is delegated"), help);
+            }
+        }
+    }
+
+    /// What lies below a cut is never answered from here, glue aside (RFC 1034 §4.2.1, RFC 6672 §2.4).
+    fn occluded(&mut self) {
+        if self.cuts.is_empty() {
+            return;
+        }
+        let steered: HashSet<&Name> = self.out.steers.iter().map(|steer| &steer.owner).collect();
+        let mut owners: Vec<(&Name, &Position)> = self.owners.iter().collect();
+        owners.sort_unstable_by_key(|(_, at)| **at);
+        for (owner, at) in owners {
+            let mut above = owner.parent();
+            while let Some(name) = above.filter(|name| name.is_at_or_under(self.origin)) {
+                match self.cuts.get(&name) {
+                    Some(&Type::NS) if !self.out.addressed.contains(owner) || steered.contains(owner) => {
+                        let message = format!("`{owner}` is never answered: it lies under the delegation of `{name}`");
+                        self.sink.warn_help(
+                            *at,
+                            message,
+                            "move it to the zone it belongs to, or delete the delegation",
+                        );
+                        break;
+                    }
+                    Some(&Type::DNAME) => {
+                        let message = format!("`{owner}` is never answered: it lies under the `DNAME` of `{name}`");
+                        self.sink.warn_help(*at, message, "write it under the name that the `DNAME` points to");
+                        break;
+                    }
+                    _ => above = name.parent(),
+                }
             }
         }
     }

@@ -1,6 +1,5 @@
 //! A zone file as written: apex, SOA, name servers, records and assertions.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::diagnostic::Location;
@@ -43,8 +42,10 @@ pub struct ZoneFile {
     pub(in super::super) path: Arc<str>,
     pub(in super::super) origin: Name,
     pub(in super::super) location: Location,
-    /// `None` when the file has errors.
+    /// `None` after a syntax error.
     pub(in super::super) contents: Option<Contents>,
+    /// Whether the file has no errors of its own.
+    pub(in super::super) good: bool,
 }
 
 impl ZoneFile {
@@ -65,7 +66,7 @@ impl ZoneFile {
 
     /// Whether the file has no errors of its own.
     pub fn is_good(&self) -> bool {
-        self.contents.is_some()
+        self.good
     }
 }
 
@@ -93,15 +94,15 @@ pub(super) fn read(root: &Node<'_>, whole: bool, path: &Arc<str>, sink: &mut Sin
         let (_, node) = entries.iter().find(|(key, _)| key.text == "zone")?;
         let mut unheard = Sink::new(Arc::clone(path));
         let origin = apex(node, &mut unheard)?;
-        return Some(ZoneFile { path: Arc::clone(path), origin, location: sink.location(node.at()), contents: None });
+        let location = sink.location(node.at());
+        return Some(ZoneFile { path: Arc::clone(path), origin, location, contents: None, good: false });
     }
     let fields = Fields::open(root, &ZONE, sink)?;
     let node = fields.get("zone")?;
     let origin = apex(node, sink)?;
     let location = sink.location(node.at());
     let contents = contents(&fields, &origin, node.at(), sink);
-    let contents = contents.filter(|_| !sink.has_errors());
-    Some(ZoneFile { path: Arc::clone(path), origin, location, contents })
+    Some(ZoneFile { path: Arc::clone(path), origin, location, contents: Some(contents), good: !sink.has_errors() })
 }
 
 fn apex(node: &Node<'_>, sink: &mut Sink) -> Option<Name> {
@@ -115,7 +116,7 @@ fn apex(node: &Node<'_>, sink: &mut Sink) -> Option<Name> {
     None
 }
 
-fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, sink: &mut Sink) -> Option<Contents> {
+fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, sink: &mut Sink) -> Contents {
     let zone_ttl = fields.get("ttl").and_then(|node| ttl(node, "`ttl`", sink)).unwrap_or(DEFAULT_TTL);
     let ns = name_servers(fields.get("ns"), origin, zone_ttl, at, sink);
     let (soa, serial) = soa(fields.get("soa"), origin, zone_ttl, ns.first(), sink);
@@ -126,7 +127,7 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, sink: &mut Sin
     let mut records = ns;
     records.extend(written.records);
     records.sort_by_key(|r| (r.location.line, r.location.column));
-    Some(Contents { serial, soa: soa?, records, steers: written.steers, expects, shared })
+    Contents { serial, soa, records, steers: written.steers, expects, shared }
 }
 
 fn name_servers(
@@ -159,7 +160,7 @@ fn name_servers(
     for item in items {
         let Some(written) = text(item, "a name server", sink) else { continue };
         match rdata::parse(Type::NS, written, origin) {
-            Ok(rdata) if servers.iter().any(|r| r.rdata == rdata) => {
+            Ok(rdata) if servers.iter().any(|r| r.rdata.target(Type::NS) == rdata.target(Type::NS)) => {
                 sink.error(item.at(), format!("name server `{written}` is written twice"));
             }
             Ok(rdata) => {
@@ -178,17 +179,16 @@ fn soa(
     zone_ttl: u32,
     first_server: Option<&RecordModel>,
     sink: &mut Sink,
-) -> (Option<SoaModel>, Option<u32>) {
+) -> (SoaModel, Option<u32>) {
     let fields = node.and_then(|node| Fields::open(node, &SOA, sink));
     let get = |key: &str| fields.and_then(|fields| fields.get(key));
     let mname = match get("mname") {
         Some(node) => name(node, "`mname`", origin, sink),
-        // Without any server there is an error already.
-        None => Some(first_server.and_then(|r| r.rdata.target(Type::NS)).unwrap_or_else(|| origin.clone())),
+        None => first_server.and_then(|r| r.rdata.target(Type::NS)),
     };
     let rname = match get("rname") {
         Some(node) => mailbox(node, origin, sink),
-        None => origin.child(b"hostmaster").or_else(|| Some(origin.clone())),
+        None => origin.child(b"hostmaster"),
     };
     let (refresh, retry, expire, minimum) = SOA_DEFAULTS;
     let mut seconds = |key: &str, default: u32| match get(key) {
@@ -198,8 +198,9 @@ fn soa(
     let (ttl, refresh, retry) = (seconds("ttl", zone_ttl), seconds("refresh", refresh), seconds("retry", retry));
     let (expire, minimum) = (seconds("expire", expire), seconds("minimum", minimum));
     let serial = get("serial").and_then(|node| integer(node, "`serial`", &(0..=u32::MAX), sink));
-    let soa = mname.zip(rname).map(|(mname, rname)| SoaModel { mname, rname, ttl, refresh, retry, expire, minimum });
-    (soa, serial)
+    // The apex stands for a name that has been refused, or does not fit.
+    let name = |name: Option<Name>| name.unwrap_or_else(|| origin.clone());
+    (SoaModel { mname: name(mname), rname: name(rname), ttl, refresh, retry, expire, minimum }, serial)
 }
 
 fn name(node: &Node<'_>, what: &str, origin: &Name, sink: &mut Sink) -> Option<Name> {
@@ -224,20 +225,12 @@ fn mailbox(node: &Node<'_>, origin: &Name, sink: &mut Sink) -> Option<Name> {
 }
 
 /// A server below the apex is found by its address in this zone and nowhere else.
-fn missing_addresses(servers: &[RecordModel], written: &records::Records, origin: &Name, sink: &mut Sink) {
-    let inside: Vec<(Name, &RecordModel)> = servers
-        .iter()
-        .filter_map(|r| r.rdata.target(Type::NS).map(|target| (target, r)))
-        .filter(|(target, _)| target.is_at_or_under(origin))
-        .collect();
-    if inside.is_empty() {
-        return;
-    }
-    let is_address = |r: &&RecordModel| r.rtype == Type::A || r.rtype == Type::AAAA;
-    let mut with_address: HashSet<&Name> = written.records.iter().filter(is_address).map(|r| &r.owner).collect();
-    with_address.extend(written.steers.iter().map(|s| &s.owner));
-    for (target, server) in inside {
-        if !with_address.contains(&target) {
+fn missing_addresses(servers: &[RecordModel], written: &records::Section, origin: &Name, sink: &mut Sink) {
+    for server in servers {
+        if let Some(target) = server.rdata.target(Type::NS)
+            && target.is_at_or_under(origin)
+            && !written.addressed.contains(&target)
+        {
             let help = "write its `A` or `AAAA` under `records`, or end the name in a dot when it lies elsewhere";
             sink.warn_at(&server.location, format!("name server `{target}` has no address in this zone"), help);
         }

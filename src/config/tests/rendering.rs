@@ -1,0 +1,180 @@
+//! Findings beside their lines.
+
+use std::sync::Arc;
+
+use expect_test::{Expect, expect};
+
+use super::super::render::{render, summary};
+use super::super::{Diagnostic, Diagnostics, Location};
+use super::load;
+
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "an Expect is written at the call")]
+fn check(text: &str, line: u32, column: u32, expected: Expect) {
+    let location = Location { file: "z.yaml".into(), line, column };
+    let found = Diagnostics(vec![Diagnostic::error(location, "wrong").help("put it right")]);
+    let out = render(&found, &|_| Some(Arc::from(text)));
+    assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn a_mark_under_the_place() {
+    check(
+        "zone: a\nttl: x\n",
+        2,
+        6,
+        expect![[r#"
+        z.yaml:2:6: error: wrong
+          |
+        2 | ttl: x
+          |      ^
+          help: put it right
+    "#]],
+    );
+    check(
+        "\u{feff}zone: a\n",
+        1,
+        1,
+        expect![[r#"
+        z.yaml:1:1: error: wrong
+          |
+        1 | zone: a
+          | ^
+          help: put it right
+    "#]],
+    );
+    check(
+        "\ta: \u{1b}[31mb\n",
+        1,
+        2,
+        expect![[r#"
+        z.yaml:1:2: error: wrong
+          |
+        1 |  a:  [31mb
+          |  ^
+          help: put it right
+    "#]],
+    );
+    check(
+        "a: [\n",
+        1,
+        5,
+        expect![[r#"
+        z.yaml:1:5: error: wrong
+          |
+        1 | a: [
+          |     ^
+          help: put it right
+    "#]],
+    );
+    check(
+        "größe: größe\n",
+        1,
+        8,
+        expect![[r#"
+        z.yaml:1:8: error: wrong
+          |
+        1 | größe: größe
+          |        ^
+          help: put it right
+    "#]],
+    );
+}
+
+#[test]
+fn a_long_line_is_cut_around_the_place() {
+    let line = "0123456789".repeat(30);
+    check(
+        &line,
+        1,
+        1,
+        expect![[r#"
+        z.yaml:1:1: error: wrong
+          |
+        1 | 012345678901234567890123456789012345678901234567890123456789012345678901234…
+          | ^
+          help: put it right
+    "#]],
+    );
+    check(
+        &line,
+        1,
+        151,
+        expect![[r#"
+        z.yaml:1:151: error: wrong
+          |
+        1 | …67890123456789012345678901234567890123456789012345678901234567890123456789…
+          |                          ^
+          help: put it right
+    "#]],
+    );
+    check(
+        &line,
+        1,
+        300,
+        expect![[r#"
+        z.yaml:1:300: error: wrong
+          |
+        1 | …5678901234567890123456789
+          |                          ^
+          help: put it right
+    "#]],
+    );
+}
+
+#[test]
+fn places_that_are_not_there() {
+    check(
+        "a\n",
+        0,
+        0,
+        expect![[r#"
+        z.yaml: error: wrong
+          help: put it right
+    "#]],
+    );
+    check(
+        "a\n",
+        9,
+        1,
+        expect![[r#"
+        z.yaml:9:1: error: wrong
+          help: put it right
+    "#]],
+    );
+    check(
+        "a\n",
+        1,
+        99,
+        expect![[r#"
+        z.yaml:1:99: error: wrong
+          |
+        1 | a
+          |  ^
+          help: put it right
+    "#]],
+    );
+}
+
+#[test]
+fn several_files() {
+    let zone = "zone: example.com\nns: [ns1]\nrecords:\n  www: {steer: wbe}\n";
+    let loaded = load(&[("fleet.yaml", super::FLEET), ("z.yaml", zone)]);
+    let out = render(&loaded.diagnostics, &|path| (path == "z.yaml").then(|| Arc::from(zone)));
+    expect![[r#"
+        z.yaml:2:6: warning: name server `ns1.example.com.` has no address in this zone
+          |
+        2 | ns: [ns1]
+          |      ^
+          help: write its `A` or `AAAA` under `records`, or end the name in a dot when it lies elsewhere
+        z.yaml:4:16: error: service `wbe` is not defined
+          |
+        4 |   www: {steer: wbe}
+          |                ^
+          help: did you mean `web`? defined: `web`
+    "#]]
+    .assert_eq(&out);
+    assert_eq!(summary(&loaded.diagnostics), "1 error, 1 warning");
+    assert_eq!(summary(&Diagnostics::default()), "");
+}
