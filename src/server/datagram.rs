@@ -61,8 +61,8 @@ pub(super) enum Wait {
 }
 
 impl Endpoint {
-    pub(super) fn new(socket: Arc<UdpSocket>) -> io::Result<Self> {
-        let address = socket.local_addr()?.ip();
+    /// `address` is what `socket` is bound to.
+    pub(super) fn new(socket: Arc<UdpSocket>, address: IpAddr) -> Self {
         let mode = if address.is_unspecified() {
             // Room for either family; the size of what is sent must be exact, or the kernel reads a second message.
             let headers = match address {
@@ -73,7 +73,7 @@ impl Endpoint {
         } else {
             Mode::Fixed(address)
         };
-        Ok(Self { socket, mode })
+        Self { socket, mode }
     }
 
     /// Receives one datagram into `buffer`; of a longer one, the first `buffer.len()` octets.

@@ -161,7 +161,7 @@ impl Server {
             Io::Native => {
                 let (mut sockets, mut tcp) = (Vec::new(), Vec::new());
                 for bound in bound {
-                    sockets.extend(bound.udp);
+                    sockets.extend(bound.udp.into_iter().map(|socket| (bound.address.ip(), socket)));
                     tcp.push((bound.address, bound.tcp));
                 }
                 let udp = Threads::start(sockets, &engine, metrics)?;

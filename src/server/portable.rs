@@ -11,7 +11,8 @@
 //!   is not counted; neither are requests it drops (under 12 octets, source port 0);
 //! - on a wildcard address the answer leaves from wherever the routing table says, and the engine sees the wildcard as
 //!   destination: configure each address instead;
-//! - TCP has the idle timeout, but no limit on connections, and answers are in order, each in its own write;
+//! - TCP has the idle timeout, but no limit on connections; answers go out each in its own write; running out of
+//!   descriptors makes the listener spin, and an aborted connection may end it (logged when all of an address ended);
 //! - stopping cuts what is in flight.
 
 use std::net::IpAddr;

@@ -39,6 +39,8 @@ const MAX_ANSWER: usize = 65_535;
 /// How long a closing connection listens on, so that the client's late octets do not make the kernel reset the
 /// connection and throw away answers under way.
 const LINGER: Duration = Duration::from_millis(250);
+/// Time between two warnings of accept errors of a listener.
+const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// What listeners and connections share.
 pub(super) struct Context<E> {
@@ -58,6 +60,7 @@ pub(super) struct Context<E> {
 /// Accepts until the server drains, then whatever the kernel had already completed. Never ends for an error.
 pub(super) async fn listen<E: Answer>(listener: TcpListener, context: Arc<Context<E>>) {
     let mut backoff = Backoff::default();
+    let mut warned: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -75,11 +78,14 @@ pub(super) async fn listen<E: Answer>(listener: TcpListener, context: Arc<Contex
                 if pause.is_zero() {
                     continue;
                 }
-                if backoff.failures == 1 {
-                    warn!(%error, "accepting failed; the idlest connections are closed until it goes on");
+                // Under pressure errors and successes alternate, many a second; the counter has them all.
+                if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+                    warned = Some(Instant::now());
+                    warn!(%error, "accepting a TCP connection failed; waiting, and closing the idlest if that helps");
                 }
-                // A closed connection is a descriptor and memory for the next one.
-                context.seats.evict_idlest();
+                if exhausted(&error) {
+                    context.seats.evict_idlest();
+                }
                 tokio::select! {
                     () = context.draining.cancelled() => break,
                     () = sleep(pause) => {}
@@ -97,6 +103,14 @@ pub(super) async fn listen<E: Answer>(listener: TcpListener, context: Arc<Contex
             }
         }
     }
+}
+
+/// Whether closing a connection helps: it frees a descriptor, and memory.
+fn exhausted(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
+    )
 }
 
 /// How long to wait after accept errors.

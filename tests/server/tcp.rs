@@ -85,7 +85,8 @@ fn what_is_no_request_does_not_end_those_behind_it() {
     let mut client = connect(server.address());
     let mut response = request(1, ECHO);
     response[2] |= 0x80;
-    for (i, garbage) in [&[][..], &[1, 2, 3, 4, 5], &response, &[7; 5_000], &[8; 65_535]].into_iter().enumerate() {
+    let (long, longest) = (vec![7; 5_000], vec![8; 65_535]);
+    for (i, garbage) in [&[][..], &[1, 2, 3, 4, 5], &response, &long, &longest].into_iter().enumerate() {
         client.write_all(&framed(garbage)).unwrap();
         exchange(&mut client, i as u16);
     }
