@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::support::{ask, check_sums, connect, framed, portable, read, settings, start_with, udp};
+use crate::support::{ask, check_sums, connect, framed, portable, read, responded, settings, start_with, udp};
 use catchment::metrics::Counts;
-use catchment::query::{Drop, Outcome, Response, Who};
+use catchment::query::{Drop, Outcome, Who};
 use catchment::server::{Answer, Settings};
 use hickory_proto::op::Message;
 
@@ -37,7 +37,7 @@ impl Answer for Canned {
             [0xde, 0xad, ..] => std::panic::resume_unwind(Box::new("a test")),
             _ if request == REQUEST => {
                 out[..ANSWER.len()].copy_from_slice(ANSWER);
-                Outcome::Responded(Response { length: ANSWER.len(), rcode: 0 })
+                responded(ANSWER.len(), 0)
             }
             _ => Outcome::Dropped(Drop::Response),
         }
@@ -94,7 +94,7 @@ impl Answer for Many {
             answer.push(i);
         }
         out[..answer.len()].copy_from_slice(&answer);
-        Outcome::Responded(Response { length: answer.len(), rcode: 0 })
+        responded(answer.len(), 0)
     }
 }
 

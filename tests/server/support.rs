@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use catchment::metrics::{Counts, Messages, Metrics};
-use catchment::query::{Drop, Outcome, Response, Transport, Who};
+use catchment::query::{Cookie, Drop, Kind, Outcome, Response, Transport, Who};
 use catchment::server::{Answer, Drained, Io, Listen, Origin, Server, Settings};
 use tokio::runtime::{Builder, Runtime};
 
@@ -54,8 +54,23 @@ impl Answer for Commanded {
             answer.extend(format!("|{}|{transport}", who.destination).bytes());
         }
         out[..answer.len()].copy_from_slice(&answer);
-        Outcome::Responded(Response { length: answer.len(), rcode: u16::from(request[3] & 15) })
+        responded(answer.len(), u16::from(request[3] & 15))
     }
+}
+
+/// An answer of `length` octets; listeners look at no more than this of it.
+pub(crate) fn responded(length: usize, rcode: u16) -> Outcome {
+    Outcome::Responded(Response {
+        length,
+        rcode,
+        kind: Kind::Static,
+        zone: None,
+        qtype: None,
+        by_subnet: false,
+        scope: None,
+        truncated: false,
+        cookie: Cookie::None,
+    })
 }
 
 /// A request.
