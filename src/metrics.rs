@@ -379,7 +379,9 @@ mod tests {
         let shared = metrics.shared_writer(Transport::Udp);
         shared.received();
         shared.ended(End::Panicked);
-        threads.into_iter().for_each(|t| t.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
         let counts = metrics.read();
         assert_eq!(counts.udp.received, 4_001);
         assert_eq!(counts.udp.dropped(Cause::Short), 400);

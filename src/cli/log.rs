@@ -35,6 +35,8 @@ fn filter(level: &str) -> anyhow::Result<EnvFilter> {
     };
     // A bare word would be read as a target, and `loud` would silence everything.
     for word in level.split(',').filter(|directive| !directive.contains('=')) {
+        // An empty one would be read as `error`.
+        anyhow::ensure!(!word.trim().is_empty(), unknown());
         word.trim().parse::<LevelFilter>().with_context(unknown)?;
     }
     // Later directives win, so `hickory_server=debug` in `level` is obeyed.

@@ -7,6 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, warn};
@@ -221,7 +222,6 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn explain(error: io::Error, address: SocketAddr, transport: &'static str) -> BindError {
-    use nix::errno::Errno;
     let own_v6 = matches!(address.ip(), IpAddr::V6(ip) if ip.is_loopback() || ip.is_unspecified());
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EADDRINUSE) => BindError::InUse { address, transport },
@@ -285,10 +285,10 @@ mod tests {
     fn addresses_that_collide_among_themselves() {
         check(
             &bind_all(&[listen("0.0.0.0:5399"), listen("127.0.0.1:5399")], 1, BUFFER).unwrap_err(),
-            &expect![[r#"
+            &expect![[r"
                 cannot listen on `127.0.0.1:5399`: `0.0.0.0:5399` of the same settings already covers it
                   help: remove one of the two
-            "#]],
+            "]],
         );
         assert!(!covers("[::]:53".parse().unwrap(), "127.0.0.1:53".parse().unwrap()));
         assert!(!covers("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap()));
@@ -298,51 +298,50 @@ mod tests {
     fn an_address_of_another_machine() {
         check(
             &bind_all(&[listen("198.51.100.53:5300")], 1, BUFFER).unwrap_err(),
-            &expect![[r#"
+            &expect![[r"
                 cannot listen on `198.51.100.53:5300`: this machine has no such address
                   help: `ip address` lists those it has; an anycast address goes on the loopback interface: `ip address add 198.51.100.53/32 dev lo`
-            "#]],
+            "]],
         );
     }
 
     #[test]
     fn every_error_of_the_system_becomes_advice() {
         #[track_caller]
-        fn says(errno: nix::errno::Errno, address: &str, expected: &Expect) {
+        fn says(errno: Errno, address: &str, expected: &Expect) {
             check(&explain(io::Error::from(errno), address.parse().unwrap(), "UDP"), expected);
         }
-        use nix::errno::Errno;
         says(
             Errno::EADDRINUSE,
             "127.0.0.1:5300",
-            &expect![[r#"
+            &expect![[r"
                 cannot listen on `127.0.0.1:5300` (UDP): the address is in use
                   help: another server (perhaps systemd-resolved or a second catchment) listens there; `ss -lunpt` names it; choose another address or port with `--listen`
-            "#]],
+            "]],
         );
         says(
             Errno::EACCES,
             "192.0.2.1:53",
-            &expect![[r#"
+            &expect![[r"
                 cannot listen on `192.0.2.1:53` (UDP): permission denied
                   help: a port below 1024 needs CAP_NET_BIND_SERVICE: `AmbientCapabilities=CAP_NET_BIND_SERVICE` in the systemd unit, or `setcap cap_net_bind_service=+ep` on the program; or choose a higher port with `--listen`
-            "#]],
+            "]],
         );
         says(
             Errno::EADDRNOTAVAIL,
             "[::1]:5300",
-            &expect![[r#"
+            &expect![[r"
                 cannot listen on `[::1]:5300`: this machine has no IPv6
                   help: remove the address, or enable IPv6 (`sysctl net.ipv6.conf.all.disable_ipv6=0`)
-            "#]],
+            "]],
         );
         says(
             Errno::EAFNOSUPPORT,
             "[2001:db8::1]:53",
-            &expect![[r#"
+            &expect![[r"
                 cannot listen on `[2001:db8::1]:53`: this machine has no IPv6
                   help: remove the address, or enable IPv6 (`sysctl net.ipv6.conf.all.disable_ipv6=0`)
-            "#]],
+            "]],
         );
     }
 

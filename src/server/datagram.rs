@@ -61,8 +61,8 @@ pub(super) enum Wait {
 }
 
 impl Endpoint {
-    pub(super) fn new(socket: Arc<UdpSocket>) -> io::Result<Self> {
-        let address = socket.local_addr()?.ip();
+    /// `address` is what `socket` is bound to.
+    pub(super) fn new(socket: Arc<UdpSocket>, address: IpAddr) -> Self {
         let mode = if address.is_unspecified() {
             // Room for either family; the size of what is sent must be exact, or the kernel reads a second message.
             let headers = match address {
@@ -73,7 +73,7 @@ impl Endpoint {
         } else {
             Mode::Fixed(address)
         };
-        Ok(Self { socket, mode })
+        Self { socket, mode }
     }
 
     /// Receives one datagram into `buffer`; of a longer one, the first `buffer.len()` octets.
@@ -95,9 +95,10 @@ impl Endpoint {
         }
         let (destination, interface) = match fixed {
             Some(address) => (address, 0),
-            None => {
-                message.cmsgs()?.find_map(asked).ok_or_else(|| io::Error::other("a datagram without packet info"))?
-            }
+            None => message
+                .cmsgs()?
+                .find_map(|message| asked(&message))
+                .ok_or_else(|| io::Error::other("a datagram without packet info"))?,
         };
         let source = message.address.as_ref().and_then(std_address).ok_or_else(|| io::Error::other("no source"))?;
         Ok(Received::Datagram(Datagram { length: message.bytes, source, destination, interface }))
@@ -133,7 +134,7 @@ impl Endpoint {
 }
 
 /// The address a datagram was sent to, and its interface where that is needed to answer.
-fn asked(message: ControlMessageOwned) -> Option<(IpAddr, u32)> {
+fn asked(message: &ControlMessageOwned) -> Option<(IpAddr, u32)> {
     match message {
         // `ipi_spec_dst` is an address of ours even where the packet was sent to a broadcast address.
         ControlMessageOwned::Ipv4PacketInfo(info) => {

@@ -2,14 +2,14 @@
 //!
 //! A newcomer always gets in: refusing it would let whoever connected first keep everyone else out. The idlest is the
 //! connection whose last whole message, or last answer, is longest ago; one that trickles octets is idle. Knows nothing
-//! of sockets.
+//! of sockets; the time is an argument.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// The seats of all TCP listeners of a server.
@@ -31,7 +31,7 @@ struct Taken {
 #[derive(Debug)]
 struct State {
     client: Client,
-    /// Milliseconds after `epoch`.
+    /// Microseconds after `epoch`.
     active: AtomicU64,
     evicted: CancellationToken,
 }
@@ -54,18 +54,13 @@ impl Client {
 
 impl Seats {
     /// Room for `total` connections, `per_client` of one client; both at least 1.
-    pub(super) fn new(total: usize, per_client: usize) -> Arc<Self> {
-        Arc::new(Self {
-            total: total.max(1),
-            per_client: per_client.max(1),
-            epoch: Instant::now(),
-            taken: Mutex::default(),
-        })
+    pub(super) fn new(total: usize, per_client: usize, now: Instant) -> Arc<Self> {
+        Arc::new(Self { total: total.max(1), per_client: per_client.max(1), epoch: now, taken: Mutex::default() })
     }
 
     /// A seat for a new connection. If its client's share is used up, the client's own idlest connection is told to
     /// close; else, if all seats are taken, the idlest of all.
-    pub(super) fn admit(self: &Arc<Self>, client: IpAddr, evicted: CancellationToken) -> Seat {
+    pub(super) fn admit(self: &Arc<Self>, client: IpAddr, evicted: CancellationToken, now: Instant) -> Seat {
         let client = Client::new(client);
         let mut taken = self.lock();
         if taken.clients.get(&client).is_some_and(|&count| count >= self.per_client) {
@@ -75,7 +70,7 @@ impl Seats {
         }
         let id = taken.next;
         taken.next += 1;
-        let state = Arc::new(State { client, active: AtomicU64::new(self.elapsed()), evicted });
+        let state = Arc::new(State { client, active: AtomicU64::new(self.micros(now)), evicted });
         taken.seats.insert(id, Arc::clone(&state));
         *taken.clients.entry(client).or_default() += 1;
         drop(taken);
@@ -87,8 +82,8 @@ impl Seats {
         self.lock().evict_idlest(None);
     }
 
-    fn elapsed(&self) -> u64 {
-        self.epoch.elapsed().as_millis() as u64
+    fn micros(&self, now: Instant) -> u64 {
+        now.saturating_duration_since(self.epoch).as_micros() as u64
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
@@ -134,8 +129,8 @@ pub(super) struct Seat {
 
 impl Seat {
     /// The connection did something useful now.
-    pub(super) fn touch(&self) {
-        self.state.active.store(self.seats.elapsed(), Relaxed);
+    pub(super) fn touch(&self, now: Instant) {
+        self.state.active.store(self.seats.micros(now), Relaxed);
     }
 
     /// Cancelled when the seat is needed, or the server ends.
@@ -159,47 +154,63 @@ mod tests {
         seats.iter().map(|seat| seat.evicted().is_cancelled()).collect()
     }
 
-    fn admit(seats: &Arc<Seats>, client: &str) -> Seat {
-        seats.admit(client.parse().unwrap(), CancellationToken::new())
+    /// Seats, and the time they are asked at.
+    struct Room {
+        seats: Arc<Seats>,
+        now: Instant,
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn when_all_seats_are_taken_the_idlest_goes() {
-        let seats = Seats::new(3, 3);
-        let a = admit(&seats, "192.0.2.1");
-        tokio::time::advance(Duration::from_millis(5)).await;
-        let b = admit(&seats, "192.0.2.2");
-        let c = admit(&seats, "192.0.2.3");
-        tokio::time::advance(Duration::from_millis(5)).await;
-        a.touch();
-        let d = admit(&seats, "192.0.2.4");
-        assert_eq!(evicted(&[&a, &b, &c, &d]), [false, true, false, false]);
+    impl Room {
+        fn new(total: usize, per_client: usize) -> Self {
+            let now = Instant::now();
+            Self { seats: Seats::new(total, per_client, now), now }
+        }
+
+        fn pass(&mut self) {
+            self.now += Duration::from_millis(5);
+        }
+
+        fn admit(&self, client: &str) -> Seat {
+            self.seats.admit(client.parse().unwrap(), CancellationToken::new(), self.now)
+        }
+    }
+
+    #[test]
+    fn when_all_seats_are_taken_the_idlest_goes() {
+        let mut room = Room::new(3, 3);
+        let first = room.admit("192.0.2.1");
+        room.pass();
+        let (second, third) = (room.admit("192.0.2.2"), room.admit("192.0.2.3"));
+        room.pass();
+        first.touch(room.now);
+        let fourth = room.admit("192.0.2.4");
+        assert_eq!(evicted(&[&first, &second, &third, &fourth]), [false, true, false, false]);
         // The seat was freed already: its owner's leaving frees no second one.
-        drop(b);
-        let e = admit(&seats, "192.0.2.5");
-        assert_eq!(evicted(&[&a, &c, &d, &e]), [false, true, false, false]);
+        drop(second);
+        let fifth = room.admit("192.0.2.5");
+        assert_eq!(evicted(&[&first, &third, &fourth, &fifth]), [false, true, false, false]);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_client_over_its_share_displaces_itself() {
-        let seats = Seats::new(10, 2);
-        let other = admit(&seats, "192.0.2.9");
-        tokio::time::advance(Duration::from_millis(5)).await;
-        let (a, b) = (admit(&seats, "2001:db8::1"), admit(&seats, "2001:db8::2:0:0:1"));
-        let c = admit(&seats, "2001:db8::3");
+    #[test]
+    fn a_client_over_its_share_displaces_itself() {
+        let mut room = Room::new(10, 2);
+        let other = room.admit("192.0.2.9");
+        room.pass();
+        let (a, b) = (room.admit("2001:db8::1"), room.admit("2001:db8::2:0:0:1"));
+        let c = room.admit("2001:db8::3");
         assert_eq!(evicted(&[&other, &a, &b, &c]), [false, true, false, false]);
-        let d = admit(&seats, "2001:db8:0:1::1");
+        let d = room.admit("2001:db8:0:1::1");
         assert_eq!(evicted(&[&other, &b, &c, &d]), [false; 4]);
     }
 
-    #[tokio::test]
-    async fn seats_come_back() {
-        let seats = Seats::new(1, 1);
+    #[test]
+    fn seats_come_back() {
+        let room = Room::new(1, 1);
         for _ in 0..3 {
-            let seat = admit(&seats, "192.0.2.1");
+            let seat = room.admit("192.0.2.1");
             assert!(!seat.evicted().is_cancelled());
         }
-        let taken = seats.lock();
+        let taken = room.seats.lock();
         assert!(taken.seats.is_empty() && taken.clients.is_empty());
     }
 }

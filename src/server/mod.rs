@@ -18,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -161,7 +161,7 @@ impl Server {
             Io::Native => {
                 let (mut sockets, mut tcp) = (Vec::new(), Vec::new());
                 for bound in bound {
-                    sockets.extend(bound.udp);
+                    sockets.extend(bound.udp.into_iter().map(|socket| (bound.address.ip(), socket)));
                     tcp.push((bound.address, bound.tcp));
                 }
                 let udp = Threads::start(sockets, &engine, metrics)?;
@@ -237,7 +237,7 @@ impl Tasks {
             metrics: metrics.clone(),
             writer: metrics.shared_writer(Transport::Tcp),
             settings,
-            seats: limits::Seats::new(settings.connections, settings.per_client),
+            seats: limits::Seats::new(settings.connections, settings.per_client, Instant::now()),
             tasks: tasks.connections.clone(),
             draining: tasks.draining.clone(),
             abandoned: tasks.abandoned.clone(),

@@ -2,26 +2,32 @@
 //!
 //! hickory reads a request, hands its octets to the engine, and encodes the engine's answer again from its own types.
 //! What differs from the native listeners, all of it in hickory-server 0.26:
-//! - an answer's names are compressed hickory's way and its OPT comes last; records, flags and options are the same.
-//!   Options whose codes hickory does not know pass through;
+//! - names are compressed hickory's way: nothing points into the question, so the first owner name is written out
+//!   again. Records, flags and options are the same, those whose codes hickory does not know included. Where that makes
+//!   a UDP answer too long it becomes a TC answer without records, as SEMANTICS §5.7 wants (hickory itself would cut
+//!   RRsets in two and lose the OPT);
 //! - the question echoed is the one hickory parsed, with its letter case;
 //! - a request hickory cannot parse is answered FORMERR by hickory itself, without question or OPT, even with QR set, and
 //!   is not counted; neither are requests it drops (under 12 octets, source port 0);
 //! - on a wildcard address the answer leaves from wherever the routing table says, and the engine sees the wildcard as
 //!   destination: configure each address instead;
-//! - TCP has the idle timeout, but no limit on connections, and answers are in order, each in its own write;
+//! - TCP has the idle timeout, but no limit on connections; answers go out each in its own write; running out of
+//!   descriptors makes the listener spin, and an aborted connection may end it (logged when all of an address ended);
 //! - stopping cuts what is in flight.
 
 use std::net::IpAddr;
+use std::slice::Iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hickory_proto::op::{Header, HeaderCounts, Message, MessageType, Metadata};
+use hickory_proto::op::{Edns, Header, HeaderCounts, Message, MessageType, Metadata};
+use hickory_proto::rr::Record;
+use hickory_proto::serialize::binary::BinEncoder;
 use hickory_server::net::runtime::Time;
 use hickory_server::net::xfer::Protocol;
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo, Server};
-use hickory_server::zone_handler::MessageResponseBuilder;
+use hickory_server::zone_handler::{MessageResponse, MessageResponseBuilder};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,6 +43,10 @@ const RESPONSES: usize = 32;
 /// Octets of the longest answer, by transport.
 const MAX_UDP_ANSWER: usize = 4_096;
 const MAX_TCP_ANSWER: usize = 65_535;
+
+/// Octets a UDP client takes at least (RFC 1035 §4.2.1), and those we send at most (SEMANTICS §5.7).
+const MIN_UDP_LIMIT: u16 = 512;
+const MAX_UDP_LIMIT: u16 = 1_232;
 
 /// The running listeners: a hickory server for each address, so that its handler knows which address was asked.
 #[derive(Debug)]
@@ -133,24 +143,45 @@ impl<E: Answer> RequestHandler for Adapter<E> {
             writer.unsent(1);
             return nothing(request);
         };
-        let response = MessageResponseBuilder::new(&request.queries, message.edns.as_ref()).build(
-            message.metadata,
-            message.answers.iter(),
-            message.authorities.iter(),
-            [],
-            message.additionals.iter(),
-        );
-        match handle.send_response(response).await {
-            Ok(sent) => {
-                writer.sent(1);
-                sent
-            }
-            Err(_) => {
-                writer.unsent(1);
-                nothing(request)
+        let mut metadata = message.metadata;
+        let mut sections = [&message.answers[..], &message.authorities, &message.additionals];
+        let limit = request.edns.as_ref().map_or(MIN_UDP_LIMIT, Edns::max_payload).clamp(MIN_UDP_LIMIT, MAX_UDP_LIMIT);
+        if transport == query::Transport::Udp {
+            let mut octets = Vec::with_capacity(room);
+            let mut encoder = BinEncoder::new(&mut octets);
+            encoder.set_max_size(limit);
+            let encoded = respond(request, &message, metadata, sections).destructive_emit(&mut encoder);
+            if !encoded.is_ok_and(|header| header.truncation == metadata.truncation) {
+                metadata.truncation = true;
+                sections = [&[]; 3];
             }
         }
+        if let Ok(sent) = handle.send_response(respond(request, &message, metadata, sections)).await {
+            writer.sent(1);
+            sent
+        } else {
+            writer.unsent(1);
+            nothing(request)
+        }
     }
+}
+
+/// The answer in hickory's terms, with these sections (answer, authority, additional) instead of its own.
+fn respond<'a>(
+    request: &'a Request,
+    message: &'a Message,
+    metadata: Metadata,
+    [answers, authorities, additionals]: [&'a [Record]; 3],
+) -> MessageResponse<'a, 'a, Iter<'a, Record>, Iter<'a, Record>, Iter<'a, Record>, Iter<'a, Record>> {
+    // hickory takes the SOA of a negative answer apart from the other authorities; ours has it among them.
+    const NO_SOA: &[Record] = &[];
+    MessageResponseBuilder::new(&request.queries, message.edns.as_ref()).build(
+        metadata,
+        answers,
+        authorities,
+        NO_SOA,
+        additionals,
+    )
 }
 
 /// What hickory wants to hear of a request that got no answer; it only logs it.

@@ -39,6 +39,8 @@ const MAX_ANSWER: usize = 65_535;
 /// How long a closing connection listens on, so that the client's late octets do not make the kernel reset the
 /// connection and throw away answers under way.
 const LINGER: Duration = Duration::from_millis(250);
+/// Time between two warnings of accept errors of a listener.
+const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// What listeners and connections share.
 pub(super) struct Context<E> {
@@ -58,6 +60,7 @@ pub(super) struct Context<E> {
 /// Accepts until the server drains, then whatever the kernel had already completed. Never ends for an error.
 pub(super) async fn listen<E: Answer>(listener: TcpListener, context: Arc<Context<E>>) {
     let mut backoff = Backoff::default();
+    let mut warned: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -75,11 +78,14 @@ pub(super) async fn listen<E: Answer>(listener: TcpListener, context: Arc<Contex
                 if pause.is_zero() {
                     continue;
                 }
-                if backoff.failures == 1 {
-                    warn!(%error, "accepting failed; the idlest connections are closed until it goes on");
+                // Under pressure errors and successes alternate, many a second; the counter has them all.
+                if warned.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
+                    warned = Some(Instant::now());
+                    warn!(%error, "accepting a TCP connection failed; waiting, and closing the idlest if that helps");
                 }
-                // A closed connection is a descriptor and memory for the next one.
-                context.seats.evict_idlest();
+                if exhausted(&error) {
+                    context.seats.evict_idlest();
+                }
                 tokio::select! {
                     () = context.draining.cancelled() => break,
                     () = sleep(pause) => {}
@@ -99,6 +105,14 @@ pub(super) async fn listen<E: Answer>(listener: TcpListener, context: Arc<Contex
     }
 }
 
+/// Whether closing a connection helps: it frees a descriptor, and memory.
+fn exhausted(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM)
+    )
+}
+
 /// How long to wait after accept errors.
 #[derive(Default)]
 struct Backoff {
@@ -113,33 +127,35 @@ impl Backoff {
     /// Errors of the one connection that was to be accepted (it was aborted, its network went) need no pause: the next
     /// is fine. All others, out of descriptors or memory above all, would come again at once: 10 ms, doubled to 1 s.
     fn after(&mut self, error: &io::Error) -> Duration {
-        match error.raw_os_error().map(Errno::from_raw) {
+        let of_one_connection = matches!(
+            error.raw_os_error().map(Errno::from_raw),
             Some(
                 Errno::ECONNABORTED
-                | Errno::ECONNRESET
-                | Errno::EINTR
-                | Errno::EPROTO
-                | Errno::ENOPROTOOPT
-                | Errno::EHOSTDOWN
-                | Errno::EHOSTUNREACH
-                | Errno::ENETDOWN
-                | Errno::ENETUNREACH
-                | Errno::ENONET
-                | Errno::EOPNOTSUPP
-                | Errno::EPERM,
-            ) => Duration::ZERO,
-            _ => {
-                self.failures = self.failures.saturating_add(1);
-                Self::FIRST.saturating_mul(1 << (self.failures - 1).min(10)).min(Self::LAST)
-            }
+                    | Errno::ECONNRESET
+                    | Errno::EINTR
+                    | Errno::EPROTO
+                    | Errno::ENOPROTOOPT
+                    | Errno::EHOSTDOWN
+                    | Errno::EHOSTUNREACH
+                    | Errno::ENETDOWN
+                    | Errno::ENETUNREACH
+                    | Errno::ENONET
+                    | Errno::EOPNOTSUPP
+                    | Errno::EPERM
+            )
+        );
+        if of_one_connection {
+            return Duration::ZERO;
         }
+        self.failures = self.failures.saturating_add(1);
+        Self::FIRST.saturating_mul(1 << (self.failures - 1).min(10)).min(Self::LAST)
     }
 }
 
 impl<E: Answer> Context<E> {
     fn serve(self: &Arc<Self>, stream: TcpStream, client: SocketAddr) {
         self.metrics.accepted();
-        let seat = self.seats.admit(client.ip(), self.abandoned.child_token());
+        let seat = self.seats.admit(client.ip(), self.abandoned.child_token(), Instant::now().into_std());
         let context = Arc::clone(self);
         self.tasks.spawn(async move {
             let reason = match Connection::new(&context, stream, client, seat) {
@@ -233,6 +249,7 @@ impl<'a, E: Answer> Connection<'a, E> {
             static ANSWER: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_ANSWER].into_boxed_slice());
         }
         let writer = &self.context.writer;
+        let mut active = false;
         self.who.now = unix_now();
         ANSWER.with_borrow_mut(|answer| {
             while self.output.len() < OUTPUT_FULL
@@ -250,10 +267,19 @@ impl<'a, E: Answer> Connection<'a, E> {
                     self.output.extend_from_slice(&answer[..asked.length]);
                     self.answers += 1;
                 }
-                self.seat.touch();
-                self.idle_at = Instant::now() + self.context.settings.idle;
+                active = true;
             }
         });
+        if active {
+            self.touch();
+        }
+    }
+
+    /// Something useful happened: it is not idle.
+    fn touch(&mut self) {
+        let now = Instant::now();
+        self.seat.touch(now.into_std());
+        self.idle_at = now + self.context.settings.idle;
     }
 
     /// Writes all answers, within the write timeout.
@@ -273,8 +299,7 @@ impl<'a, E: Answer> Connection<'a, E> {
         self.answers = 0;
         self.output.clear();
         self.output.shrink_to(OUTPUT_KEPT);
-        self.seat.touch();
-        self.idle_at = Instant::now() + self.context.settings.idle;
+        self.touch();
         Ok(())
     }
 

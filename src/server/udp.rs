@@ -9,9 +9,9 @@
 //! (`bind.rs`) is the net under this.
 
 use std::io;
-use std::net::{Shutdown, UdpSocket};
-use std::sync::Arc;
+use std::net::{IpAddr, Shutdown, UdpSocket};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
@@ -41,31 +41,29 @@ const ABANDONED: u8 = 2;
 #[derive(Debug)]
 pub(super) struct Threads {
     phase: Arc<AtomicU8>,
-    sockets: Vec<Arc<UdpSocket>>,
+    /// Each is closed when its thread ends, so that the kernel stops choosing it.
+    sockets: Vec<Weak<UdpSocket>>,
     /// Yields nothing; closed when the last thread has ended.
     ended: mpsc::Receiver<()>,
 }
 
 impl Threads {
-    /// Starts a thread for each socket, named `udp-0`, `udp-1`, ….
+    /// Starts a thread for each socket (with the address it is bound to), named `udp-0`, `udp-1`, ….
     pub(super) fn start<E: Answer>(
-        sockets: Vec<UdpSocket>,
+        sockets: Vec<(IpAddr, UdpSocket)>,
         engine: &Arc<E>,
         metrics: &Metrics,
     ) -> Result<Self, BindError> {
         let (alive, ended) = mpsc::channel(1);
         // Made first: if a thread cannot start, its drop stops those that did.
         let mut threads = Self { phase: Arc::new(AtomicU8::new(SERVING)), sockets: Vec::new(), ended };
-        for (i, socket) in sockets.into_iter().enumerate() {
+        for (i, (address, socket)) in sockets.into_iter().enumerate() {
             let socket = Arc::new(socket);
-            threads.sockets.push(Arc::clone(&socket));
+            threads.sockets.push(Arc::downgrade(&socket));
             let (engine, phase, alive) = (Arc::clone(engine), Arc::clone(&threads.phase), alive.clone());
             let writer = metrics.writer(Transport::Udp);
             let run = move || {
-                match Endpoint::new(socket) {
-                    Ok(endpoint) => Worker { endpoint, engine, phase, writer }.run(),
-                    Err(error) => warn!(%error, "a UDP thread could not start"),
-                }
+                Worker { endpoint: Endpoint::new(socket, address), engine, phase, writer }.run();
                 drop(alive);
             };
             thread::Builder::new().name(format!("udp-{i}")).spawn(run).map_err(BindError::Thread)?;
@@ -90,9 +88,9 @@ impl Threads {
 
     fn stop(&self, phase: u8) {
         self.phase.fetch_max(phase, Ordering::Release);
-        for socket in &self.sockets {
+        for socket in self.sockets.iter().filter_map(Weak::upgrade) {
             // Says "not connected", as a UDP socket is not, and wakes the waiting thread all the same.
-            let _ = SockRef::from(&**socket).shutdown(Shutdown::Read);
+            let _ = SockRef::from(&*socket).shutdown(Shutdown::Read);
         }
     }
 }

@@ -1,0 +1,153 @@
+//! Datagrams.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{ECHO, GATE, PANIC, ask, echo, has_ipv6, receive, request, settings, start, udp};
+use catchment::metrics::{Cause, Messages};
+use catchment::server::{Drained, MAX_REQUEST, Settings};
+
+fn one_thread(address: &str) -> Settings {
+    Settings { udp_threads: NonZeroUsize::MIN, ..settings(&[address]) }
+}
+
+#[test]
+fn every_address_answers_whichever_thread_a_client_falls_to() {
+    let addresses = if has_ipv6() { &["127.0.0.1", "127.0.0.2", "::1"][..] } else { &["127.0.0.1", "127.0.0.2"] };
+    let server = start(&settings(addresses));
+    for address in server.addresses() {
+        // The kernel chooses the socket by the client's port: 32 clients miss one of two with chance 2^-31.
+        for id in 0..32 {
+            let answer = ask(&udp(address), &request(id, ECHO));
+            assert_eq!(answer, echo(id, ECHO, &address.ip().to_string(), "udp"));
+        }
+    }
+    let asked = 32 * addresses.len() as u64;
+    let counts = server.finish();
+    assert_eq!((counts.udp.received, counts.udp.answered[0], counts.udp.sent), (asked, asked, asked));
+    assert_eq!(counts.tcp, Messages::default());
+}
+
+/// The client is connected, so the kernel gives it only what comes from the very address it asked.
+#[track_caller]
+fn check_wildcard(wildcard: &str, asked: &str) {
+    let server = start(&settings(&[wildcard]));
+    let address = SocketAddr::new(asked.parse().unwrap(), server.address().port());
+    for id in 0..8 {
+        assert_eq!(ask(&udp(address), &request(id, ECHO)), echo(id, ECHO, asked, "udp"));
+    }
+    let counts = server.finish();
+    assert_eq!((counts.udp.sent, counts.udp.unsent, counts.udp.receive_errors), (8, 0, 0));
+}
+
+#[test]
+fn a_wildcard_answers_from_the_address_that_was_asked() {
+    check_wildcard("0.0.0.0", "127.0.0.5");
+    check_wildcard("0.0.0.0", "127.0.0.1");
+    if has_ipv6() {
+        check_wildcard("::", "::1");
+    }
+}
+
+#[test]
+fn a_wildcard_of_each_family_leaves_the_other_alone() {
+    if !has_ipv6() {
+        return;
+    }
+    let server = start(&settings(&["0.0.0.0", "::"]));
+    let [v4, v6] = server.addresses()[..] else { panic!() };
+    for (ip, port) in [("127.0.0.5", v4.port()), ("::1", v6.port())] {
+        let answer = ask(&udp(SocketAddr::new(ip.parse().unwrap(), port)), &request(7, ECHO));
+        assert_eq!(answer, echo(7, ECHO, ip, "udp"));
+    }
+    server.finish();
+}
+
+#[test]
+fn what_is_no_request_is_dropped_by_cause_and_the_next_is_answered() {
+    let server = start(&one_thread("127.0.0.1"));
+    let client = udp(server.address());
+    let mut response = request(1, ECHO);
+    response[2] |= 0x80;
+    let mut longest = request(2, ECHO);
+    longest.resize(MAX_REQUEST - 20, 0);
+    let mut too_long = longest.clone();
+    too_long.resize(MAX_REQUEST + 1, 0);
+    for (i, garbage) in [&[][..], &[0], &[255; 11], &response, &too_long, &[0x12; 9_000]].into_iter().enumerate() {
+        client.send(garbage).unwrap();
+        let id = 100 + i as u16;
+        assert_eq!(ask(&client, &request(id, ECHO)), echo(id, ECHO, "127.0.0.1", "udp"));
+    }
+    assert!(ask(&client, &longest).starts_with(&echo(2, ECHO, "", "")[..13]));
+    let counts = server.finish();
+    assert_eq!(counts.udp.dropped(Cause::Short), 3);
+    assert_eq!(counts.udp.dropped(Cause::Response), 1);
+    assert_eq!(counts.udp.dropped(Cause::Long), 2);
+    assert_eq!(counts.udp.answered[0], 7);
+}
+
+#[test]
+fn answers_are_counted_by_rcode() {
+    let server = start(&one_thread("127.0.0.1"));
+    let client = udp(server.address());
+    for rcode in [0, 3, 3, 5] {
+        let mut request = request(9, ECHO);
+        request[3] = rcode;
+        ask(&client, &request);
+    }
+    let answered = server.finish().udp.answered;
+    assert_eq!((answered[0], answered[3], answered[5]), (1, 2, 1));
+}
+
+#[test]
+fn a_panic_ends_one_message_and_no_thread() {
+    let server = start(&one_thread("127.0.0.1"));
+    let client = udp(server.address());
+    for id in 0..5 {
+        client.send(&request(id, PANIC)).unwrap();
+        assert_eq!(ask(&client, &request(id, ECHO)), echo(id, ECHO, "127.0.0.1", "udp"));
+    }
+    let counts = server.finish();
+    assert_eq!((counts.udp.panicked, counts.udp.answered[0]), (5, 5));
+}
+
+#[test]
+fn a_drain_answers_all_that_had_arrived() {
+    let server = start(&one_thread("127.0.0.1"));
+    let client = udp(server.address());
+    client.send(&request(0, GATE)).unwrap();
+    for id in 1..=50 {
+        client.send(&request(id, ECHO)).unwrap();
+    }
+    let gate = server.gate.clone();
+    let draining = thread::spawn(move || server.finish());
+    gate.send(()).unwrap();
+    assert_eq!(receive(&client), echo(0, GATE, "127.0.0.1", "udp"));
+    for id in 1..=50 {
+        assert_eq!(receive(&client), echo(id, ECHO, "127.0.0.1", "udp"));
+    }
+    assert_eq!(draining.join().unwrap().udp.sent, 51);
+}
+
+#[test]
+fn a_drain_of_a_quiet_server_does_not_wait_for_a_timeout() {
+    let server = start(&Settings { udp_threads: NonZeroUsize::new(4).unwrap(), ..settings(&["127.0.0.1", "0.0.0.0"]) });
+    let address = server.address();
+    let begun = Instant::now();
+    server.finish();
+    assert!(begun.elapsed() < Duration::from_millis(700), "{:?}", begun.elapsed());
+    // The port is free again.
+    UdpSocket::bind(address).unwrap();
+}
+
+#[test]
+fn a_drain_says_when_its_grace_ran_out() {
+    let server = start(&one_thread("127.0.0.1"));
+    udp(server.address()).send(&request(0, GATE)).unwrap();
+    let gate = server.gate.clone();
+    let (drained, _) = server.drain(Duration::from_millis(20));
+    assert_eq!(drained, Drained::GraceRanOut { connections: 0 });
+    drop(gate);
+}
