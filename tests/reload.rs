@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use catchment::dns::{FoldedName, Name, Type};
 use catchment::explain::{Assume, expected};
+use catchment::geo::value::Value;
+use catchment::geo::writer::{Metadata, Writer};
 use catchment::net::Block;
 use catchment::reload::{Event, Loaded, Loader, Now, Options};
 use catchment::snapshot::{Identity, Snapshot};
@@ -41,6 +43,7 @@ impl Site {
         std::fs::create_dir_all(dir.path().join("zones")).unwrap();
         let mut site = Self { loader: Self::loader(dir.path()), dir, now: 0, snapshot: None };
         site.write("fleet.yaml", FLEET);
+        site.write_database("city.mmdb", &database(CALIFORNIA, 1_780_000_000));
         for (file, text) in zones {
             site.write(file, text);
         }
@@ -382,33 +385,73 @@ fn s6_7_an_expectation_gates_its_zone() {
     assert_eq!(site.fixed("a.example"), "192.0.2.12");
 }
 
-#[test]
-fn databases_that_are_damaged_or_gone_take_nothing_away() {
-    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
-    let shipped = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("geodb/default.mmdb")).unwrap();
-    let geodb = site.dir.path().join("geodb");
-    std::fs::create_dir(&geodb).unwrap();
-    let file = geodb.join("city.mmdb");
-    std::fs::write(&file, &shipped).unwrap();
-    let loaded = site.load();
-    assert!(loaded.database.changed, "{:?}", loaded.database);
-    assert_eq!(site.pops("a.example", &[]), ["iad"]);
-    for length in [0, 1000, shipped.len() / 2, shipped.len() - 100] {
-        std::fs::write(&file, &shipped[..length]).unwrap();
-        let loaded = site.load();
-        assert_eq!(loaded.database.errors.len(), 1, "{length}: {:?}", loaded.database);
-        assert!(loaded.snapshot.is_none(), "{length}");
+/// A database that puts 8.0.0.0/8 at a place, built at a time.
+fn database(place: (f64, f64), built: u64) -> Vec<u8> {
+    let mut writer = Writer::new();
+    let location = Value::Map(vec![("latitude", Value::Double(place.0)), ("longitude", Value::Double(place.1))]);
+    let record = writer.record(&Value::Map(vec![("location", location)]));
+    writer.insert_v4(8 << 24, 8, record);
+    writer.finish(&Metadata { kind: "Test-City".into(), description: "test".into(), build_epoch: built })
+}
+
+const CALIFORNIA: (f64, f64) = (37.4, -122.1);
+const PARIS: (f64, f64) = (48.9, 2.4);
+
+impl Site {
+    fn write_database(&self, file: &str, bytes: &[u8]) {
+        let directory = self.dir.path().join("geodb");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join(file), bytes).unwrap();
     }
-    // Over a restart too, from the compiled table in the state directory.
+
+    #[track_caller]
+    fn refuses(&mut self, bytes: &[u8], words: &str) {
+        self.write_database("city.mmdb", bytes);
+        let loaded = self.load();
+        assert!(loaded.snapshot.is_none());
+        let errors = loaded.database.errors.join("; ");
+        assert!(errors.contains("city.mmdb: ") || errors.contains('%'), "{errors}");
+        assert!(errors.contains(words), "{errors}");
+        assert_eq!(self.pops("a.example", &[]), ["iad"]);
+    }
+}
+
+#[test]
+fn s6_8_databases_that_are_bad_or_gone_take_nothing_away() {
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
+    assert_eq!(site.pops("a.example", &[]), ["iad"], "by the database");
+    let good = database(CALIFORNIA, 1_780_000_000);
+    site.refuses(&[], "empty");
+    site.refuses(&good[..good.len() / 2], "");
+    site.refuses(b"not a database at all", "");
+    site.refuses(&database(PARIS, 1_890_000_000), "days in the future");
+    site.refuses(&database(PARIS, 1_779_000_000), "11 days older than the one in use");
+    site.refuses(&database(PARIS, 1_781_000_000), "100 % of the places in use");
+    // Over a restart a damaged file serves from the compiled table in the state directory.
+    site.write_database("city.mmdb", &good[..good.len() / 2]);
     let loaded = site.restart();
     assert!(loaded.database.cached && loaded.database.errors.len() == 1, "{:?}", loaded.database);
     assert_eq!(site.pops("a.example", &[]), ["iad"]);
-    std::fs::remove_file(&file).unwrap();
+    std::fs::remove_file(site.dir.path().join("geodb/city.mmdb")).unwrap();
     let loaded = site.load();
     assert!(loaded.snapshot.is_none() && loaded.database.warnings.len() == 1, "{:?}", loaded.database);
-    // The whole file again: the table of the cache is the right one.
-    std::fs::write(&file, &shipped).unwrap();
+    // The whole file again, from the cache; then a restart believes another place.
+    site.write_database("city.mmdb", &good);
     assert!(site.load().database.errors.is_empty());
     let loaded = site.restart();
     assert!(loaded.database.cached && loaded.database.errors.is_empty(), "{:?}", loaded.database);
+    site.write_database("city.mmdb", &database(PARIS, 1_781_000_000));
+    site.restart();
+    assert_eq!(site.pops("a.example", &[]), ["fra"]);
+}
+
+#[test]
+fn s6_8_a_newer_database_is_taken_while_serving() {
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
+    site.write_database("city.mmdb", &database((40.7, -74.0), 1_781_000_000));
+    let loaded = site.load();
+    assert!(!loaded.database.changed, "from California to New York is too far to be believed");
+    site.write_database("city.mmdb", &database((37.8, -122.4), 1_781_000_000));
+    let loaded = site.load();
+    assert!(loaded.database.changed && loaded.database.errors.is_empty(), "{:?}", loaded.database);
 }
