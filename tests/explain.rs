@@ -83,7 +83,8 @@ fn query(rtype: Rtype, (address, length): (IpAddr, u8)) -> Vec<u8> {
 fn asked(snapshot: &Snapshot, source: IpAddr, rtype: Rtype, subnet: (IpAddr, u8)) -> (Vec<IpAddr>, u32, u8) {
     let who = Who { source, source_port: 4000, destination: source, transport: Transport::Udp, now: 1_790_000_000 };
     let mut out = [0; 1232];
-    let Outcome::Responded(response) = respond(snapshot, &snapshot.live(), &who, &query(rtype, subnet), &mut out) else {
+    let Outcome::Responded(response) = respond(snapshot, &snapshot.live(), &who, &query(rtype, subnet), &mut out)
+    else {
         panic!("dropped");
     };
     let message = Message::from_octets(&out[..response.length]).unwrap();

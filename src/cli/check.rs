@@ -54,9 +54,9 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     }
     let bad = diagnostics.has_errors() || !loaded.database.errors.is_empty();
     if args.json {
-        print_json(&diagnostics, &loaded)?
+        print_json(&diagnostics, &loaded)?;
     } else {
-        print_text(&diagnostics, &loaded, &loader)?
+        print_text(&diagnostics, &loaded, &loader)?;
     }
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

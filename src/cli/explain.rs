@@ -120,16 +120,26 @@ fn print(out: &mut impl Write, question: &Question, s: &Steered, seen: Option<Du
     writeln!(out, "  located    {}", place_words(s))?;
     writeln!(out, "  TTL        {} s, {}", s.answer.ttl, s.ttl_reason())?;
     let (first, last) = s.range;
-    writeln!(out, "  scope      /{}: everybody in {first} – {last} is told the same", s.scope)?;
+    let scope = match s.key.from {
+        KeySource::Subnet => format!("/{}", s.scope),
+        KeySource::Source if question.subnet.is_some() => "0, as the client subnet has length 0".to_owned(),
+        KeySource::Source => "none, as there is no client subnet".to_owned(),
+        KeySource::SourceForUnusable => format!("/{}, the unusable block's own", s.scope),
+    };
+    writeln!(out, "  scope      {scope}; told the same around it: {first} – {last}")?;
     let health = match seen {
         Some(age) => format!("as the running server saw it {} s ago", age.as_secs()),
         None => "not known (no server is running here), so every PoP counts as usable".to_owned(),
     };
     writeln!(out, "  health     {health}")?;
+    let assume = [("down", &question.assume.down), ("drained", &question.assume.drain)];
+    for (what, pops) in assume.into_iter().filter(|(_, pops)| !pops.is_empty()) {
+        writeln!(out, "  assumed    {what}: {}", pops.join(", "))?;
+    }
     if !s.agrees {
         writeln!(out, "  DEFECT     the live tables give another answer than this decision; please report this")?;
     }
-    writeln!(out, "\n  {:<4}{:<12}{:>9}{:>10}  {:<10}{:<10}{}", "", "PoP", "km", "cost ms", "A", "AAAA", "")?;
+    writeln!(out, "\n  {:<4}{:<12}{:>9}{:>10}  {:<10}AAAA", "", "PoP", "km", "cost ms", "A")?;
     for (index, c) in s.candidates.iter().enumerate() {
         let number = |n: Option<f64>, digits| n.map_or_else(|| "–".to_owned(), |n| format!("{n:.digits$}"));
         let chosen = if c.chosen_v4.is_some() || c.chosen_v6.is_some() { "→" } else { "" };

@@ -13,7 +13,7 @@ use crate::daemon;
 pub(super) struct ServeArgs {
     #[command(flatten)]
     places: Places,
-    /// Address and port to serve over UDP and TCP; may be given again [default: 127.0.0.1:5300 and [::1]:5300]
+    /// Address and port to serve over UDP and TCP; may be given again [default: `127.0.0.1:5300` and `[::1]:5300`]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Vec<SocketAddr>,
     /// Whose listeners serve [default: native]

@@ -1,5 +1,6 @@
 //! Health → answers. The only task that swaps live tables.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info, warn};
 
 use super::{Shared, remembered};
-use crate::live::Live;
+use crate::live::{Answer, Live, LiveMap};
 use crate::snapshot::Snapshot;
 use crate::steering::Standing;
 
@@ -99,32 +100,37 @@ async fn advance(shared: &Shared) {
     }
 }
 
-/// Says which PoPs came and went per service, and when a service fails open or recovers from it.
+/// Says which PoPs came and went per service, and when a service fails open or recovers from it. A service with several
+/// maps (an owner name with a policy or TTLs of its own) is told of once.
 fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
+    let epoch = after.epoch;
+    let mut told = HashSet::new();
     for (map, (old, new)) in snapshot.maps.iter().zip(before.maps.iter().zip(&after.maps)) {
         let service = map.service.name.as_str();
-        let usable = |standing: Standing| matches!(standing, Standing::Usable | Standing::Suspect);
         for (candidate, (was, is)) in map.candidates.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
             let pop = snapshot.pops[candidate.pop.0 as usize].name.as_str();
             for (family, was, is) in [("A", was.v4, is.v4), ("AAAA", was.v6, is.v6)] {
-                match (usable(was), usable(is)) {
-                    (true, false) => info!(service, pop, family, epoch = after.epoch, "clients move away"),
-                    (false, true) => info!(service, pop, family, epoch = after.epoch, "clients come back"),
-                    _ => {}
+                let (was, is) = (usable(was), usable(is));
+                if was == is || !told.insert((service, pop, family)) {
+                    continue;
                 }
+                let what = if is { "clients come back" } else { "clients move away" };
+                info!(service, pop, family, epoch, "{what}");
             }
         }
-        let open = |live: &crate::live::LiveMap| live.answers.iter().any(crate::live::Answer::fail_open);
-        match (open(old), open(new)) {
-            (false, true) => {
-                warn!(
-                    service,
-                    epoch = after.epoch,
-                    "fail-open: no PoP is usable, so answers are given as if all were up"
-                );
-            }
-            (true, false) => info!(service, epoch = after.epoch, "fail-open has ended"),
-            _ => {}
+        let open = |live: &LiveMap| live.answers.iter().any(Answer::fail_open);
+        let (was, is) = (open(old), open(new));
+        if was == is || !told.insert((service, "", "")) {
+            continue;
+        }
+        if is {
+            warn!(service, epoch, "fail-open: no PoP is usable, so answers are given as if all were up");
+        } else {
+            info!(service, epoch, "fail-open has ended");
         }
     }
+}
+
+fn usable(standing: Standing) -> bool {
+    matches!(standing, Standing::Usable | Standing::Suspect)
 }

@@ -20,9 +20,10 @@ pub(super) fn run(shared: &Shared, mut loader: Loader, watch: &Watch, began: Ins
         }
         // A panic here is a defect, but never a reason to stop looking at files: the old generation serves.
         let looked = catch_unwind(AssertUnwindSafe(|| look(shared, &mut loader, cause, began)));
-        match looked {
-            Ok(next) => again = next,
-            Err(_) => error!("a reload failed unexpectedly and was given up; the old generation serves"),
+        if let Ok(next) = looked {
+            again = next;
+        } else {
+            error!("a reload failed unexpectedly and was given up; the old generation serves");
         }
     }
 }
