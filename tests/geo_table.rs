@@ -1,6 +1,8 @@
 //! The site table against one lookup per address with the reader crate, on MaxMind's test files and on generated ones;
 //! its cache; and every kind of broken file. Oracles are the simplest thing that can be right.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a panic in a test is the report")]
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};

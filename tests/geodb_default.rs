@@ -1,10 +1,12 @@
 //! The default database in `geodb/`: what it must get right, what is known to be wrong in it, and how near it comes to the
 //! full one it was made from.
 
+#![expect(clippy::unwrap_used, reason = "a panic in a test is the report")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use catchment::geo::{Class, DB_IP_CREDIT, DEFAULT_MS_PER_KM, Database, Place, RangeView};
+use catchment::geo::{Class, Country, DB_IP_CREDIT, DEFAULT_MS_PER_KM, Database, Place, RangeView};
 use catchment::geo::{Record, SiteId, SiteTable, Vector, nearest};
 use catchment::net::Bits;
 
@@ -115,9 +117,9 @@ fn agreement_with_the_full_database() {
             continue;
         };
         let pops: Vec<Vector> = text.lines().filter_map(pop).collect();
-        let (a, b) = (homes(&full, &pops), homes(&small, &pops));
-        let v4 = agreement(full.v4(), &a, small.v4(), &b);
-        let v6 = agreement(full.v6(), &a, small.v6(), &b);
+        let (homes_full, homes_small) = (homes(&full, &pops), homes(&small, &pops));
+        let v4 = agreement(full.v4(), &homes_full, small.v4(), &homes_small);
+        let v6 = agreement(full.v6(), &homes_full, small.v6(), &homes_small);
         println!("{name}: IPv4 {:.4} of space, {:.4} of ranges; IPv6 {:.4} and {:.4}", v4.0, v4.1, v6.0, v6.1);
         assert!(v4.0 >= floor && v6.0 >= floor);
     }
@@ -132,23 +134,23 @@ fn pop(line: &str) -> Option<Vector> {
 /// The nearest PoP of each site.
 fn homes(table: &SiteTable, pops: &[Vector]) -> Vec<Option<usize>> {
     let sites = (0..table.len() as u32).map(|id| table.site(SiteId(id)));
-    let places = sites.map(|site| site.place.or_else(|| site.country.and_then(|country| country.place())));
+    let places = sites.map(|site| site.place.or_else(|| site.country.and_then(Country::place)));
     places.map(|place| nearest(&Vector::of(place?), pops, DEFAULT_MS_PER_KM)).collect()
 }
 
-/// Shares of agreement where `a` knows a home: by addresses, and by pieces of ranges.
-#[allow(clippy::cast_precision_loss)]
+/// Shares of agreement where the full table knows a home: by addresses, and by pieces of ranges.
+#[expect(clippy::cast_precision_loss, reason = "shares of the address space")]
 fn agreement<K: Bits>(
-    a: RangeView<'_, K, u32>,
-    homes_a: &[Option<usize>],
-    b: RangeView<'_, K, u32>,
-    homes_b: &[Option<usize>],
+    full: RangeView<'_, K, u32>,
+    homes_full: &[Option<usize>],
+    small: RangeView<'_, K, u32>,
+    homes_small: &[Option<usize>],
 ) -> (f64, f64) {
-    let (mut same, mut all, mut position, mut i, mut j) = ([0.0; 2], [0.0; 2], K::ZERO, 0, 0);
+    let (mut same, mut all, mut position) = ([0.0; 2], [0.0; 2], K::ZERO);
     loop {
-        let (x, y) = (a.at(i), b.at(j));
-        let end = x.end.min(y.end);
-        let (home, other) = (homes_a[x.value as usize], homes_b[y.value as usize]);
+        let (one, two) = (full.find(position), small.find(position));
+        let end = one.end.min(two.end);
+        let (home, other) = (homes_full[one.value as usize], homes_small[two.value as usize]);
         if home.is_some() {
             for (index, weight) in [K::count(position, end) as f64, 1.0].into_iter().enumerate() {
                 all[index] += weight;
@@ -157,8 +159,6 @@ fn agreement<K: Bits>(
         }
         let Some(next) = end.next() else { break };
         position = next;
-        i += usize::from(x.end == end);
-        j += usize::from(y.end == end);
     }
     (same[0] / all[0], same[1] / all[1])
 }

@@ -47,10 +47,15 @@ impl SiteTable {
         let (v4, mut v6) = (v4.map_err(panicked)??, v6?);
 
         let mut sites = v4.sites;
-        let texts: Vec<u32> = v6.sites.texts.order.iter().map(|text| sites.texts.intern(text)).collect();
+        let mut known: HashMap<Row, u32> = HashMap::with_capacity(sites.rows.len());
         // The first two are the same two for both families, and alike, so they are not looked up by content.
-        let own = v6.sites.rows.order.iter().skip(2).map(|row| sites.rows.intern(&row.with_texts(&texts)));
-        let ids: Vec<u32> = [SiteId::NOWHERE.0, SiteId::UNUSABLE.0].into_iter().chain(own).collect();
+        known.extend(sites.rows.iter().copied().zip(0..).skip(2));
+        let texts: Vec<u32> = v6.sites.texts.order.iter().map(|text| sites.texts.intern(text)).collect();
+        let mut ids = vec![SiteId::NOWHERE.0, SiteId::UNUSABLE.0];
+        for row in v6.sites.rows.iter().skip(2) {
+            let row = row.with_texts(&texts);
+            ids.push(*known.entry(row).or_insert_with(|| sites.add(row)));
+        }
         v6.ranges.map_values(|id| ids.get(id as usize).copied().unwrap_or(SiteId::NOWHERE.0));
         Ok(table(v4.ranges, v6.ranges, sites))
     }
@@ -83,7 +88,7 @@ fn table(v4: Ranges<u32, u32>, v6: Ranges<u128, u32>, sites: Sites) -> SiteTable
         texts.extend_from_slice(text.as_bytes());
         text_ends.push(texts.len() as u32);
     }
-    let mut rows = sites.rows.order;
+    let mut rows = sites.rows;
     rows.shrink_to_fit();
     SiteTable {
         columns: Columns {
@@ -125,18 +130,19 @@ impl<T: Clone + Eq + Hash> Interner<T> {
 
 /// Sites and their texts while they are collected.
 struct Sites {
-    rows: Interner<Row>,
+    rows: Vec<Row>,
     texts: Interner<String>,
 }
 
 impl Sites {
     /// With the two sites that always exist.
     fn new() -> Self {
-        let mut rows = Interner::new();
-        rows.intern(&Row::NOTHING);
-        // The second has the same contents, so it can have no entry in the map.
-        rows.order.push(Row::NOTHING);
-        Self { rows, texts: Interner::new() }
+        Self { rows: vec![Row::NOTHING; 2], texts: Interner::new() }
+    }
+
+    fn add(&mut self, row: Row) -> u32 {
+        self.rows.push(row);
+        self.rows.len() as u32 - 1
     }
 
     fn text(&mut self, text: Option<&str>) -> Option<TextId> {
@@ -219,7 +225,7 @@ impl<K: Family> Half<K> {
                 let site = || {
                     let location = known.location.checked_sub(1).and_then(|id| locations.order.get(id as usize));
                     let (place, country, subdivision, city) = location.copied().unwrap_or_default();
-                    sites.rows.intern(&Row::new(&Site { place, country, subdivision, city, asn: known.asn }))
+                    sites.add(Row::new(&Site { place, country, subdivision, city, asn: known.asn }))
                 };
                 *ids.entry(known).or_insert_with(site)
             };

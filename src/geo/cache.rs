@@ -143,6 +143,7 @@ impl SiteTable {
     ///
     /// # Errors
     /// [`CacheError`]; any of them means to build the table anew. Never panics, whatever the bytes.
+    #[expect(clippy::needless_pass_by_value, reason = "the table keeps the bytes; the caller gives them away")]
     pub fn from_cache(bytes: SharedBytes, key: u128) -> Result<Self, CacheError> {
         let all: &[u8] = (*bytes).as_ref();
         if all.get(..8) != Some(MAGIC)

@@ -351,7 +351,7 @@ pub struct Survey {
     pub with_asn: usize,
 }
 
-fn network<K>(leaf: Leaf<K>) -> (u8, u32) {
+fn network<K: Copy>(leaf: Leaf<K>) -> (u8, u32) {
     (leaf.length, leaf.pointer)
 }
 

@@ -115,8 +115,10 @@ pub fn cost(a: &Vector, b: &Vector, ms_per_km: f64) -> u32 {
 /// [`cost`] from a squared chord that is known already.
 #[inline]
 pub fn cost_of_chord(chord_squared: f64, ms_per_km: f64) -> u32 {
-    // `as` saturates and makes 0 of what is not a number.
-    (angle(chord_squared) * EARTH_RADIUS_KM * ms_per_km * 1e3).round() as u32
+    let microseconds = (angle(chord_squared) * EARTH_RADIUS_KM * ms_per_km * 1e3).round();
+    #[expect(clippy::cast_sign_loss, reason = "`as` saturates: below 0 and not a number are 0")]
+    let cost = microseconds as u32;
+    cost
 }
 
 /// How much larger a chord may be than another and still have the same integer cost: an angle of 2 µs, as the chord grows
@@ -216,10 +218,10 @@ mod tests {
 
     /// The textbook formula, accurate at all distances, in the platform's own mathematics.
     fn vincenty_km(a: Place, b: Place) -> f64 {
-        let (p, q) = (a.latitude().to_radians(), b.latitude().to_radians());
-        let l = (b.longitude() - a.longitude()).to_radians();
-        let y = (q.cos() * l.sin()).hypot(p.cos() * q.sin() - p.sin() * q.cos() * l.cos());
-        y.atan2(p.sin() * q.sin() + p.cos() * q.cos() * l.cos()) * EARTH_RADIUS_KM
+        let (from, to) = (a.latitude().to_radians(), b.latitude().to_radians());
+        let turn = (b.longitude() - a.longitude()).to_radians();
+        let across = (to.cos() * turn.sin()).hypot(from.cos() * to.sin() - from.sin() * to.cos() * turn.cos());
+        across.atan2(from.sin() * to.sin() + from.cos() * to.cos() * turn.cos()) * EARTH_RADIUS_KM
     }
 
     fn any_place() -> impl Strategy<Value = Place> {

@@ -1,7 +1,7 @@
 //! What a record says of a place and a network, found by candidate paths instead of product names.
 //!
-//! Covers GeoLite2 and GeoIP2 (City, Country, ASN, ISP), DB-IP's own files, the flat files of the npm packages and
-//! IPinfo's; another schema is one more path in a list.
+//! Covers `GeoLite2` and `GeoIP2` (City, Country, ASN, ISP), DB-IP's own files, the flat files of the npm packages and
+//! those of `IPinfo`; another schema is one more path in a list.
 
 use super::location::{Country, Place};
 use super::value::Value;

@@ -152,10 +152,10 @@ impl Points {
         if a == b {
             return 0.0;
         }
-        let ([ax, ay, az], [bx, by, bz]) = (self.vectors[a as usize], self.vectors[b as usize]);
-        let (x, y, z) = (ax - bx, ay - by, az - bz);
+        let (from, to) = (self.vectors[a as usize], self.vectors[b as usize]);
+        let squares: f32 = from.iter().zip(to).map(|(from, to)| (from - to) * (from - to)).sum();
         let country = if self.keys[a as usize].1 == self.keys[b as usize].1 { 0.0 } else { WRONG_COUNTRY_KM };
-        (x * x + y * y + z * z).sqrt() * 6371.0 + country
+        squares.sqrt() * 6371.0 + country
     }
 }
 

@@ -59,7 +59,7 @@ pub struct Tree<'a> {
     pointer_end: u64,
     /// Bits of an address in this tree: 32 or 128.
     width: u8,
-    /// Where IPv4 starts: node 0 of an IPv4 file, the record at ::/96 of an IPv6 one; `None` when the tree ends before.
+    /// Where IPv4 starts: node 0 of an IPv4 file, the record at `::/96` of an IPv6 one; `None` when the tree ends before.
     ipv4: Option<u32>,
 }
 
@@ -191,9 +191,9 @@ impl<'a, K: Bits> Walk<'a, K> {
         Self { tree, stack, budget }
     }
 
-    fn fail(&mut self, error: TreeError) -> Option<Result<Leaf<K>, TreeError>> {
+    fn fail(&mut self, error: TreeError) -> TreeError {
         self.stack.clear();
-        Some(Err(error))
+        error
     }
 }
 
@@ -206,11 +206,11 @@ impl<K: Bits> Iterator for Walk<'_, K> {
         loop {
             match self.tree.leaf(node, start, length) {
                 Ok(Some(leaf)) => return Some(Ok(leaf)),
-                Err(error) => return self.fail(error),
+                Err(error) => return Some(Err(self.fail(error))),
                 Ok(None) => {}
             }
             if length >= K::WIDTH || self.budget == 0 {
-                return self.fail(TreeError::Circular);
+                return Some(Err(self.fail(TreeError::Circular)));
             }
             self.budget -= 1;
             length += 1;
