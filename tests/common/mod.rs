@@ -2,6 +2,7 @@
 //! second codec (`domain`).
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary has its own copy, and uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic here is the report")]
 
 use std::net::IpAddr;
 use std::sync::Arc;
