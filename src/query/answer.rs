@@ -54,19 +54,19 @@ pub(super) fn answer(
 /// The zone that answers: the longest suffix; for DS the zone above the name, if that is the parent (RFC 4035 §3.1.4.1).
 #[inline]
 fn find<'a>(snapshot: &'a Snapshot, name: &FoldedName, qtype: Type) -> Option<Found<'a>> {
-    if qtype == Type::DS {
-        if let Some(above) = snapshot.zones.find_above(name) {
-            let is_parent = match above.entry {
-                Entry::Loaded(zone) => {
-                    // A zone that does not know the name, or delegates a name above it, is not the parent.
-                    let says = zone.lookup_from(name, above.hash, qtype);
-                    !matches!(says, Lookup::Referral(_) | Lookup::NxDomain)
-                }
-                Entry::NotLoaded => true,
-            };
-            if is_parent {
-                return Some(above);
+    if qtype == Type::DS
+        && let Some(above) = snapshot.zones.find_above(name)
+    {
+        let is_parent = match above.entry {
+            Entry::Loaded(zone) => {
+                // A zone that does not know the name, or delegates a name above it, is not the parent.
+                let says = zone.lookup_from(name, above.hash, qtype);
+                !matches!(says, Lookup::Referral(_) | Lookup::NxDomain)
             }
+            Entry::NotLoaded => true,
+        };
+        if is_parent {
+            return Some(above);
         }
     }
     snapshot.zones.find(name)

@@ -210,10 +210,9 @@ fn answer_to(
         _ => return Said::error(Rcode::REFUSED, None),
     }
     match qtype {
-        Type::ANY => {}
         Type::AXFR | Type::IXFR => return Said::error(Rcode::REFUSED, Some(ExtendedError::PROHIBITED)),
         Type::MAILA | Type::MAILB => return Said::error(Rcode::NOTIMP, None),
-        Type::OPT | Type(128..=254) => return Said::error(Rcode::FORMERR, Some(ExtendedError::INVALID_TYPE)),
+        Type::OPT | Type(128..255) => return Said::error(Rcode::FORMERR, Some(ExtendedError::INVALID_TYPE)),
         _ => {}
     }
     let client = steer::Client::new(who.source, request.options.ecs.as_ref());

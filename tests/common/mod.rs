@@ -2,6 +2,7 @@
 //! second codec (`domain`).
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary has its own copy, and uses its own part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic here is the report")]
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -380,7 +381,7 @@ pub fn render(octets: &[u8]) -> String {
         for option in opt.opt().iter::<UnknownOptData<_>>() {
             let option = option.unwrap();
             let data: &[u8] = option.as_slice();
-            line.push_str(&match option.code() {
+            let said = match option.code() {
                 OptionCode::CLIENT_SUBNET => {
                     let mut address = [0; 16];
                     address[..data.len() - 4].copy_from_slice(&data[4..]);
@@ -400,7 +401,8 @@ pub fn render(octets: &[u8]) -> String {
                 }
                 OptionCode::NSID => format!(" nsid {}", String::from_utf8_lossy(data)),
                 code => format!(" option {} {}", code.to_int(), hex(data)),
-            });
+            };
+            line.push_str(&said);
         }
         lines.push(line);
     }

@@ -149,8 +149,8 @@ fn s3_2_3_every_type_has_an_answer() {
 
 #[test]
 fn s4_2_1_truncation_is_whole() {
-    let many: String = (0..120).map(|n| format!("many 60 A 192.0.2.{n}\n")).collect();
-    let texts: String = (0..20).map(|n| format!("fit 60 A 198.51.100.{n}\n")).collect();
+    let many = (0..120).map(|n| format!("many 60 A 192.0.2.{n}\n")).collect::<Vec<_>>().concat();
+    let texts = (0..20).map(|n| format!("fit 60 A 198.51.100.{n}\n")).collect::<Vec<_>>().concat();
     let zone = format!("{ZONE}\n{many}\n{texts}");
     let server = Server::new(&zone);
     assert_eq!(server.ask(&Query::new("many.example.com. A")), "NOERROR aa tc");
@@ -159,7 +159,7 @@ fn s4_2_1_truncation_is_whole() {
     assert_eq!(server.ask(&Query::new("fit.example.com. A")).lines().count(), 21);
     assert_eq!(Server::new(&zone).over(Transport::Tcp).ask(&Query::new("many.example.com. A")).lines().count(), 121);
     // At the octet: 12 + 22 + 5 * 16 of answers + 11 of OPT.
-    let edge: String = (0..29).map(|n| format!("e 60 A 198.51.100.{n}\n")).collect();
+    let edge = (0..29).map(|n| format!("e 60 A 198.51.100.{n}\n")).collect::<Vec<_>>().concat();
     let server = Server::new(&format!("{ZONE}\n{edge}"));
     let query = Query::new("e.example.com. A");
     let (answer, _) = server.ask_raw(&query.octets());

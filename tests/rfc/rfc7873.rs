@@ -19,9 +19,9 @@ fn server() -> Server {
     Server::with(ZONE, Identity { cookie_secrets: vec![[1; 16], [2; 16]], ..Identity::default() }, &[])
 }
 
-fn made(secret: [u8; 16], age: i64) -> Vec<u8> {
+fn made(secret: [u8; 16], age: i32) -> Vec<u8> {
     let server = server();
-    let then = u32::try_from(i64::from(server.who.now) - age).unwrap();
+    let then = server.who.now.wrapping_sub_signed(age);
     [&CLIENT[..], &ServerCookie::new(&secret, CLIENT, then, server.who.source).0].concat()
 }
 
