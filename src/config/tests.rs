@@ -7,7 +7,6 @@ mod link;
 mod properties;
 mod rendering;
 mod settings;
-mod speed;
 mod yaml;
 mod zone;
 
@@ -135,14 +134,11 @@ fn describe(zone: &ZoneModel) -> String {
 
 /// The shipped example, as a newcomer gets it.
 fn shipped() -> Vec<(String, String)> {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/zones");
-    let mut files: Vec<(String, String)> = std::fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read_to_string(path).unwrap()))
-        .collect();
-    files.sort();
-    files
+    let files = [
+        ("example.com.yaml", include_str!("../../zones/example.com.yaml")),
+        ("fleet.yaml", include_str!("../../zones/fleet.yaml")),
+    ];
+    files.map(|(path, text)| (path.to_owned(), text.to_owned())).into()
 }
 
 fn refs(files: &[(String, String)]) -> Vec<(&str, &str)> {

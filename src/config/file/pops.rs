@@ -64,7 +64,8 @@ fn country(node: &Node<'_>, sink: &mut Sink) -> Option<Country> {
     let help = match &*written.to_ascii_uppercase() {
         "UK" => "did you mean `GB`? the code of the United Kingdom in ISO 3166",
         _ => match Country::new(written) {
-            Some(country) => return Some(country),
+            Some(country) if country.is_assigned() => return Some(country),
+            Some(_) => "ISO 3166 assigns no country to it",
             None => "two letters as in ISO 3166, for example `NL`",
         },
     };

@@ -19,6 +19,8 @@ pops:
   e: {at: [91, 181]}
   f: {country: UK}
   g: {country: GBR}
+  g2: {country: ZZ}
+  g3: {country: XK}
   h: {country: NO, drain: yes, city: 7}
   i: {att: [1, 2], weight: 3}
   j: [1, 2]
@@ -41,21 +43,23 @@ pops:
               help: did you mean `GB`? the code of the United Kingdom in ISO 3166
             f.yaml:8:16: error: `GBR` is not a country code
               help: two letters as in ISO 3166, for example `NL`
-            f.yaml:9:27: error: `drain` is `true` or `false`, not `yes`
+            f.yaml:9:17: error: `ZZ` is not a country code
+              help: ISO 3166 assigns no country to it
+            f.yaml:11:27: error: `drain` is `true` or `false`, not `yes`
               help: did you mean `true`?
-            f.yaml:10:7: error: `att` is not a key of a PoP
+            f.yaml:12:7: error: `att` is not a key of a PoP
               help: did you mean `at`? accepted here: `at`, `city`, `country`, `drain`
-            f.yaml:10:20: error: `weight` is planned, not in this version
+            f.yaml:12:20: error: `weight` is planned, not in this version
               help: leave it out; accepted here: `at`, `city`, `country`, `drain`
-            f.yaml:11:6: error: a PoP is a map, not a list
+            f.yaml:13:6: error: a PoP is a map, not a list
               help: write `key: value` lines below it, or `{key: value, …}`
-            f.yaml:12:3: error: `-k` cannot be the name of a PoP
+            f.yaml:14:3: error: `-k` cannot be the name of a PoP
               help: letters, digits, `-`, `_` and `.`, beginning with a letter or digit, at most 63
-            f.yaml:13:3: error: `l m` cannot be the name of a PoP
+            f.yaml:15:3: error: `l m` cannot be the name of a PoP
               help: letters, digits, `-`, `_` and `.`, beginning with a letter or digit, at most 63
-            f.yaml:14:12: error: the latitude cannot be `nan`
+            f.yaml:16:12: error: the latitude cannot be `nan`
               help: a latitude in degrees from -90 to 90; latitude comes first: `at: [50.11, 8.68]`
-            f.yaml:14:17: error: the longitude cannot be `inf`
+            f.yaml:16:17: error: the longitude cannot be `inf`
               help: a longitude in degrees from -180 to 180; latitude comes first: `at: [50.11, 8.68]`"#]],
     );
     let many = (0..=MAX_POPS).fold("pops:\n".to_owned(), |mut text, n| {

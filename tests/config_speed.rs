@@ -1,10 +1,14 @@
-//! How long a start reads: run with
-//! `cargo test --release --lib config::tests::speed -- --ignored --nocapture`.
+//! How long a start reads its zone files:
+//! `cargo test --release --test config_speed -- --ignored --nocapture`.
 
 use std::fmt::Write as _;
 
-use super::super::{Parsed, Source, link_fleet, link_zone, parse};
-use super::FLEET;
+use catchment::config::{Parsed, Source, link_fleet, link_zone, parse};
+
+const FLEET: &str = "\
+pops: {fra: {at: [50.11, 8.68]}, iad: {at: [38.95, -77.45]}}
+services: {web: {pops: {fra: 192.0.2.10, iad: 192.0.2.20}}}
+";
 
 const ZONES: usize = 1000;
 const NAMES: usize = 100;
