@@ -6,8 +6,7 @@ use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// Quieter than the rest unless asked for: hickory-server logs two lines per response at `info`.
-const QUIET: &str = "hickory_server=warn,hickory_net=warn,hickory_proto=warn";
+use crate::server::QUIET;
 
 /// Sends the process's events to stderr, from now on.
 ///
@@ -39,7 +38,7 @@ fn filter(level: &str) -> anyhow::Result<EnvFilter> {
         anyhow::ensure!(!word.trim().is_empty(), unknown());
         word.trim().parse::<LevelFilter>().with_context(unknown)?;
     }
-    // Later directives win, so `hickory_server=debug` in `level` is obeyed.
+    // Later directives win, so `level` may ask for what is quiet otherwise.
     EnvFilter::builder().parse(format!("{QUIET},{level}")).with_context(unknown)
 }
 
@@ -48,13 +47,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_and_lists_are_read_and_hickory_is_quiet_unless_named() {
+    fn levels_and_lists_are_read_and_other_peoples_crates_are_quiet_unless_named() {
+        let (target, quiet) = (QUIET.split('=').next().unwrap(), QUIET.split(',').next().unwrap());
         for level in ["off", "error", "info", "info,catchment::probe=trace"] {
             let text = filter(level).unwrap().to_string();
-            assert!(text.contains("hickory_server=warn"), "{text}");
+            assert!(text.contains(quiet), "{text}");
         }
-        let text = filter("info,hickory_server=debug").unwrap().to_string();
-        assert!(text.contains("hickory_server=debug") && !text.contains("hickory_server=warn"), "{text}");
+        let text = filter(&format!("info,{target}=debug")).unwrap().to_string();
+        assert!(text.contains(&format!("{target}=debug")) && !text.contains(quiet), "{text}");
     }
 
     #[test]

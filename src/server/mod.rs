@@ -28,6 +28,7 @@ use tracing::info;
 
 pub use bind::BindError;
 pub use engine::{Answer, Engine, MAX_REQUEST};
+pub use portable::QUIET;
 
 use crate::metrics::{Metrics, Transport};
 use portable::Portable;

@@ -38,6 +38,9 @@ use super::engine::{Answer, MAX_REQUEST, ask, unix_now};
 use crate::metrics::{Cause, End, Metrics, SharedWriter, Transport};
 use crate::query::{self, Who};
 
+/// What hickory may log unless asked for more, as directives of a filter: it has two lines per response at `info`.
+pub const QUIET: &str = "hickory_server=warn,hickory_net=warn,hickory_proto=warn";
+
 /// Answers one connection may have waiting in hickory before it stops reading.
 const RESPONSES: usize = 32;
 /// Octets of the longest answer, by transport.

@@ -1,0 +1,9 @@
+//! The real binary: started with files of the test's own, asked over UDP and TCP, stopped by signal.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests: a panic is the report")]
+
+mod answers;
+mod bind;
+mod files;
+mod pressure;
+mod process;
