@@ -109,13 +109,15 @@ fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
         let service = map.service.name.as_str();
         for (candidate, (was, is)) in map.candidates.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
             let pop = snapshot.pops[candidate.pop.0 as usize].name.as_str();
-            for (family, was, is) in [("A", was.v4, is.v4), ("AAAA", was.v6, is.v6)] {
-                let (was, is) = (usable(was), usable(is));
-                if was == is || !told.insert((service, pop, family)) {
-                    continue;
+            let families = [("A", was.v4, is.v4), ("AAAA", was.v6, is.v6)];
+            for (usable_now, what) in [(false, "clients move away"), (true, "clients come back")] {
+                let moved = |(_, was, is): &&(&str, Standing, Standing)| {
+                    usable(*was) != usable(*is) && usable(*is) == usable_now && *is != Standing::Absent
+                };
+                let types: Vec<_> = families.iter().filter(moved).map(|(family, ..)| *family).collect();
+                if !types.is_empty() && told.insert((service, pop, what)) {
+                    info!(service, pop, types = types.join(" "), epoch, "{what}");
                 }
-                let what = if is { "clients come back" } else { "clients move away" };
-                info!(service, pop, family, epoch, "{what}");
             }
         }
         let open = |live: &LiveMap| live.answers.iter().any(Answer::fail_open);

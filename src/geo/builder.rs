@@ -68,7 +68,7 @@ impl SiteTable {
         let count = sites.len() as u32 + 2;
         let fits = v4.view().iter().all(|f| f.value < count) && v6.view().iter().all(|f| f.value < count);
         let mut all = Sites::new();
-        all.rows.order.extend(sites.iter().map(|s| Row::new(&Site { subdivision: None, city: None, ..*s })));
+        all.rows.extend(sites.iter().map(|s| Row::new(&Site { subdivision: None, city: None, ..*s })));
         fits.then(|| table(v4, v6, all))
     }
 }
