@@ -350,6 +350,14 @@ impl<'a> Builder<'a> {
     }
 
     fn refuse_duplicates(&mut self, entries: Vec<(Text<'a>, Node<'a>)>) -> Vec<(Text<'a>, Node<'a>)> {
+        // Nearly every map is this small, and a table for each would cost more than all else here.
+        const SMALL: usize = 8;
+        let twice = |(index, (key, _)): (usize, &(Text<'a>, Node<'a>))| {
+            entries[..index].iter().any(|(earlier, _)| earlier.text == key.text)
+        };
+        if entries.len() <= SMALL && !entries.iter().enumerate().any(twice) {
+            return entries;
+        }
         let mut first: HashMap<Cow<'a, str>, Position> = HashMap::with_capacity(entries.len());
         let mut kept = Vec::with_capacity(entries.len());
         for (key, node) in entries {
