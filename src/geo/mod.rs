@@ -1,6 +1,6 @@
 //! Client address → site. A *site* is one distinct combination of what steering policies can see of an address.
 //!
-//! Cold code reads MaxMind-format databases ([`database`]) and writes one shared [`sites::SiteTable`]; everything after
+//! Cold code reads MaxMind-format databases ([`database`](crate::geo::database)) and writes one shared [`SiteTable`](crate::geo::SiteTable); everything after
 //! that looks at sorted ranges only. Knows nothing of PoPs, health or DNS, and does no file I/O: bytes are arguments.
 
 mod builder;

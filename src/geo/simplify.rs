@@ -2,7 +2,8 @@
 //!
 //! Country and coordinates per range are kept, names are not. Detail is bought where it is worth most: from the longest
 //! prefixes upward, a block becomes one record when `lambda + kilometers lost <= what its halves cost`, the kilometers
-//! weighted by the addresses they are lost for (in /24s; see [`weight`] for IPv6). For its objective that is the best tree there is.
+//! weighted by the /24s they are lost for (IPv6: /48s, large blocks less than their share). For its objective that is the
+//! best tree there is.
 
 use std::collections::HashMap;
 
