@@ -40,8 +40,8 @@ struct LookupArgs {
     /// Addresses to look up.
     #[arg(required = true)]
     addresses: Vec<IpAddr>,
-    /// Databases, or folders of them.
-    #[arg(long, value_name = "DIR|FILE", num_args = 1.., default_value = "geodb")]
+    /// A database, or a folder of them; may be given several times.
+    #[arg(long, value_name = "DIR|FILE", default_value = "geodb")]
     geodb: Vec<PathBuf>,
     /// Print JSON.
     #[arg(long)]

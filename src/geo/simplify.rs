@@ -2,7 +2,8 @@
 //!
 //! Country and coordinates per range are kept, names are not. Detail is bought where it is worth most: from the longest
 //! prefixes upward, a block becomes one record when `lambda + kilometers lost <= what its halves cost`, the kilometers
-//! weighted by the addresses they are lost for (in /24s; see [`weight`] for IPv6). For its objective that is the best tree there is.
+//! weighted by the /24s they are lost for (IPv6: /48s, large blocks less than their share). For its objective that is the
+//! best tree there is.
 
 use std::collections::HashMap;
 
@@ -62,8 +63,9 @@ pub fn simplify(table: &SiteTable, detail: Detail, metadata: &Metadata) -> Simpl
             // a ninth of the file by experience.
             let mut room = bytes.saturating_sub(bytes / 9 + 4096) / 6;
             let mut prices = (1.0, 1.0);
+            let (all4, all6) = (v4.prune(0.0).len(), v6.prune(0.0).len());
             loop {
-                let share = room * 3 / 5;
+                let share = share(room, all4, all6);
                 let ((price4, leaves4), (price6, leaves6)) = std::thread::scope(|scope| {
                     let v4 = scope.spawn(|| v4.fit(share, prices.0));
                     let v6 = v6.fit(room - share, prices.1);
@@ -80,6 +82,13 @@ pub fn simplify(table: &SiteTable, detail: Detail, metadata: &Metadata) -> Simpl
         }
     };
     write(&points, &v4, &v6, metadata, lambda)
+}
+
+/// Leaves that IPv4 may have of `room` for both, when undivided they were `all4` and `all6`: three fifths, unless one family
+/// leaves more to the other.
+fn share(room: usize, all4: usize, all6: usize) -> usize {
+    let fair = room * 3 / 5;
+    if all4 <= fair { all4 } else { fair.max(room.saturating_sub(all6)) }
 }
 
 fn write(points: &Points, v4: &[Leaf<u32>], v6: &[Leaf<u128>], metadata: &Metadata, lambda: (f64, f64)) -> Simplified {
@@ -228,11 +237,15 @@ impl<'a, K: Family> Pruner<'a, K> {
         leaves
     }
 
-    /// A price whose leaves are at most `room` and little less, found from a first guess (above 0), and these leaves.
+    /// A price whose leaves are at most `room` and little less, found from a first guess (above 0), and these leaves. Where
+    /// no price leads that far, the leaves of the highest tried.
     fn fit(&self, room: usize, guess: f64) -> (f64, Vec<Leaf<K>>) {
         let (mut low, mut high) = (0.0, f64::INFINITY);
         let mut price = guess;
-        let mut best = (f64::INFINITY, Vec::new());
+        let mut best = (0.0, self.prune(0.0));
+        if best.1.len() <= room {
+            return best;
+        }
         for _ in 0..SEARCH_STEPS {
             let leaves = self.prune(price);
             if leaves.len() <= room {
@@ -244,12 +257,15 @@ impl<'a, K: Family> Pruner<'a, K> {
                 }
             } else {
                 low = price;
+                if high == f64::INFINITY {
+                    best = (price, leaves);
+                }
             }
             // Prices matter by their ratio: steps of 16 until there is a bound on both sides, then halves of the ratio.
             price = match (low, high) {
                 (_, f64::INFINITY) => price * 16.0,
-                (0.0, _) if price < 1e-3 => break,
-                (0.0, _) => price / 16.0,
+                (low, _) if low <= 0.0 && price < 1e-3 => break,
+                (low, _) if low <= 0.0 => price / 16.0,
                 _ => (low * high).sqrt(),
             };
         }
@@ -322,5 +338,121 @@ impl<'a, K: Family> Pruner<'a, K> {
             }
         }
         into
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::database::Database;
+    use super::super::record::Record;
+    use super::*;
+    use crate::net::Block;
+
+    const AMSTERDAM: (f64, f64, &str) = (52.37, 4.89, "NL");
+    const UTRECHT: (f64, f64, &str) = (52.09, 5.12, "NL");
+    const SYDNEY: (f64, f64, &str) = (-33.87, 151.21, "AU");
+
+    fn metadata() -> Metadata {
+        Metadata { kind: "Test".to_owned(), description: "generated".to_owned(), build_epoch: 1 }
+    }
+
+    fn table(blocks: &[(&str, (f64, f64, &'static str))]) -> SiteTable {
+        let mut writer = Writer::new();
+        for (block, (latitude, longitude, country)) in blocks {
+            let id = writer.record(&Value::Map(vec![
+                ("country_code", Value::Text(country)),
+                ("latitude", Value::Double(*latitude)),
+                ("longitude", Value::Double(*longitude)),
+            ]));
+            match Block::parse(block).unwrap() {
+                Block::V4 { base, length } => writer.insert_v4(base, length, id),
+                Block::V6 { base, length } => writer.insert_v6(base, length, id),
+            }
+        }
+        let database = Database::new(writer.finish(&metadata())).unwrap();
+        SiteTable::build(&[&database]).unwrap()
+    }
+
+    /// The networks with data of what is made of some blocks at a price.
+    #[track_caller]
+    fn check(blocks: &[(&str, (f64, f64, &'static str))], lambda: f64, expected: &[&str]) {
+        let made = simplify(&table(blocks), Detail::Lambda { v4: lambda, v6: lambda }, &metadata());
+        let database = Database::new(made.bytes).unwrap();
+        database.verify().unwrap();
+        let tree = database.tree();
+        let v4 =
+            tree.ipv4().map(Result::unwrap).filter(|leaf| leaf.pointer != 0).map(|l| (l.start.address(), l.length));
+        let v6 =
+            tree.ipv6().map(Result::unwrap).filter(|leaf| leaf.pointer != 0).map(|l| (l.start.address(), l.length));
+        let networks = v4.chain(v6).map(|(address, length)| {
+            let country = database.lookup(address).unwrap().record.country.unwrap();
+            format!("{} {country}", Block::new(address, length))
+        });
+        assert_eq!(networks.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn detail_is_kept_while_it_is_worth_its_price() {
+        let blocks = [
+            ("193.0.0.0/16", AMSTERDAM),
+            // One /24, 16,600 km off, and a hundredth of one.
+            ("193.0.7.0/24", SYDNEY),
+            ("193.0.8.0/31", SYDNEY),
+            ("2001:db8::/32", AMSTERDAM),
+            ("2001:db8:7::/48", SYDNEY),
+        ];
+        check(&blocks, 20_000.0, &["193.0.0.0/16 NL", "2001:db8::/32 NL"]);
+        // Eight more networks keep the /24 apart, at 8 × 1000 km; the /31 is not worth that.
+        let split = simplify(&table(&blocks), Detail::Lambda { v4: 1000.0, v6: 1e9 }, &metadata());
+        assert_eq!(split.leaves, (9, 1));
+    }
+
+    #[test]
+    fn near_places_become_one_and_the_unknown_stays_unknown() {
+        let blocks = [("193.0.0.0/24", AMSTERDAM), ("193.0.1.0/24", UTRECHT), ("193.0.4.0/24", UTRECHT)];
+        check(&blocks, 100.0, &["193.0.0.0/23 NL", "193.0.4.0/24 NL"]);
+        check(&blocks, 1.0, &["193.0.0.0/24 NL", "193.0.1.0/24 NL", "193.0.4.0/24 NL"]);
+        check(&[], 1.0, &[]);
+    }
+
+    /// Without a price nothing is lost but decimals.
+    #[test]
+    fn free_detail_is_kept_whole() {
+        let blocks = [
+            ("1.0.0.0/9", AMSTERDAM),
+            ("1.0.3.0/25", UTRECHT),
+            ("255.255.255.255/32", SYDNEY),
+            ("2a00::/12", UTRECHT),
+            ("2a00:1:2:3::/64", SYDNEY),
+            ("ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/128", AMSTERDAM),
+        ];
+        let full = table(&blocks);
+        let made = simplify(&full, Detail::Lambda { v4: 0.0, v6: 0.0 }, &metadata());
+        let small = Database::new(made.bytes).unwrap();
+        let addresses = full.v4().iter().flat_map(|r| [r.start.address(), r.end.address()]);
+        for address in addresses.chain(full.v6().iter().flat_map(|r| [r.start.address(), r.end.address()])) {
+            let site = match address {
+                std::net::IpAddr::V4(a) => full.site(SiteId(full.v4().find(u32::from(a)).value)),
+                std::net::IpAddr::V6(a) => full.site(SiteId(full.v6().find(u128::from(a)).value)),
+            };
+            let expected = Record { place: site.place.and_then(round), country: site.country, ..Record::default() };
+            assert_eq!(small.lookup(address).unwrap().record, expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_limit_in_bytes_is_held() {
+        let names: Vec<String> = (0..1024).map(|i| format!("60.{}.{}.0/24", i / 256, i % 256)).collect();
+        let place = |index: usize| [AMSTERDAM, AMSTERDAM, UTRECHT, SYDNEY][index % 7 % 4];
+        let blocks = names.iter().enumerate().map(|(index, name)| (name.as_str(), place(index)));
+        let full = table(&blocks.collect::<Vec<_>>());
+        let all = simplify(&full, Detail::Lambda { v4: 0.0, v6: 0.0 }, &metadata());
+        let made = simplify(&full, Detail::Bytes(all.bytes.len() * 2 + 8192), &metadata());
+        assert_eq!((made.leaves, made.lambda), (all.leaves, (0.0, 0.0)));
+        let made = simplify(&full, Detail::Bytes(7500), &metadata());
+        assert!(made.bytes.len() <= 7500, "{}", made.bytes.len());
+        assert!(made.leaves.0 > 100 && made.leaves.0 < all.leaves.0, "{:?} of {:?}", made.leaves, all.leaves);
+        // Too little for anything: the caller sees it by the size.
+        assert!(simplify(&full, Detail::Bytes(100), &metadata()).bytes.len() > 100);
     }
 }
