@@ -32,7 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("explain", &["dns", "net", "zone", "geo", "health", "steering", "live", "snapshot"]),
     ("server", &["query", "snapshot"]),
     ("probe", &["health", "snapshot"]),
-    ("reload", &["dns", "net", "geo", "health", "mapped", "config", "compile", "explain", "snapshot"]),
+    ("reload", &["dns", "zone", "geo", "health", "mapped", "config", "compile", "explain", "snapshot"]),
 ];
 
 /// Rooms that hold no clock, randomness, I/O or tokio: `now`, `seed` and the files' bytes are arguments.

@@ -37,7 +37,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub enum DaemonError {
     /// An address cannot be served.
     #[error("{0}\n  help: {help}", help = .0.help())]
-    Bind(#[from] BindError),
+    Bind(BindError),
     /// TLS for probes cannot be set up.
     #[error("TLS for probes cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
@@ -47,6 +47,13 @@ pub enum DaemonError {
     /// The loading thread died of a panic, which is a defect.
     #[error("loading failed unexpectedly; please report this")]
     Loading,
+}
+
+// Not `#[from]`: the message holds the cause already, with its help after it, so it must not be its source as well.
+impl From<BindError> for DaemonError {
+    fn from(error: BindError) -> Self {
+        Self::Bind(error)
+    }
 }
 
 /// What the daemon runs with.

@@ -6,9 +6,8 @@ use super::{Kind, Said};
 use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Owner, QUESTION, Section};
 use crate::dns::{FoldedName, Rcode, Type};
-use crate::live::{Live, Prepared};
+use crate::live::{Choice, Live, Prepared};
 use crate::snapshot::Snapshot;
-use crate::steering::Choice;
 use crate::zone::{Cut, Entry, Found, Lookup, RrSet, SteerId, Zone};
 
 /// Links of a chain of CNAMEs and DNAMEs that are followed (SEMANTICS §5.4).

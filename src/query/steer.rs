@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 
 use crate::dns::ecs::ClientSubnet;
-use crate::live::{Answer, AnswerId, Chosen, Live};
+use crate::live::{self, Answer, AnswerId, Choice, Chosen, Live};
 use crate::net::{Block, Folded};
 use crate::snapshot::Snapshot;
-use crate::steering::{self, Choice};
 use crate::zone::SteerId;
 
 use super::Kind;
@@ -45,13 +44,13 @@ impl Client {
     pub(super) fn steer<'a>(
         &self,
         snapshot: &'a Snapshot,
-        live: &'a Live,
+        tables: &'a Live,
         zone: u32,
         steer: SteerId,
     ) -> Option<Steered<'a>> {
         let id = snapshot.steer(zone, steer)?.map;
         let map = snapshot.maps.get(id.0 as usize)?;
-        let live = live.maps.get(id.0 as usize)?;
+        let live = tables.maps.get(id.0 as usize)?;
         let choose = |block| live.choose(map, &snapshot.sites, block);
         let by_resolver = || match choose(self.resolver).answer {
             AnswerId::RESOLVER => live.nowhere(),
@@ -76,8 +75,8 @@ impl Kind {
             Choice::Absent => Self::NoData,
             Choice::Empty => Self::OnEmpty,
             Choice::Members { fail_open: true, .. } => Self::FailOpen,
-            Choice::Members { kind: steering::Kind::Home, .. } => Self::Home,
-            Choice::Members { kind: steering::Kind::Away, .. } => Self::Away,
+            Choice::Members { kind: live::Kind::Home, .. } => Self::Home,
+            Choice::Members { kind: live::Kind::Away, .. } => Self::Away,
         }
     }
 }

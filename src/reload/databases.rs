@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{is_ours, shown};
 use super::state::State;
 use crate::geo::CacheKey;
-use crate::geo::database::{Class, Database};
+use crate::geo::database::Database;
 use crate::geo::{Country, Place, SiteTable};
 use crate::mapped::Mapped;
 
@@ -159,7 +159,7 @@ impl Databases {
                 Err(error) => look.errors.push(format!("(built in): {error}")),
             }
         }
-        databases.sort_by_key(|(used, database)| (rank(database), std::cmp::Reverse(used.built), used.path.clone()));
+        databases.sort_by(|(a, x), (b, y)| x.precedence().cmp(&y.precedence()).then_with(|| a.path.cmp(&b.path)));
         let references: Vec<_> = databases.iter().map(|(_, database)| database).collect();
         let sites = match SiteTable::build(&references) {
             Ok(sites) => sites,
@@ -289,16 +289,6 @@ impl Used {
             built: database.build_epoch(),
             credit: database.credit().map(str::to_owned),
         }
-    }
-}
-
-/// City-class before country-class before the shipped one; what only has AS numbers anywhere.
-fn rank(database: &Database) -> u8 {
-    match database.class() {
-        _ if database.kind() == SHIPPED_KIND => 3,
-        Class::City => 0,
-        Class::Country => 1,
-        _ => 2,
     }
 }
 

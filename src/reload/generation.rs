@@ -399,6 +399,12 @@ impl Generation {
                     return one;
                 }
             }
+            // A file with errors of its own is linked all the same, for the errors that only linking finds: all at once.
+            if let (None, Some(Parsed::Zone(bad))) = (fresh, parsed.get(path).and_then(|file| file.result.as_ref())) {
+                if !barred.zones.contains_key(path) && bad.origin() == name {
+                    one.diagnostics.extend(config::link_zone(bad, fleet).1);
+                }
+            }
             one.stale = stale.clone().or(Some(Stale::Refused));
             if let Some(old) = old {
                 // The last good version, with the fleet that is on trial. The bad file's time is not its serial.
