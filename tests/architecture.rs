@@ -1,6 +1,7 @@
 //! Holds the arrows of `docs/ARCHITECTURE.md`: which room may import which. Reads every `crate::` path in `src/`, in
 //! `use` lines and in the middle of code, and compares it with the table below. Test modules count too: a room's unit
 //! tests need no other rooms than the room itself.
+#![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

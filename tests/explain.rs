@@ -1,5 +1,6 @@
 //! `explain` agrees with the answers, address by address and scope by scope: the shipped zones and database, 10,000 random
 //! clients, with all PoPs well and with some of them failing.
+#![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;

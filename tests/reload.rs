@@ -1,5 +1,6 @@
 //! The loader on real directories: what DESIGN §9 and SEMANTICS §6 promise when files are edited, broken, moved or gone.
 //! Every test asks the snapshot itself, by `explain` or by name, so that what is seen is what a query would get.
+#![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

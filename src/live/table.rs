@@ -125,15 +125,12 @@ fn choose<K: Clip>(
     base: K,
     length: u8,
 ) -> Chosen {
-    let (answer, scope) = match table {
-        Some(table) => {
-            let found = table.ranges.view().find(base);
-            (AnswerId(found.value), found.scope(base))
-        }
-        None => {
-            let found = sites.find(base);
-            (live.by_site[found.value as usize], found.scope(base))
-        }
+    let (answer, scope) = if let Some(table) = table {
+        let found = table.ranges.view().find(base);
+        (AnswerId(found.value), found.scope(base))
+    } else {
+        let found = sites.find(base);
+        (live.by_site[found.value as usize], found.scope(base))
     };
     let scope = scope.max(1);
     if scope <= length {
@@ -220,11 +217,12 @@ fn build<K: Clip>(live: &LiveMap, map: &Map, sites: RangeView<'_, K, u32>) -> Fa
     // Borders inside a block of the clip length make it mixed.
     for Found { start, .. } in ranges.view().iter() {
         let block = start.first(K::BLOCK);
-        if start != block && mixed.0.last() != Some(&block) {
-            if let Some(site) = majority(map, sites, block, K::BLOCK) {
-                mixed.0.push(block);
-                mixed.1.push(live.by_site[site as usize]);
-            }
+        if start != block
+            && mixed.0.last() != Some(&block)
+            && let Some(site) = majority(map, sites, block, K::BLOCK)
+        {
+            mixed.0.push(block);
+            mixed.1.push(live.by_site[site as usize]);
         }
     }
     mixed.0.shrink_to_fit();

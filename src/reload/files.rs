@@ -52,10 +52,10 @@ fn walk(directory: &Path, depth: usize, found: &mut Scan) -> io::Result<()> {
                 // A subdirectory that cannot be read must not look like one whose zones were deleted.
                 walk(&path, depth + 1, found)?;
             }
-        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
-            if let Some(file) = read(&path, &metadata) {
-                found.insert(shown(&path), file);
-            }
+        } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml")
+            && let Some(file) = read(&path, &metadata)
+        {
+            found.insert(shown(&path), file);
         }
     }
     Ok(())

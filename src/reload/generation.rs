@@ -213,7 +213,7 @@ impl Generation {
             let good = says.is_some() && !parsed[path].diagnostics.has_errors();
             let claim = match (before, says) {
                 (Some(Role::Zone(held)), Some(role)) if role != Role::Zone(held.clone()) => {
-                    if self.moved(held, path, parsed) {
+                    if moved(held, path, parsed) {
                         Claim { role, good }
                     } else {
                         let now = match &role {
@@ -238,13 +238,6 @@ impl Generation {
         }
         self.refuse_newcomers(&mut claims, diagnostics);
         claims
-    }
-
-    /// Whether another file holds the zone now, so that this path is free for something else.
-    fn moved(&self, zone: &Name, path: &Arc<str>, parsed: &HashMap<Arc<str>, Arc<ParsedFile>>) -> bool {
-        parsed
-            .iter()
-            .any(|(other, file)| other != path && matches!(&file.result, Some(Parsed::Zone(z)) if z.origin() == zone))
     }
 
     /// Two files claiming one zone: the newcomer is refused.
@@ -370,7 +363,7 @@ impl Generation {
         let unchanged = Arc::ptr_eq(fleet, &self.fleet);
         let fleet_time =
             fleet_files.iter().filter_map(|(path, _)| scan.get(path)).map(|f| f.modified).max().unwrap_or(0);
-        let mut work: Vec<(Name, Arc<str>, Option<Arc<ZoneFile>>, Option<Stale>)> = Vec::new();
+        let mut work: Vec<Work> = Vec::new();
         for (path, claim) in claims {
             let Role::Zone(name) = &claim.role else { continue };
             let fresh = match &parsed[path].result {
@@ -400,10 +393,11 @@ impl Generation {
                 }
             }
             // A file with errors of its own is linked all the same, for the errors that only linking finds: all at once.
-            if let (None, Some(Parsed::Zone(bad))) = (fresh, parsed.get(path).and_then(|file| file.result.as_ref())) {
-                if !barred.zones.contains_key(path) && bad.origin() == name {
-                    one.diagnostics.extend(config::link_zone(bad, fleet).1);
-                }
+            if let (None, Some(Parsed::Zone(bad))) = (fresh, parsed.get(path).and_then(|file| file.result.as_ref()))
+                && !barred.zones.contains_key(path)
+                && bad.origin() == name
+            {
+                one.diagnostics.extend(config::link_zone(bad, fleet).1);
             }
             one.stale = stale.clone().or(Some(Stale::Refused));
             if let Some(old) = old {
@@ -413,10 +407,10 @@ impl Generation {
                 if one.good.is_none() {
                     one.broken = Some(why);
                 }
-            } else if let Some(Parsed::Zone(copy)) = memory.copy(path).and_then(|text| parse_copy(path, &text)) {
-                if copy.origin() == name {
-                    one.good = Link { modified: fleet_time, ..with }.run(&copy, &mut Diagnostics::default());
-                }
+            } else if let Some(Parsed::Zone(copy)) = memory.copy(path).and_then(|text| parse_copy(path, &text))
+                && copy.origin() == name
+            {
+                one.good = Link { modified: fleet_time, ..with }.run(&copy, &mut Diagnostics::default());
             }
             one
         });
@@ -431,6 +425,16 @@ impl Generation {
         linked
     }
 }
+
+/// Whether another file holds the zone now, so that this path is free for something else.
+fn moved(zone: &Name, path: &Arc<str>, parsed: &HashMap<Arc<str>, Arc<ParsedFile>>) -> bool {
+    parsed
+        .iter()
+        .any(|(other, file)| other != path && matches!(&file.result, Some(Parsed::Zone(z)) if z.origin() == zone))
+}
+
+/// A zone to link: its name and path, the file on trial if there is a good one, and why it is stale if there is none.
+type Work = (Name, Arc<str>, Option<Arc<ZoneFile>>, Option<Stale>);
 
 struct Claim {
     role: Role,

@@ -258,7 +258,7 @@ impl Loader {
             let stale = old.and_then(|old| old.stale.as_ref());
             match (&entry.stale, &entry.good) {
                 (Some(Stale::Refused), Some(_)) if stale != Some(&Stale::Refused) => {
-                    events.push(Event::Kept(zone.clone()))
+                    events.push(Event::Kept(zone.clone()));
                 }
                 (_, None) if old.is_none_or(|old| old.good.is_some()) => events.push(Event::NotLoaded(zone.clone())),
                 (Some(Stale::Vanished(_)), _) if !matches!(stale, Some(Stale::Vanished(_))) => {
