@@ -10,7 +10,7 @@ pub mod epoch;
 pub mod fill;
 pub mod table;
 
-pub use answer::{Answer, AnswerId, Prepared};
+pub use answer::{Answer, AnswerId, Prepared, Told};
 pub use epoch::{Live, advance, complete};
 pub use fill::{Homes, LiveMap, Map, MapId};
 pub use table::Chosen;

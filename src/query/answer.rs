@@ -6,9 +6,8 @@ use super::{Kind, Said};
 use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Owner, QUESTION, Section};
 use crate::dns::{FoldedName, Rcode, Type};
-use crate::live::{Live, Prepared};
+use crate::live::{Live, Told};
 use crate::snapshot::Snapshot;
-use crate::steering::Choice;
 use crate::zone::{Cut, Entry, Found, Lookup, RrSet, SteerId, Zone};
 
 /// Links of a chain of CNAMEs and DNAMEs that are followed (SEMANTICS §5.4).
@@ -191,14 +190,10 @@ impl<'s> Step<'s, '_, '_, '_> {
             // A steer without its map would be a snapshot that is not whole.
             return self.fail();
         };
-        let decision = &steered.answer.decision;
-        let v6 = self.qtype == Type::AAAA || (self.qtype == Type::ANY && decision.v4 == Choice::Absent);
-        let (choice, prepared, rtype): (_, &Prepared, _) = if v6 {
-            (&decision.v6, &steered.answer.aaaa, Type::AAAA)
-        } else {
-            (&decision.v4, &steered.answer.a, Type::A)
-        };
-        if *choice == Choice::Absent {
+        let for_a = steered.answer.for_a();
+        let v6 = self.qtype == Type::AAAA || (self.qtype == Type::ANY && for_a.0 == Told::Absent);
+        let ((told, prepared), rtype) = if v6 { (steered.answer.for_aaaa(), Type::AAAA) } else { (for_a, Type::A) };
+        if told == Told::Absent {
             // Of the service, not of the client: scope 0 (SEMANTICS §1.6).
             return match written {
                 Some(rrset) => self.put(Section::Answer, owner, rrset),
@@ -207,17 +202,20 @@ impl<'s> Step<'s, '_, '_, '_> {
         }
         self.said.scope = self.said.scope.max(steered.scope);
         self.said.by_subnet |= steered.by_subnet;
-        self.said.kind = Kind::of(choice);
-        match (choice, written) {
-            (Choice::Empty, Some(rrset)) => self.put(Section::Answer, owner, rrset),
-            (Choice::Empty, None) => self.fail(),
-            (choice, _) => {
-                if matches!(choice, Choice::Members { fail_open: true, .. }) {
-                    self.said.error = Some(ExtendedError::FAIL_OPEN);
-                }
-                self.reply.records(Section::Answer, owner, rtype, prepared.count, &prepared.bytes);
+        self.said.kind = match told {
+            Told::Home => Kind::Home,
+            Told::Away => Kind::Away,
+            Told::FailOpen => {
+                self.said.error = Some(ExtendedError::FAIL_OPEN);
+                Kind::FailOpen
             }
-        }
+            Told::Absent | Told::Empty => {
+                let Some(rrset) = written else { return self.fail() };
+                self.said.kind = Kind::OnEmpty;
+                return self.put(Section::Answer, owner, rrset);
+            }
+        };
+        self.reply.records(Section::Answer, owner, rtype, prepared.count, &prepared.bytes);
     }
 
     /// SERVFAIL, with nothing of what was found on the way.

@@ -6,10 +6,7 @@ use crate::dns::ecs::ClientSubnet;
 use crate::live::{Answer, AnswerId, Chosen, Live};
 use crate::net::{Block, Folded};
 use crate::snapshot::Snapshot;
-use crate::steering::{self, Choice};
 use crate::zone::SteerId;
-
-use super::Kind;
 
 /// Whose place decides.
 #[derive(Clone, Copy, Debug)]
@@ -66,18 +63,5 @@ impl Client {
             AnswerId::RESOLVER => Steered { answer: by_resolver(), scope, by_subnet: false },
             answer => Steered { answer: live.answer(answer), scope, by_subnet: true },
         })
-    }
-}
-
-impl Kind {
-    /// The kind of a steered answer.
-    pub(super) fn of(choice: &Choice) -> Self {
-        match choice {
-            Choice::Absent => Self::NoData,
-            Choice::Empty => Self::OnEmpty,
-            Choice::Members { fail_open: true, .. } => Self::FailOpen,
-            Choice::Members { kind: steering::Kind::Home, .. } => Self::Home,
-            Choice::Members { kind: steering::Kind::Away, .. } => Self::Away,
-        }
     }
 }
