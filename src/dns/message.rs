@@ -191,6 +191,8 @@ pub struct Writer<'o> {
     /// (offset, octets of the expanded name from there).
     remembered: [(u16, u8); REMEMBERED],
     remembered_count: usize,
+    /// Where some label of the question starts.
+    known_label: usize,
 }
 
 /// A place to go back to.
@@ -223,6 +225,7 @@ impl<'o> Writer<'o> {
             question_name,
             remembered: [(0, 0); REMEMBERED],
             remembered_count: 0,
+            known_label: HEADER,
         })
     }
 
@@ -294,21 +297,25 @@ impl<'o> Writer<'o> {
         *count = count.saturating_add(records);
     }
 
-    /// Writes an owner name.
+    /// Writes an owner name. Gives a pointer to where it stands, for the next owner; `None` past the reach of pointers.
     #[inline]
-    pub fn owner(&mut self, owner: Owner<'_>) -> Owner<'static> {
+    pub fn owner(&mut self, owner: Owner<'_>) -> Option<u16> {
         match owner {
             Owner::At(pointer) => {
                 self.put(&pointer.to_be_bytes());
-                Owner::At(pointer)
+                let place = usize::from(pointer & 0x3fff);
+                if place < self.question_end {
+                    self.known_label = place;
+                }
+                Some(pointer)
             }
             Owner::Name(name) => self.name(name),
         }
     }
 
-    /// Writes a name, its longest suffix that stands in the message already as a pointer. Gives where the name stands
-    /// now, for owners to point to; a name past what pointers reach is given as the root.
-    pub fn name(&mut self, name: &[u8]) -> Owner<'static> {
+    /// Writes a name, its longest suffix that stands in the message already as a pointer. Gives a pointer to where the
+    /// name stands now; `None` past the reach of pointers.
+    pub fn name(&mut self, name: &[u8]) -> Option<u16> {
         let start = self.at;
         let mut from = 0usize;
         while let Some(&length) = name.get(from).filter(|length| **length != 0) {
@@ -316,7 +323,7 @@ impl<'o> Writer<'o> {
             if let Some(offset) = self.place_of(suffix) {
                 let pointer = 0xc000 | offset;
                 self.put(&pointer.to_be_bytes());
-                return if from == 0 { Owner::At(pointer) } else { Self::pointer_to(start) };
+                return if from == 0 { Some(pointer) } else { Self::pointer_to(start) };
             }
             let (Ok(offset), Ok(rest)) = (u16::try_from(self.at), u8::try_from(suffix.len())) else { break };
             if offset < 0x4000
@@ -333,19 +340,17 @@ impl<'o> Writer<'o> {
         Self::pointer_to(start)
     }
 
-    fn pointer_to(start: usize) -> Owner<'static> {
-        match u16::try_from(start) {
-            Ok(start) if start < 0x4000 => Owner::At(0xc000 | start),
-            _ => Owner::Name(&[0]),
-        }
+    fn pointer_to(start: usize) -> Option<u16> {
+        u16::try_from(start).ok().filter(|start| *start < 0x4000).map(|start| 0xc000 | start)
     }
 
     /// Where a name that ends like this stands already.
-    fn place_of(&self, suffix: &[u8]) -> Option<u16> {
+    fn place_of(&mut self, suffix: &[u8]) -> Option<u16> {
         if let Some(skip) = self.question_name.checked_sub(suffix.len()) {
             let start = HEADER + skip;
             let there = self.out.get(start..start + suffix.len())?;
             if there.eq_ignore_ascii_case(suffix) && self.is_question_label(start) {
+                self.known_label = start;
                 return Some(start as u16);
             }
         }
@@ -356,7 +361,8 @@ impl<'o> Writer<'o> {
 
     /// Whether a label of the question starts here, and not just the same octets inside one.
     fn is_question_label(&self, wanted: usize) -> bool {
-        let mut at = HEADER;
+        // The deepest names have 127 labels to walk: not again for what is known.
+        let mut at = if self.known_label <= wanted { self.known_label } else { HEADER };
         while at < wanted {
             match self.out.get(at) {
                 Some(length) => at += 1 + usize::from(*length),
@@ -482,7 +488,7 @@ mod tests {
             assert_eq!(writer.length() - before, length, "{text}");
         }
         assert!(!writer.overflowed());
-        assert!(matches!(writer.name(&wire("example.com.")), Owner::At(pointer) if pointer == 0xc000 | 16));
+        assert_eq!(writer.name(&wire("example.com.")), Some(0xc000 | 16));
         let mark = writer.mark();
         writer.set_limit(start);
         writer.put(&[0]);

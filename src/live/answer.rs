@@ -38,7 +38,46 @@ pub struct Answer {
     pub aaaa: Prepared,
 }
 
+/// What a decision is for one family, for those who know nothing of policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// The type does not exist at the name: a property of the service, never of the client.
+    Absent,
+    /// Nothing is eligible, or nothing is usable and the policy says SERVFAIL.
+    Empty,
+    /// The class's best PoP.
+    Home,
+    /// A substitute.
+    Away,
+    /// Health was ignored.
+    FailOpen,
+}
+
+impl From<&Choice> for Told {
+    fn from(choice: &Choice) -> Self {
+        match choice {
+            Choice::Absent => Self::Absent,
+            Choice::Empty => Self::Empty,
+            Choice::Members { fail_open: true, .. } => Self::FailOpen,
+            Choice::Members { kind: Kind::Home, .. } => Self::Home,
+            Choice::Members { kind: Kind::Away, .. } => Self::Away,
+        }
+    }
+}
+
 impl Answer {
+    /// What a question for A is told, and its records.
+    #[inline]
+    pub fn for_a(&self) -> (Told, &Prepared) {
+        (Told::from(&self.decision.v4), &self.a)
+    }
+
+    /// What a question for AAAA is told, and its records.
+    #[inline]
+    pub fn for_aaaa(&self) -> (Told, &Prepared) {
+        (Told::from(&self.decision.v6), &self.aaaa)
+    }
+
     /// Prepares the answer of a decision for a service, with the addresses that are usable now (all of them when health
     /// is ignored). The TTL is that of the decision's families taken together (SEMANTICS §3.8).
     pub fn prepare(decision: Decision, service: &Service, states: &[State]) -> Self {

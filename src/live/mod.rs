@@ -10,13 +10,10 @@ pub mod epoch;
 pub mod fill;
 pub mod table;
 
-pub use answer::{Answer, AnswerId, Prepared};
+pub use answer::{Answer, AnswerId, Prepared, Told};
 pub use epoch::{Live, advance, complete};
 pub use fill::{Homes, LiveMap, Map, MapId};
 pub use table::Chosen;
-
-// The words an answer's decision is made of, for those who read answers and know nothing of steering.
-pub use crate::steering::{Choice, Kind};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::{Kind, Said};
 use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Owner, QUESTION, Section};
 use crate::dns::{FoldedName, Rcode, Type};
-use crate::live::{Choice, Live, Prepared};
+use crate::live::{Live, Told};
 use crate::snapshot::Snapshot;
 use crate::zone::{Cut, Entry, Found, Lookup, RrSet, SteerId, Zone};
 
@@ -38,7 +38,8 @@ pub(super) fn answer(
         by_subnet: false,
         error: None,
     };
-    let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said };
+    let apex_at = Some(QUESTION + name.suffix_start(found.labels) as u16);
+    let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said, apex_at };
     match zone.lookup_from(name, found.hash, qtype) {
         lookup @ (Lookup::Cname(_) | Lookup::Dname { .. }) => step.chain(zone, lookup, name),
         Lookup::Referral(cut) => {
@@ -79,6 +80,8 @@ struct Step<'s, 'q, 'r, 'o> {
     qtype: Type,
     reply: &'q mut Reply<'r, 'o>,
     said: &'q mut Said,
+    /// A pointer to the apex inside the question, as long as the question is what is answered.
+    apex_at: Option<u16>,
 }
 
 impl<'s> Step<'s, '_, '_, '_> {
@@ -89,45 +92,40 @@ impl<'s> Step<'s, '_, '_, '_> {
         // Hashes of the owners so far, and of the DNAMEs given: no record twice.
         let mut owners = [0u64; MAX_LINKS];
         let mut dnames = [0u64; MAX_LINKS];
+        // The first owner is the question itself; later ones stand as targets in the link before.
+        let mut owner = Owner::At(QUESTION);
         for link in 0..MAX_LINKS {
-            let first = link == 0;
-            let owner_hash = name.hash(name.labels());
             if let Some(slot) = owners.get_mut(link) {
-                *slot = owner_hash;
+                *slot = name.hash(name.labels());
             }
-            // The first owner is the question itself; later ones stand in the link before.
-            let at = |name: &FoldedName| -> FoldedWire { FoldedWire::of(name, first) };
-            match lookup {
+            let target = match lookup {
                 Lookup::Cname(rrset) => {
-                    let owner = at(name);
-                    self.put(Section::Answer, owner.as_owner(), rrset);
-                    if name.read(rrset.first()).is_none() {
-                        return;
-                    }
+                    let target = self.put(Section::Answer, owner, rrset);
+                    name.read(rrset.first()).and(target)
                 }
                 Lookup::Dname { labels, rrset } => {
-                    let dname_hash = name.hash(labels);
-                    if !dnames.iter().take(link).any(|hash| *hash == dname_hash) {
+                    let hash = name.hash(labels);
+                    if !dnames.iter().take(link).any(|given| *given == hash) {
                         self.put(Section::Answer, Owner::Name(name.suffix(labels)), rrset);
                     }
                     if let Some(slot) = dnames.get_mut(link) {
-                        *slot = dname_hash;
+                        *slot = hash;
                     }
-                    let owner = at(name);
                     if !name.substitute(labels, rrset.first()) {
                         (self.said.rcode, self.said.kind) = (Rcode::YXDOMAIN, Kind::Error);
                         return;
                     }
-                    self.reply.synthesized_cname(owner.as_owner(), rrset.ttl, name.as_wire());
+                    self.reply.synthesized_cname(owner, rrset.ttl, name.as_wire())
                 }
                 Lookup::Referral(cut) => return self.referral(cut, name),
-                other => {
-                    let owner = at(name);
-                    return self.end(zone, other, owner.as_owner());
-                }
-            }
-            let next_hash = name.hash(name.labels());
-            if owners.iter().take(link + 1).any(|hash| *hash == next_hash) {
+                other => return self.end(zone, other, owner),
+            };
+            // No chain of this many links gets out of the reach of pointers; if one did, it would end here.
+            let Some(target) = target else { return };
+            owner = Owner::At(target);
+            self.apex_at = None;
+            let next = name.hash(name.labels());
+            if owners.iter().take(link + 1).any(|hash| *hash == next) {
                 return;
             }
             let Some(found) = find(self.snapshot, name, self.qtype) else { return };
@@ -140,10 +138,7 @@ impl<'s> Step<'s, '_, '_, '_> {
         match lookup {
             Lookup::Cname(_) | Lookup::Dname { .. } => {}
             Lookup::Referral(cut) => self.referral(cut, name),
-            other => {
-                let owner = FoldedWire::of(name, false);
-                self.end(zone, other, owner.as_owner());
-            }
+            other => self.end(zone, other, owner),
         }
     }
 
@@ -151,7 +146,9 @@ impl<'s> Step<'s, '_, '_, '_> {
     #[inline]
     fn end(&mut self, zone: &Zone, lookup: Lookup<'_>, owner: Owner<'_>) {
         match lookup {
-            Lookup::Answer(rrset) => self.put(Section::Answer, owner, rrset),
+            Lookup::Answer(rrset) => {
+                self.put(Section::Answer, owner, rrset);
+            }
             Lookup::Steered { steer, written } => self.steered(zone, steer, written, owner),
             Lookup::NxDomain => {
                 (self.said.rcode, self.said.kind) = (Rcode::NXDOMAIN, Kind::NxDomain);
@@ -168,54 +165,57 @@ impl<'s> Step<'s, '_, '_, '_> {
     }
 
     #[inline]
-    fn put(&mut self, section: Section, owner: Owner<'_>, rrset: RrSet<'_>) {
-        self.reply.records(section, owner, rrset.rtype, rrset.count, rrset.bytes);
+    fn put(&mut self, section: Section, owner: Owner<'_>, rrset: RrSet<'_>) -> Option<u16> {
+        self.reply.records(section, owner, rrset.rtype, rrset.count, rrset.bytes)
     }
 
     fn put_soa(&mut self, zone: &Zone) {
-        self.put(Section::Authority, Owner::Name(zone.apex().as_wire()), zone.negative_soa());
+        let owner = self.apex_at.map_or(Owner::Name(zone.apex().as_wire()), Owner::At);
+        self.put(Section::Authority, owner, zone.negative_soa());
     }
 
     /// The live answer for A and AAAA; for anything else what is written (SEMANTICS §3.10).
     #[inline]
     fn steered(&mut self, zone: &Zone, steer: SteerId, written: Option<RrSet<'_>>, owner: Owner<'_>) {
         if !matches!(self.qtype, Type::A | Type::AAAA | Type::ANY) {
-            return match written {
-                Some(rrset) => self.put(Section::Answer, owner, rrset),
-                None => self.no_data(zone),
-            };
+            return self.written(zone, written, owner);
         }
         let Some(steered) = self.client.steer(self.snapshot, self.live, self.said.zone.unwrap_or(u32::MAX), steer)
         else {
             // A steer without its map would be a snapshot that is not whole.
             return self.fail();
         };
-        let decision = &steered.answer.decision;
-        let v6 = self.qtype == Type::AAAA || (self.qtype == Type::ANY && decision.v4 == Choice::Absent);
-        let (choice, prepared, rtype): (_, &Prepared, _) = if v6 {
-            (&decision.v6, &steered.answer.aaaa, Type::AAAA)
-        } else {
-            (&decision.v4, &steered.answer.a, Type::A)
-        };
-        if *choice == Choice::Absent {
+        let for_a = steered.answer.for_a();
+        let v6 = self.qtype == Type::AAAA || (self.qtype == Type::ANY && for_a.0 == Told::Absent);
+        let ((told, prepared), rtype) = if v6 { (steered.answer.for_aaaa(), Type::AAAA) } else { (for_a, Type::A) };
+        if told == Told::Absent {
             // Of the service, not of the client: scope 0 (SEMANTICS §1.6).
-            return match written {
-                Some(rrset) => self.put(Section::Answer, owner, rrset),
-                None => self.no_data(zone),
-            };
+            return self.written(zone, written, owner);
         }
         self.said.scope = self.said.scope.max(steered.scope);
         self.said.by_subnet |= steered.by_subnet;
-        self.said.kind = Kind::of(choice);
-        match (choice, written) {
-            (Choice::Empty, Some(rrset)) => self.put(Section::Answer, owner, rrset),
-            (Choice::Empty, None) => self.fail(),
-            (choice, _) => {
-                if matches!(choice, Choice::Members { fail_open: true, .. }) {
-                    self.said.error = Some(ExtendedError::FAIL_OPEN);
-                }
-                self.reply.records(Section::Answer, owner, rtype, prepared.count, &prepared.bytes);
+        self.said.kind = match told {
+            Told::Home => Kind::Home,
+            Told::Away => Kind::Away,
+            Told::FailOpen => {
+                self.said.error = Some(ExtendedError::FAIL_OPEN);
+                Kind::FailOpen
             }
+            Told::Absent | Told::Empty => {
+                let Some(rrset) = written else { return self.fail() };
+                self.said.kind = Kind::OnEmpty;
+                self.put(Section::Answer, owner, rrset);
+                return;
+            }
+        };
+        self.reply.records(Section::Answer, owner, rtype, prepared.count, &prepared.bytes);
+    }
+
+    /// What is written of the type at a steered name.
+    fn written(&mut self, zone: &Zone, written: Option<RrSet<'_>>, owner: Owner<'_>) {
+        match written {
+            Some(rrset) => _ = self.put(Section::Answer, owner, rrset),
+            None => self.no_data(zone),
         }
     }
 
@@ -245,27 +245,5 @@ impl<'s> Step<'s, '_, '_, '_> {
                 self.reply.optional(write);
             }
         }
-    }
-}
-
-/// A copy of an owner name, for when the name moves on before the owner is written.
-struct FoldedWire {
-    first: bool,
-    octets: [u8; crate::dns::name::MAX_NAME],
-    length: usize,
-}
-
-impl FoldedWire {
-    fn of(name: &FoldedName, first: bool) -> Self {
-        let mut copy = Self { first, octets: [0; crate::dns::name::MAX_NAME], length: name.as_wire().len() };
-        if let Some(room) = copy.octets.get_mut(..copy.length) {
-            room.copy_from_slice(name.as_wire());
-        }
-        copy
-    }
-
-    /// A pointer to the question for the first owner, else the name, which the writer finds in the link before.
-    fn as_owner(&self) -> Owner<'_> {
-        if self.first { Owner::At(QUESTION) } else { Owner::Name(self.octets.get(..self.length).unwrap_or(&[0])) }
     }
 }

@@ -114,46 +114,51 @@ impl<'r, 'o> Reply<'r, 'o> {
         self.writer.clear();
     }
 
-    /// Writes prepared records of one RRset under an owner name.
+    /// Writes prepared records of one RRset under an owner name. Gives a pointer to the last name in their RDATA, if they
+    /// have names that are compressed.
     #[inline]
-    pub(super) fn records(&mut self, section: Section, owner: Owner<'_>, rtype: Type, count: u16, bytes: &[u8]) {
+    pub(super) fn records(
+        &mut self,
+        section: Section,
+        owner: Owner<'_>,
+        rtype: Type,
+        count: u16,
+        bytes: &[u8],
+    ) -> Option<u16> {
         self.writer.count(section, count);
         let names = compressible(rtype);
-        let mut owner = owner;
+        let (mut owner, mut target) = (owner, None);
         for record in Records::new(bytes) {
-            owner = match owner {
-                Owner::At(pointer) => self.writer.owner(Owner::At(pointer)),
-                Owner::Name(name) => match self.writer.owner(Owner::Name(name)) {
-                    // Past the reach of pointers: written out again for the next record.
-                    Owner::Name(_) => Owner::Name(name),
-                    at @ Owner::At(_) => at,
-                },
-            };
+            // Past the reach of pointers the owner is written out again for the next record.
+            owner = self.writer.owner(owner).map_or(owner, Owner::At);
             match names {
                 None => self.writer.put(record),
-                Some((before, count)) => self.compressed(record, before, count),
+                Some((before, count)) => target = self.compressed(record, before, count),
             }
         }
+        target
     }
 
     /// Writes a prepared record whose RDATA has `before` octets, then `count` names, then anything.
-    fn compressed(&mut self, record: &[u8], before: usize, count: usize) {
-        let (Some(fixed), Some(rdata)) = (record.get(..FIXED - 2), record.get(FIXED..)) else { return };
+    fn compressed(&mut self, record: &[u8], before: usize, count: usize) -> Option<u16> {
+        let (fixed, rdata) = (record.get(..FIXED - 2)?, record.get(FIXED..)?);
         self.writer.put(fixed);
         let length_at = self.writer.reserve_u16();
         let (head, mut rest) = rdata.split_at_checked(before).unwrap_or((rdata, &[]));
         self.writer.put(head);
+        let mut target = None;
         for _ in 0..count {
-            let Some((name, after)) = crate::dns::message::split_name(rest) else { break };
-            self.writer.name(name);
+            let (name, after) = crate::dns::message::split_name(rest)?;
+            target = self.writer.name(name);
             rest = after;
         }
         self.writer.put(rest);
         self.writer.fill_length(length_at);
+        target
     }
 
-    /// Writes a CNAME that was made up for a DNAME (RFC 6672 §3.1).
-    pub(super) fn synthesized_cname(&mut self, owner: Owner<'_>, ttl: u32, target: &[u8]) {
+    /// Writes a CNAME that was made up for a DNAME (RFC 6672 §3.1). Gives a pointer to its target.
+    pub(super) fn synthesized_cname(&mut self, owner: Owner<'_>, ttl: u32, target: &[u8]) -> Option<u16> {
         let writer = &mut self.writer;
         writer.count(Section::Answer, 1);
         writer.owner(owner);
@@ -161,8 +166,9 @@ impl<'r, 'o> Reply<'r, 'o> {
         writer.put(&Class::IN.0.to_be_bytes());
         writer.put(&ttl.to_be_bytes());
         let length_at = writer.reserve_u16();
-        writer.name(target);
+        let target = writer.name(target);
         writer.fill_length(length_at);
+        target
     }
 
     /// Writes a text of the server about itself, of class CHAOS and TTL 0; at most 255 octets of it.

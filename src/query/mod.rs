@@ -218,6 +218,3 @@ fn answer_to(
     let client = steer::Client::new(who.source, request.options.ecs.as_ref());
     answer::answer(snapshot, live, &client, qtype, name, reply)
 }
-
-#[cfg(test)]
-mod tests;

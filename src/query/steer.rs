@@ -3,12 +3,10 @@
 use std::net::IpAddr;
 
 use crate::dns::ecs::ClientSubnet;
-use crate::live::{self, Answer, AnswerId, Choice, Chosen, Live};
+use crate::live::{Answer, AnswerId, Chosen, Live};
 use crate::net::{Block, Folded};
 use crate::snapshot::Snapshot;
 use crate::zone::SteerId;
-
-use super::Kind;
 
 /// Whose place decides.
 #[derive(Clone, Copy, Debug)]
@@ -44,13 +42,13 @@ impl Client {
     pub(super) fn steer<'a>(
         &self,
         snapshot: &'a Snapshot,
-        tables: &'a Live,
+        live: &'a Live,
         zone: u32,
         steer: SteerId,
     ) -> Option<Steered<'a>> {
         let id = snapshot.steer(zone, steer)?.map;
         let map = snapshot.maps.get(id.0 as usize)?;
-        let live = tables.maps.get(id.0 as usize)?;
+        let live = live.maps.get(id.0 as usize)?;
         let choose = |block| live.choose(map, &snapshot.sites, block);
         let by_resolver = || match choose(self.resolver).answer {
             AnswerId::RESOLVER => live.nowhere(),
@@ -65,18 +63,5 @@ impl Client {
             AnswerId::RESOLVER => Steered { answer: by_resolver(), scope, by_subnet: false },
             answer => Steered { answer: live.answer(answer), scope, by_subnet: true },
         })
-    }
-}
-
-impl Kind {
-    /// The kind of a steered answer.
-    pub(super) fn of(choice: &Choice) -> Self {
-        match choice {
-            Choice::Absent => Self::NoData,
-            Choice::Empty => Self::OnEmpty,
-            Choice::Members { fail_open: true, .. } => Self::FailOpen,
-            Choice::Members { kind: live::Kind::Home, .. } => Self::Home,
-            Choice::Members { kind: live::Kind::Away, .. } => Self::Away,
-        }
     }
 }
