@@ -18,6 +18,7 @@ use crate::server::QUIET;
 /// `level` cannot be read, or events already go somewhere.
 pub fn init_log(level: &str, json: bool) -> anyhow::Result<()> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter(level)?).with_writer(stderr);
+    // Module paths say nothing to an operator; machines may filter by them.
     let result = if json {
         builder.json().flatten_event(true).with_ansi(false).try_init()
     } else {
