@@ -11,18 +11,19 @@ use crate::server::QUIET;
 /// Sends the process's events to stderr, from now on.
 ///
 /// `level` is a level (`error`, `warn`, `info`, `debug`, `trace`, `off`) or a list of `target=level`, as in
-/// `info,catchment::probe=debug`. A line has time (UTC, RFC 3339), level, target, message and fields; colors only on a
+/// `info,catchment::probe=debug`. A line has time (UTC, RFC 3339), level, message and fields; colors only on a
 /// terminal, and not with `NO_COLOR` set.
 ///
 /// # Errors
 /// `level` cannot be read, or events already go somewhere.
 pub fn init_log(level: &str, json: bool) -> anyhow::Result<()> {
     let builder = tracing_subscriber::fmt().with_env_filter(filter(level)?).with_writer(stderr);
-    // Module paths say nothing to an operator; machines may filter by them.
     let result = if json {
         builder.json().flatten_event(true).with_ansi(false).try_init()
     } else {
+        // Module paths say nothing to an operator.
         builder
+            .with_target(false)
             .with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()))
             .try_init()
     };
