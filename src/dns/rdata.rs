@@ -1,6 +1,6 @@
 //! RDATA: presentation text → wire form, type by type.
 //!
-//! Types whose fields are numbers, names, addresses, strings and octets are rows of one table ([`fields`]); hickory-proto
+//! Types whose fields are numbers, names, addresses, strings and octets are rows of one table (`fields`); hickory-proto
 //! reads the ones with a grammar of their own (SVCB, HTTPS, CAA, CERT, CSYNC); `\# LENGTH HEX` (RFC 3597 §5) works for
 //! every type. Names are resolved against the zone here, because hickory knows no origin.
 

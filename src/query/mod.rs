@@ -1,7 +1,7 @@
 //! A packet's bytes in, an answer's bytes and an [`Outcome`] out: [`respond`].
 //!
-//! A `Request` exists only if it passed every check ([`mod@request`]); a lookup and the live tables become
-//! sections ([`answer`]); sections become octets, whole or not at all ([`encode`]). Synchronous; allocates nothing, holds no
+//! A `Request` exists only if it passed every check (`request.rs`); a lookup and the live tables become
+//! sections (`answer.rs`); sections become octets, whole or not at all (`encode.rs`). Synchronous; allocates nothing, holds no
 //! clock, does no I/O, and cannot fail: every packet has an outcome. Counting outcomes, rate limits and sockets are the
 //! server's.
 

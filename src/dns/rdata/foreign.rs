@@ -33,7 +33,13 @@ pub(super) fn encode(rtype: Type, tokens: &[Token<'_>], origin: &Name) -> Result
         Type::SVCB | Type::HTTPS => service_binding(rtype, tokens, origin),
         _ => {
             let text = tokens.iter().map(written).collect::<Vec<_>>().join(" ");
-            through_hickory(rtype, &text)
+            let wire = through_hickory(rtype, &text)?;
+            // It writes what it would not read: a CAA record without a tag, for one.
+            if is_well_formed(rtype, &wire) {
+                Ok(wire)
+            } else {
+                Err(RdataError::new(format!("`{}` does not read as {rtype}", excerpt(&text))))
+            }
         }
     }
 }

@@ -73,6 +73,11 @@ fn types_of_hickory() {
         "`mandatory` names key 1, which is not given / SVCB wants `PRIORITY NAME [KEY=VALUE …]`, for example `1 . alpn=h2 port=8443`",
     );
     check("CAA", "0 issue \"ca.example.net\"", "000569737375656361 2e6578616d706c652e6e6574".replace(' ', "").as_str());
+    check(
+        "CAA",
+        "0 \"\" 0",
+        "`0 \"\" 0` does not read as CAA / CAA wants `FLAGS TAG VALUE`, for example `0 issue \"ca.example.net\"`",
+    );
     check("CSYNC", "66 3 A NS AAAA", "0000004200030004600000 08".replace(' ', "").as_str());
 }
 
