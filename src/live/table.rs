@@ -179,7 +179,7 @@ fn majority<K: Clip>(map: &Map, sites: RangeView<'_, K, u32>, base: K, length: u
 #[derive(Default)]
 struct Tally {
     /// (home, site, addresses), in order of appearance.
-    rows: smallvec::SmallVec<[(u16, u32, u128); 16]>,
+    rows: smallvec::SmallVec<[(u16, u32, u128); 256]>,
 }
 
 impl Tally {
