@@ -9,9 +9,10 @@ use super::table::ScopeTable;
 use crate::geo::location::Vector;
 use crate::geo::{Place, SiteId, SiteTable};
 use crate::health::State;
-use crate::steering::decide::Class;
+use crate::steering::decide::{Class, decide_with_runner_up};
 use crate::steering::{
-    Candidate, Choice, Decision, Facts, MemberFacts, OnAllDown, Policy, Pop, PopId, Rank, Service, Standing, decide,
+    Candidate, Choice, Decision, Facts, Kind, MemberFacts, OnAllDown, Policy, Pop, PopId, Rank, Service, Standing,
+    decide,
 };
 
 /// A map of one snapshot. Means something only beside its snapshot.
@@ -40,9 +41,14 @@ pub struct Homes {
     sites: Arc<SiteTable>,
     /// Site → home: an index into `decisions`.
     pub by_site: Vec<u16>,
+    /// Site → the member that serves when only its home fails; [`NOBODY`] when that is not so simple.
+    runners_up: Vec<u16>,
     /// The distinct decisions.
     pub decisions: Vec<Decision>,
 }
+
+/// No simple runner-up: there is no other member, answers have several PoPs, or the families have different homes.
+const NOBODY: u16 = u16::MAX;
 
 /// All that homes depend on beside the sites.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,10 +111,17 @@ impl Homes {
         sites: &Arc<SiteTable>,
     ) -> Self {
         let mut interned = Interner::default();
-        let by_site = (0..sites.len())
-            .map(|id| interned.intern(decide(policy, candidates, &Class::of(sites, SiteId(id as u32)), facts)))
-            .collect();
-        Self { key, sites: Arc::clone(sites), by_site, decisions: interned.list }
+        let mut by_site = Vec::with_capacity(sites.len());
+        let mut runners_up = Vec::with_capacity(sites.len());
+        // A member without one of the families stands in for no other in that one.
+        let simple = policy.count == 1 && facts.members.windows(2).all(|pair| pair[0] == pair[1]);
+        for id in 0..sites.len() {
+            let class = Class::of(sites, SiteId(id as u32));
+            let (decision, runner_up) = decide_with_runner_up(policy, candidates, &class, facts);
+            by_site.push(interned.intern(decision));
+            runners_up.push(runner_up.filter(|_| simple).unwrap_or(NOBODY));
+        }
+        Self { key, sites: Arc::clone(sites), by_site, runners_up, decisions: interned.list }
     }
 }
 
@@ -159,30 +172,30 @@ impl LiveMap {
         Self::decide(map, sites, states, facts)
     }
 
-    /// Sites whose home still stands keep it; only the others are decided.
+    /// Sites whose home still stands keep it. Of the others, those whose runner-up is well go there, as deciding them would
+    /// give; only the rest are decided one by one. So a single failure over half a million sites takes a millisecond or
+    /// two.
     fn decide(map: &Map, sites: &SiteTable, states: &[State], facts: Facts) -> Self {
         let mut interned = Interner::default();
-        // A home decision stands when every PoP in it would be chosen as if all were well.
-        let standing: Vec<Option<u16>> = map
-            .homes
-            .decisions
-            .iter()
-            .map(|home| stands(home, &facts).then(|| interned.intern(home.clone())))
-            .collect();
-        let by_site = map
-            .homes
+        let homes = &map.homes;
+        let standing: Vec<Option<u16>> =
+            homes.decisions.iter().map(|home| stands(home, &facts).then(|| interned.intern(home.clone()))).collect();
+        let mut substitutes = Substitutes::new(homes, &facts);
+        let by_site = homes
             .by_site
             .iter()
+            .zip(&homes.runners_up)
             .enumerate()
-            .map(|(site, &home)| {
+            .map(|(site, (&home, &runner_up))| {
                 let site = SiteId(site as u32);
                 if site == SiteId::UNUSABLE {
                     return AnswerId::RESOLVER;
                 }
-                AnswerId(match standing[usize::from(home)] {
-                    Some(answer) => answer,
-                    None => interned.intern(map.decide(sites, site, &facts)),
-                })
+                AnswerId(
+                    standing[usize::from(home)]
+                        .or_else(|| substitutes.answer(home, runner_up, &mut interned))
+                        .unwrap_or_else(|| interned.intern(map.decide(sites, site, &facts))),
+                )
             })
             .collect();
         let answers = interned.list.into_iter().map(|d| Answer::prepare(d, &map.service, states)).collect::<Vec<_>>();
@@ -214,6 +227,58 @@ fn stands(home: &Decision, facts: &Facts) -> bool {
         }),
     };
     well(&home.v4, &|m| m.v4) && well(&home.v6, &|m| m.v6)
+}
+
+/// The answers of sites whose home is down and whose runner-up is well, in both families.
+struct Substitutes {
+    /// By home decision: whether its PoP is out in every family it has.
+    out: Vec<bool>,
+    /// By member: the decision that it stands in, if it is well in every family it has.
+    decisions: Vec<Option<Decision>>,
+    /// By member: that decision's number, once it was needed.
+    numbers: Vec<Option<u16>>,
+}
+
+impl Substitutes {
+    fn new(homes: &Homes, facts: &Facts) -> Self {
+        let away = |exists: bool, index: usize| match exists {
+            true => {
+                Choice::Members { members: std::iter::once(index as u16).collect(), kind: Kind::Away, fail_open: false }
+            }
+            false => Choice::Absent,
+        };
+        let well = |standing| matches!(standing, Standing::Usable | Standing::Suspect | Standing::Absent);
+        let decision = |(index, m): (usize, &MemberFacts)| {
+            let fine = well(m.v4) && well(m.v6) && !m.drained && !m.forced_down;
+            let (v4, v6) = (m.v4 != Standing::Absent, m.v6 != Standing::Absent);
+            fine.then(|| Decision { v4: away(v4, index), v6: away(v6, index) })
+        };
+        let out = |home: &Decision| {
+            home.first().is_some_and(|index| {
+                let m = &facts.members[usize::from(index)];
+                let gone = |standing| matches!(standing, Standing::Unusable | Standing::Absent);
+                // A drained home still serves when nobody else does, but here somebody does. One that is forced down is no
+                // home at all, so whoever comes next is not `away`: that is for `decide`.
+                !m.forced_down && (m.drained || (gone(m.v4) && gone(m.v6)))
+            })
+        };
+        Self {
+            out: homes.decisions.iter().map(out).collect(),
+            decisions: facts.members.iter().enumerate().map(decision).collect(),
+            numbers: vec![None; facts.members.len()],
+        }
+    }
+
+    fn answer(&mut self, home: u16, runner_up: u16, interned: &mut Interner) -> Option<u16> {
+        if !self.out[usize::from(home)] {
+            return None;
+        }
+        let number = self.numbers.get_mut(usize::from(runner_up))?;
+        if number.is_none() {
+            *number = Some(interned.intern(self.decisions[usize::from(runner_up)].clone()?));
+        }
+        *number
+    }
 }
 
 /// Distinct decisions, numbered in the order they come.

@@ -233,6 +233,39 @@ proptest! {
     }
 }
 
+proptest! {
+    /// Whatever short cuts filling takes, every site has what deciding it gives.
+    #[test]
+    fn every_site_has_its_own_decision(
+        states in proptest::collection::vec(0u8..5, 8),
+        drained in proptest::collection::vec(proptest::bool::weighted(0.2), 4),
+        families in proptest::collection::vec(0u8..6, 4),
+        count in 1u8..3,
+    ) {
+        let sites = sites(Ranges::new(0), Ranges::new(0));
+        let (mut service, mut pops) = service();
+        for ((member, pop), (family, drained)) in
+            service.members.iter_mut().zip(&mut pops).zip(families.into_iter().zip(drained))
+        {
+            pop.drained = drained;
+            match family {
+                0 => drop(member.addresses.remove(0)),
+                1 => drop(member.addresses.remove(1)),
+                _ => {}
+            }
+        }
+        let all = [State::Unknown, State::Up, State::Suspect, State::Down, State::Recovering];
+        let states: Vec<_> = states.into_iter().map(|s| all[usize::from(s)]).collect();
+        let policy = Policy { count, ..Policy::built_in("nearest").unwrap() };
+        let map = Map::compile(policy, service, &pops, &sites, []);
+        let live = LiveMap::fill(&map, &sites, &states, []);
+        for site in (0..sites.len()).map(|id| SiteId(id as u32)).filter(|id| *id != SiteId::UNUSABLE) {
+            let answer = live.answer(live.by_site[site.0 as usize]);
+            prop_assert_eq!(&answer.decision, &map.decide(&sites, site, &live.facts), "{:?}", site);
+        }
+    }
+}
+
 #[test]
 fn s1_7_a_steered_answer_never_has_scope_0_even_where_everybody_gets_the_same() {
     let sites = Arc::new(SiteTable::from_ranges(Ranges::new(0), Ranges::new(0), &[]).unwrap());

@@ -179,11 +179,46 @@ pub fn ranking(policy: &Policy, candidates: &[Candidate], class: &Class) -> Vec<
 
 /// Decides for one class of clients. `facts` has one entry per candidate.
 pub fn decide(policy: &Policy, candidates: &[Candidate], class: &Class, facts: &Facts) -> Decision {
+    by_ranking(policy, &Ranking::new(policy, candidates, class), facts)
+}
+
+/// Decides, and says which candidate comes next after the first of the decision, whatever its health: who serves the class
+/// when only that one fails. `None` when there is no other, or the families do not have the same first.
+pub fn decide_with_runner_up(
+    policy: &Policy,
+    candidates: &[Candidate],
+    class: &Class,
+    facts: &Facts,
+) -> (Decision, Option<u16>) {
     let ranking = Ranking::new(policy, candidates, class);
-    let v4 = choose(policy, &ranking, facts, |m| m.v4);
+    let decision = by_ranking(policy, &ranking, facts);
+    let next = |first: u16| {
+        let eligible = |m: &MemberFacts| !m.forced_down && (m.v4, m.v6) != (Standing::Absent, Standing::Absent);
+        ranking.best(|index| index != first && eligible(&facts.members[usize::from(index)]))
+    };
+    let runner_up = decision.first().and_then(next);
+    (decision, runner_up)
+}
+
+impl Decision {
+    /// The first member, if both families that exist have the same one.
+    pub fn first(&self) -> Option<u16> {
+        let first = |choice: &Choice| match choice {
+            Choice::Members { members, .. } => members.first().copied(),
+            Choice::Absent | Choice::Empty => None,
+        };
+        match (&self.v4, &self.v6) {
+            (Choice::Absent, other) | (other, Choice::Absent) => first(other),
+            (v4, v6) => first(v4).filter(|index| first(v6) == Some(*index)),
+        }
+    }
+}
+
+fn by_ranking(policy: &Policy, ranking: &Ranking, facts: &Facts) -> Decision {
+    let v4 = choose(policy, ranking, facts, |m| m.v4);
     // Mostly both families stand alike, and then they choose alike.
     let alike = facts.members.iter().all(|m| m.v4 == m.v6);
-    let v6 = if alike { v4.clone() } else { choose(policy, &ranking, facts, |m| m.v6) };
+    let v6 = if alike { v4.clone() } else { choose(policy, ranking, facts, |m| m.v6) };
     Decision { v4, v6 }
 }
 
