@@ -7,41 +7,41 @@
 //! The rooms, in reading order (who may import whom is held by `tests/architecture.rs`; the map is
 //! `docs/ARCHITECTURE.md`).
 
-/// A file per command.
+// A file per command.
 pub mod cli;
-/// Model + geo database + previous health → snapshot.
+// Model + geo database + previous health → snapshot.
 pub mod compile;
-/// Texts with their paths → model, or every diagnostic at once.
+// Texts with their paths → model, or every diagnostic at once.
 pub mod config;
-/// Builds the rooms; owns tasks, signals and the order of shutdown.
+// Builds the rooms; owns tasks, signals and the order of shutdown.
 pub mod daemon;
-/// The protocol's words: names, messages, EDNS, client subnet, RDATA text. Knows nothing of zones or sockets.
+// The protocol's words: names, messages, EDNS, client subnet, RDATA text. Knows nothing of zones or sockets.
 pub mod dns;
-/// Decides again with reasons, and holds the result against the live tables.
+// Decides again with reasons, and holds the result against the live tables.
 pub mod explain;
-/// Client address → site: coordinates, sorted ranges, MaxMind databases, the compiled site table.
+// Client address → site: coordinates, sorted ranges, MaxMind databases, the compiled site table.
 pub mod geo;
-/// What is known of each target: the pure state machine and the table of states.
+// What is known of each target: the pure state machine and the table of states.
 pub mod health;
-/// Per map: site → PoPs now, address ranges → answer and scope; recomputed each epoch.
+// Per map: site → PoPs now, address ranges → answer and scope; recomputed each epoch.
 pub mod live;
-/// A file of our own, mapped read-only; one of the few places with `unsafe` code.
+// A file of our own, mapped read-only; one of the few places with `unsafe` code.
 pub mod mapped;
-/// Counters: one writer each, summed by readers.
+// Counters: one writer each, summed by readers.
 pub mod metrics;
-/// IP blocks, and IPv4-in-IPv6 folded to IPv4 here and only here.
+// IP blocks, and IPv4-in-IPv6 folded to IPv4 here and only here.
 pub mod net;
-/// The scheduler of probes and the probes themselves.
+// The scheduler of probes and the probes themselves.
 pub mod probe;
-/// A packet's bytes in, an answer's bytes and an outcome out. Synchronous, allocates nothing.
+// A packet's bytes in, an answer's bytes and an outcome out. Synchronous, allocates nothing.
 pub mod query;
-/// Watches files, waits for quiet, compiles, swaps or keeps the last good.
+// Watches files, waits for quiet, compiles, swaps or keeps the last good.
 pub mod reload;
-/// Listeners: UDP, TCP, the portable ones. Sockets in, outcomes counted.
+// Listeners: UDP, TCP, the portable ones. Sockets in, outcomes counted.
 pub mod server;
-/// The immutable tables one query reads, their generation, and the pointer swap around them.
+// The immutable tables one query reads, their generation, and the pointer swap around them.
 pub mod snapshot;
-/// Steering policy + site + health → decision with reasons. Pure: no clock, no randomness.
+// Steering policy + site + health → decision with reasons. Pure: no clock, no randomness.
 pub mod steering;
-/// Static zone data and the lookup algorithm of RFC 1034 §4.3.2. Pure; knows nothing of clients.
+// Static zone data and the lookup algorithm of RFC 1034 §4.3.2. Pure; knows nothing of clients.
 pub mod zone;

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use memmap2::{Mmap, UncheckedAdvice};
+use memmap2::Mmap;
 
 /// The bytes of a file.
 pub enum Mapped {
@@ -36,18 +36,6 @@ impl Mapped {
         file.read_to_end(&mut bytes)?;
         Ok(Self::Heap(bytes))
     }
-
-    /// Gives the pages back to the system: they no longer count as resident and are read again from the file (mostly
-    /// from the page cache) when touched. For after a start, which reads everything once.
-    pub fn release(&self) {
-        if let Self::Map(map) = self {
-            // SAFETY: `DontNeed` on a shared read-only map of a file only drops our mapping of its pages; the next access
-            // finds the same bytes in the file again.
-            let released = unsafe { map.unchecked_advise(UncheckedAdvice::DontNeed) };
-            // It is advice: where the system does not take it, the pages simply stay.
-            drop(released);
-        }
-    }
 }
 
 impl AsRef<[u8]> for Mapped {
@@ -71,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_the_same_before_and_after_a_release_and_a_rename() {
+    fn bytes_are_the_same_before_and_after_a_rename() {
         let folder = tempfile::tempdir().unwrap();
         let (path, other) = (folder.path().join("a"), folder.path().join("b"));
         std::fs::write(&path, vec![7; 10_000]).unwrap();
@@ -79,7 +67,6 @@ mod tests {
         assert_eq!(format!("{mapped:?}"), "Map(10000 bytes)");
         std::fs::write(&other, b"new").unwrap();
         std::fs::rename(&other, &path).unwrap();
-        mapped.release();
         assert_eq!(mapped.as_ref(), vec![7; 10_000]);
         assert_eq!(Mapped::open(&path).unwrap().as_ref(), b"new");
     }

@@ -65,6 +65,12 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         )?;
     }
     let Some(snapshot) = &loaded.snapshot else { bail!("nothing could be loaded") };
+    for name in question.assume.down.iter().chain(&question.assume.drain) {
+        if !snapshot.pops.iter().any(|pop| pop.name == *name) {
+            let names: Vec<_> = snapshot.pops.iter().map(|pop| pop.name.as_str()).collect();
+            bail!("there is no PoP `{name}`; there are {}", names.join(", "));
+        }
+    }
     let explained = explain(snapshot, &snapshot.live(), &question);
     let mut out = io::stdout().lock();
     let credits: Vec<_> = loader.databases.used.iter().filter_map(|used| used.credit.clone()).collect();

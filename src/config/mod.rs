@@ -1,6 +1,6 @@
 //! Texts with their paths → model, or every diagnostic at once.
 //!
-//! [`yaml`] is the one file that names the YAML crate; [`file`] mirrors the files exactly as written; [`link`] resolves
+//! [`yaml`] is the one file that names the YAML crate; [`mod@file`] mirrors the files exactly as written; [`link`] resolves
 //! names between files; [`model`] has names resolved, units parsed and invalid states made impossible. [`settings`] is
 //! the server's own file. Reads no files and knows no clock: texts and times are arguments.
 //!

@@ -14,7 +14,7 @@ use super::yaml::Node;
 /// What the server does, every default filled in. Paths are as written: relative to where the server starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Addresses served over UDP and TCP. Default 127.0.0.1:5300 and [`::1`]:5300.
+    /// Addresses served over UDP and TCP. Default 127.0.0.1:5300 and `[::1]:5300`.
     pub listen: Vec<SocketAddr>,
     /// Directory of zone and fleet files. Default `zones`.
     pub zones: PathBuf,

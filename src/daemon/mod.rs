@@ -1,8 +1,8 @@
 //! Builds the rooms; owns tasks, signals, and the order of start and stop.
 //!
 //! Start: load, a bounded first probe round, bind, log each address, ready. Stop: refuse new work, answer what has
-//! arrived within a time of grace, say if it ran out. In between two loops: [`epochs`] turns health into answers,
-//! [`reloads`] turns files into generations.
+//! arrived within a time of grace, say if it ran out. In between two loops: `epochs` turns health into answers,
+//! `reloads` turns files into generations.
 
 mod epochs;
 mod reloads;
@@ -28,6 +28,7 @@ use crate::reload::watch::{Cause, Watch};
 use crate::reload::{Loader, Now, Options};
 use crate::server::{BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings};
 use crate::snapshot::{Current, Ede, Identity};
+use crate::zone::Entry;
 
 /// How long a stop waits for answers under way.
 const GRACE: Duration = Duration::from_secs(5);
@@ -44,6 +45,16 @@ pub enum DaemonError {
     /// The system gave no signal handler or thread.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
+    /// There is no directory of zones, and so nothing to serve.
+    #[error(
+        "{directory} cannot be read: {error}\n  help: make it and put a zone there, or name another with `--zones`"
+    )]
+    Zones {
+        /// As shown.
+        directory: PathBuf,
+        /// What the system said; part of the message, so not its source as well.
+        error: std::io::Error,
+    },
     /// The loading thread died of a panic, which is a defect.
     #[error("loading failed unexpectedly; please report this")]
     Loading,
@@ -87,6 +98,9 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let confirm = signal(SignalKind::user_defined2())?;
     let settings = &setup.settings;
     raise_descriptors();
+    // While serving, a directory that goes away takes nothing with it; but a start without one is a mistake.
+    std::fs::read_dir(&settings.zones)
+        .map_err(|error| DaemonError::Zones { directory: settings.zones.clone(), error })?;
 
     let mut loader = loader(&setup);
     let prober = Prober::start(&probe::Settings::default())?;
@@ -134,13 +148,12 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         let again = loaded.findings.again_in;
         let thread = move || {
             let _runtime = runtime.enter();
-            reloads::run(&shared, loader, &watch, began, again);
+            reloads::run(&shared, loader, watch, began, again);
         };
         std::thread::Builder::new().name("reload".to_owned()).spawn(thread)?
     };
     let signals = tokio::spawn(forward(hangup, confirm, asker.clone()));
-    let zones = shared.current.load().zones.len();
-    info!(zones, generation = 1, after_ms = began.elapsed().as_millis() as u64, "ready");
+    say_ready(&shared, began);
 
     let name = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
@@ -164,6 +177,19 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     remembered::write(&shared.prober, shared.health_file.as_deref());
     info!("stopped");
     Ok(())
+}
+
+fn say_ready(shared: &Shared, began: Instant) {
+    let snapshot = shared.current.load();
+    let loaded = |(_, entry): &(&crate::dns::Name, &Entry)| matches!(entry, Entry::Loaded(_));
+    let zones = snapshot.zones.iter().filter(loaded).count();
+    let not_loaded = snapshot.zones.len() - zones;
+    if snapshot.zones.is_empty() {
+        warn!("there are no zones: every query is REFUSED until a zone file appears");
+    } else if not_loaded > 0 {
+        warn!(not_loaded, "zones that could not be loaded are answered with SERVFAIL");
+    }
+    info!(zones, generation = snapshot.generation, after_ms = began.elapsed().as_millis() as u64, "ready");
 }
 
 /// The loader of these settings; without a state directory if that cannot be made.

@@ -12,7 +12,7 @@ use crate::reload::watch::{Cause, Watch};
 use crate::reload::{Event, Loaded, Loader};
 
 /// Runs until told to stop.
-pub(super) fn run(shared: &Shared, mut loader: Loader, watch: &Watch, began: Instant, mut again: Option<u64>) {
+pub(super) fn run(shared: &Shared, mut loader: Loader, mut watch: Watch, began: Instant, mut again: Option<u64>) {
     loop {
         let cause = watch.wait(again.map(Duration::from_millis));
         if cause == Cause::Stop {
@@ -58,8 +58,9 @@ pub(super) fn log(loaded: &Loaded, databases: &Databases) {
         }
     }
     let look = &loaded.database;
+    let kept = if look.changed { "" } else { "; the databases before keep serving" };
     for words in &look.errors {
-        error!("{words}; the database before keeps serving");
+        error!("{words}{kept}");
     }
     for words in &look.warnings {
         warn!("{words}");

@@ -1,7 +1,7 @@
 //! Client address → site. A *site* is one distinct combination of what steering policies can see of an address.
 //!
-//! Cold code reads MaxMind-format databases ([`Database`](crate::geo::Database)) and writes one shared
-//! [`SiteTable`](crate::geo::SiteTable); everything after that looks at sorted ranges only. Knows nothing of PoPs, health
+//! Cold code reads MaxMind-format databases ([`Database`]) and writes one shared
+//! [`SiteTable`]; everything after that looks at sorted ranges only. Knows nothing of PoPs, health
 //! or DNS, and does no file I/O: bytes are arguments.
 
 mod builder;

@@ -1,5 +1,5 @@
-//! What is known of each target. [`state`](crate::health::state) is a pure machine (state + observation + thresholds →
-//! state); [`table`](crate::health::table) keeps the states of one plan's targets and carries them over to the next plan
+//! What is known of each target. [`state`] is a pure machine (state + observation + thresholds →
+//! state); [`table`] keeps the states of one plan's targets and carries them over to the next plan
 //! by what is probed.
 //!
 //! Knows nothing of sockets, PoPs or clocks: times are arguments.

@@ -241,11 +241,11 @@ struct Substitutes {
 
 impl Substitutes {
     fn new(homes: &Homes, facts: &Facts) -> Self {
-        let away = |exists: bool, index: usize| match exists {
-            true => {
-                Choice::Members { members: std::iter::once(index as u16).collect(), kind: Kind::Away, fail_open: false }
+        let away = |exists: bool, index: usize| {
+            if !exists {
+                return Choice::Absent;
             }
-            false => Choice::Absent,
+            Choice::Members { members: std::iter::once(index as u16).collect(), kind: Kind::Away, fail_open: false }
         };
         let well = |standing| matches!(standing, Standing::Usable | Standing::Suspect | Standing::Absent);
         let decision = |(index, m): (usize, &MemberFacts)| {

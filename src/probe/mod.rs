@@ -1,4 +1,4 @@
-//! The scheduler of probes and the probes themselves: [`Prober`](crate::probe::Prober) keeps every target of the current
+//! The scheduler of probes and the probes themselves: [`Prober`] keeps every target of the current
 //! plan probed and what is known of it at hand.
 //!
 //! `schedule` decides when (pure), a file per kind of check decides how, [`crate::health`] decides what a result means.

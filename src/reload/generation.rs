@@ -150,6 +150,9 @@ impl Generation {
             linked = attempt(&chosen.0, &chosen.1);
         }
         findings.diagnostics.extend(linked.diagnostics);
+        let used: Vec<_> = linked.zones.values().filter_map(|z| Some(Arc::clone(&z.good.as_ref()?.file))).collect();
+        let files: Vec<_> = chosen.1.iter().map(|(_, file)| Arc::clone(file)).collect();
+        findings.diagnostics.extend(config::unused(&files, &used));
         findings.diagnostics.sort();
 
         let mut roles = self.roles.clone();

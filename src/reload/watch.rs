@@ -1,6 +1,6 @@
 //! When to look at the files again: events of the file system, after a time of quiet, and now and then without any.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -34,50 +34,53 @@ pub enum Cause {
 pub struct Watch {
     events: Receiver<Cause>,
     sender: Sender<Cause>,
+    /// Watched with everything below them, absolute.
+    places: Vec<PathBuf>,
     // They stop watching when dropped.
     native: Option<RecommendedWatcher>,
     poll: Option<PollWatcher>,
 }
 
 impl Watch {
-    /// Watches directories, subdirectories included. A directory that is not there yet is found by the backstop; one that
-    /// cannot be watched is polled. Gives the words for what is less than perfect.
+    /// Watches directories, subdirectories included, and their parents for them to come, go or be swapped. What cannot be
+    /// watched is polled. Gives the words for what is less than perfect.
     pub fn start(places: &[PathBuf]) -> (Self, Vec<String>) {
         let (sender, events) = channel();
         let mut words = Vec::new();
-        let handler = |sender: Sender<Cause>| {
-            move |event: notify::Result<notify::Event>| {
-                // Reading the files makes events too; only those that change something matter.
-                let matters = event.map_or(true, |event| !matches!(event.kind, EventKind::Access(_)));
-                if matters {
-                    // The receiver is gone only when the server ends.
-                    let _ = sender.send(Cause::Event);
-                }
-            }
-        };
-        let native = notify::recommended_watcher(handler(sender.clone()));
-        let mut native = native.map_err(|error| words.push(format!("files are polled: {error}"))).ok();
-        let mut poll: Option<PollWatcher> = None;
-        for place in places {
-            let directory = if place.is_file() { place.parent().unwrap_or(Path::new(".")) } else { place };
-            let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
-            let watched = match &mut native {
-                Some(native) if directory.exists() => native.watch(directory, RecursiveMode::Recursive),
-                Some(_) => continue,
-                None => Err(notify::Error::generic("no native watcher")),
+        let places: Vec<PathBuf> = places.iter().filter_map(|place| std::path::absolute(place).ok()).collect();
+        let native = notify::recommended_watcher(handler(&sender, &places));
+        let native = native.map_err(|error| words.push(format!("files are polled: {error}"))).ok();
+        let mut watch = Self { events, sender, places, native, poll: None };
+        watch.watch(&mut words);
+        (watch, words)
+    }
+
+    /// Watches what is there. Done again before every look: a directory that was deleted and made again is another one.
+    fn watch(&mut self, words: &mut Vec<String>) {
+        let mut unwatched = Vec::new();
+        for place in &self.places {
+            let Some(native) = &mut self.native else {
+                unwatched.push(place.clone());
+                continue;
             };
-            if let Err(error) = watched {
-                words.push(format!("{} is polled every {POLL:?}: {error}", directory.display()));
-                if poll.is_none() {
-                    let config = Config::default().with_poll_interval(POLL).with_compare_contents(true);
-                    poll = PollWatcher::new(handler(sender.clone()), config).ok();
-                }
-                if let Some(Err(error)) = poll.as_mut().map(|poll| poll.watch(directory, RecursiveMode::Recursive)) {
-                    words.push(format!("{}: {error}; looked at every {BACKSTOP:?} only", directory.display()));
+            if let Some(parent) = place.parent().filter(|parent| parent.exists()) {
+                // What is lost when this fails is noticing at once that the directory itself was swapped.
+                let _ = native.watch(parent, RecursiveMode::NonRecursive);
+            }
+            if let Some(Err(error)) = place.is_dir().then(|| native.watch(place, RecursiveMode::Recursive)) {
+                words.push(format!("{} is polled every {POLL:?}: {error}", place.display()));
+                unwatched.push(place.clone());
+            }
+        }
+        if !unwatched.is_empty() && self.poll.is_none() {
+            let config = Config::default().with_poll_interval(POLL).with_compare_contents(true);
+            self.poll = PollWatcher::new(handler(&self.sender, &self.places), config).ok();
+            for place in unwatched {
+                if let Some(Err(error)) = self.poll.as_mut().map(|poll| poll.watch(&place, RecursiveMode::Recursive)) {
+                    words.push(format!("{}: {error}; looked at every {BACKSTOP:?} only", place.display()));
                 }
             }
         }
-        (Self { events, sender, native, poll }, words)
     }
 
     /// A handle by which others can ask for a look.
@@ -85,16 +88,21 @@ impl Watch {
         self.sender.clone()
     }
 
-    /// Waits for a reason to look: after events, until they have ceased for [`QUIET`] (at most [`PATIENCE`]); at once when
+    /// Waits for a reason to look: after events, until they have ceased for 150 ms (at most 1 s); at once when
     /// asked; after `limit` (at most [`BACKSTOP`]) in any case.
-    pub fn wait(&self, limit: Option<Duration>) -> Cause {
+    pub fn wait(&mut self, limit: Option<Duration>) -> Cause {
         let limit = limit.map_or(BACKSTOP, |limit| limit.min(BACKSTOP));
-        match self.events.recv_timeout(limit) {
+        let cause = match self.events.recv_timeout(limit) {
             Ok(Cause::Event) => self.settle(),
             Ok(cause) => cause,
             Err(RecvTimeoutError::Timeout) => Cause::Time,
             Err(RecvTimeoutError::Disconnected) => Cause::Stop,
+        };
+        if cause != Cause::Stop {
+            // Said at the start already, if at all.
+            self.watch(&mut Vec::new());
         }
+        cause
     }
 
     fn settle(&self) -> Cause {
@@ -108,9 +116,78 @@ impl Watch {
         }
         Cause::Event
     }
+}
 
-    /// How the directories are watched, for `status`.
-    pub fn is_native(&self) -> bool {
-        self.native.is_some() && self.poll.is_none()
+/// Tells of what happens at or below the places; a busy file beside them is nobody's business.
+fn handler(sender: &Sender<Cause>, places: &[PathBuf]) -> impl FnMut(notify::Result<notify::Event>) + Send + use<> {
+    let (sender, places) = (sender.clone(), places.to_vec());
+    move |event| {
+        let matters = event.map_or(true, |event| {
+            let ours = |path: &PathBuf| places.iter().any(|place| path.starts_with(place));
+            // Reading the files makes events too; only those that change something matter.
+            !matches!(event.kind, EventKind::Access(_)) && (event.need_rescan() || event.paths.iter().any(ours))
+        });
+        if matters {
+            // The receiver is gone only when the server ends.
+            let _ = sender.send(Cause::Event);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Waits for an event; anything else within the backstop's 30 s is a failure.
+    #[track_caller]
+    fn sees(watch: &mut Watch, what: &str) {
+        assert_eq!(watch.wait(Some(Duration::from_secs(20))), Cause::Event, "{what}");
+    }
+
+    #[test]
+    fn every_way_of_writing_is_seen() {
+        let dir = tempfile::tempdir().unwrap();
+        let zones = dir.path().join("zones");
+        let file = zones.join("sub/a.yaml");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let (mut watch, words) = Watch::start(&[zones.clone(), dir.path().join("geodb")]);
+        assert_eq!(words, [] as [String; 0]);
+        std::fs::write(&file, "1").unwrap();
+        sees(&mut watch, "a new file in a subdirectory");
+        std::fs::write(&file, "2").unwrap();
+        sees(&mut watch, "overwritten in place");
+        std::fs::write(zones.join("new~"), "3").unwrap();
+        std::fs::rename(zones.join("new~"), &file).unwrap();
+        sees(&mut watch, "renamed over");
+        std::fs::remove_dir_all(&zones).unwrap();
+        sees(&mut watch, "the directory deleted");
+        std::fs::create_dir(&zones).unwrap();
+        sees(&mut watch, "made again");
+        std::fs::write(zones.join("b.yaml"), "4").unwrap();
+        sees(&mut watch, "a file in the directory made again");
+        std::fs::create_dir(dir.path().join("geodb")).unwrap();
+        sees(&mut watch, "a directory that was not there at the start");
+        std::fs::write(dir.path().join("geodb/x.mmdb"), "5").unwrap();
+        sees(&mut watch, "a file in it");
+    }
+
+    #[test]
+    fn a_swapped_link_is_seen_and_a_busy_neighbor_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        for version in ["v1", "v2"] {
+            std::fs::create_dir(dir.path().join(version)).unwrap();
+        }
+        let zones = dir.path().join("zones");
+        std::os::unix::fs::symlink(dir.path().join("v1"), &zones).unwrap();
+        let (mut watch, _) = Watch::start(std::slice::from_ref(&zones));
+        std::fs::write(dir.path().join("log"), "busy").unwrap();
+        assert_eq!(watch.wait(Some(Duration::from_millis(50))), Cause::Time, "a file beside the directory");
+        std::os::unix::fs::symlink(dir.path().join("v2"), dir.path().join("new")).unwrap();
+        std::fs::rename(dir.path().join("new"), &zones).unwrap();
+        sees(&mut watch, "the link points elsewhere");
+        std::fs::write(zones.join("a.yaml"), "1").unwrap();
+        sees(&mut watch, "a file where it points now");
+        watch.asker().send(Cause::Asked).unwrap();
+        assert_eq!(watch.wait(None), Cause::Asked);
     }
 }

@@ -37,3 +37,15 @@ fn an_address_of_another_machine_is_named_with_what_to_do() {
         "]],
     );
 }
+
+#[test]
+fn a_start_without_a_zones_directory_says_what_to_do() {
+    let directory = directory(&[]);
+    std::fs::remove_dir(directory.path().join("zones")).unwrap();
+    let output = command(&[], directory.path(), &["127.0.0.1:0"], &["--log", "off"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let expected = "error: zones cannot be read: No such file or directory (os error 2)\n  help: make it and put a zone there, \
+                    or name another with `--zones`\n";
+    assert_eq!(said, expected);
+}

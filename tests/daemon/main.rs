@@ -5,5 +5,6 @@
 mod answers;
 mod bind;
 mod files;
+mod health;
 mod pressure;
 mod process;
