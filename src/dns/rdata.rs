@@ -1,8 +1,9 @@
-//! RDATA: presentation text → wire form, type by type.
+//! RDATA: presentation text → wire form, type by type, and back.
 //!
-//! Types whose fields are numbers, names, addresses, strings and octets are rows of one table (`fields`); hickory-proto
-//! reads the ones with a grammar of their own (SVCB, HTTPS, CAA, CERT, CSYNC); `\# LENGTH HEX` (RFC 3597 §5) works for
-//! every type. Names are resolved against the zone here, because hickory knows no origin.
+//! Types whose fields are numbers, names, addresses, strings and octets are rows of one table ([`form`]), which reading,
+//! checking and showing share. SVCB and HTTPS ([`svcb`]) and LOC ([`loc`]) have grammars of their own. `\# LENGTH HEX`
+//! (RFC 3597 §5) works for every type. Written here and not taken from hickory-proto, because messages are for operators,
+//! names are relative to a zone, and escapes must mean the same everywhere; hickory stays as oracle in the tests.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -10,7 +11,12 @@ use super::name::{Name, wire_length};
 use super::text::{self, Token, excerpt};
 use super::types::Type;
 
-mod foreign;
+mod codes;
+mod loc;
+mod show;
+mod svcb;
+
+pub use show::show;
 
 /// The data of one record in wire form, names uncompressed and as written; at most 65,535 octets.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +121,14 @@ enum Field {
     Base64,
     /// This many octets, written in hexadecimal pairs between hyphens (RFC 7043).
     Eui(usize),
+    /// A DNSSEC algorithm: an octet, or its mnemonic (RFC 4034 §2.2).
+    Algorithm,
+    /// The type of a certificate: 16 bits, or its mnemonic (RFC 4398 §2.1).
+    Certificate,
+    /// A property of CAA: a length octet and that many letters and digits (RFC 8659 §4.1).
+    Tag,
+    /// Types, as a bitmap (RFC 4034 §4.1.2), to the end.
+    Types,
 }
 
 /// How a type is written: its fields, their names for people, and an example.
@@ -124,46 +138,75 @@ struct Form {
     example: &'static str,
 }
 
-fn fields(rtype: Type) -> Option<Form> {
-    use Field::{Base64, Eui, Hex, Ipv4, Ipv6, Name, Octets, Text, Texts, U8, U16, U32};
-    let form = |fields, usage, example| Some(Form { fields, usage, example });
+fn form(rtype: Type) -> Option<Form> {
+    use Field::{
+        Algorithm, Base64, Certificate, Eui, Hex, Ipv4, Ipv6, Name, Octets, Tag, Text, Texts, Types, U8, U16, U32,
+    };
+    let row = |fields, usage, example| Some(Form { fields, usage, example });
     match rtype {
-        Type::A => form(&[Ipv4], "ADDRESS", "192.0.2.1"),
-        Type::AAAA => form(&[Ipv6], "ADDRESS", "2001:db8::1"),
-        Type::NS => form(&[Name], "NAME", "ns1"),
-        Type::CNAME => form(&[Name], "NAME", "www"),
-        Type::DNAME => form(&[Name], "NAME", "example.net."),
-        Type::PTR => form(&[Name], "NAME", "host.example.com."),
-        Type::MX => form(&[U16, Name], "PREFERENCE NAME", "10 mail"),
-        Type::AFSDB => form(&[U16, Name], "SUBTYPE NAME", "1 afs"),
-        Type::KX => form(&[U16, Name], "PREFERENCE NAME", "10 kx"),
-        Type::RP => form(&[Name, Name], "MAILBOX TEXT-NAME", "hostmaster ."),
-        Type::SOA => form(
+        Type::A => row(&[Ipv4], "ADDRESS", "192.0.2.1"),
+        Type::AAAA => row(&[Ipv6], "ADDRESS", "2001:db8::1"),
+        Type::NS => row(&[Name], "NAME", "ns1"),
+        Type::CNAME => row(&[Name], "NAME", "www"),
+        Type::DNAME => row(&[Name], "NAME", "example.net."),
+        Type::PTR => row(&[Name], "NAME", "host.example.com."),
+        Type::MX => row(&[U16, Name], "PREFERENCE NAME", "10 mail"),
+        Type::AFSDB => row(&[U16, Name], "SUBTYPE NAME", "1 afs"),
+        Type::KX => row(&[U16, Name], "PREFERENCE NAME", "10 kx"),
+        Type::RP => row(&[Name, Name], "MAILBOX TEXT-NAME", "hostmaster ."),
+        Type::SOA => row(
             &[Name, Name, U32, U32, U32, U32, U32],
             "MNAME RNAME SERIAL REFRESH RETRY EXPIRE MINIMUM",
             "ns1 hostmaster 1 7200 900 1209600 60",
         ),
-        Type::SRV => form(&[U16, U16, U16, Name], "PRIORITY WEIGHT PORT NAME", "0 5 5060 sip"),
-        Type::NAPTR => form(
+        Type::SRV => row(&[U16, U16, U16, Name], "PRIORITY WEIGHT PORT NAME", "0 5 5060 sip"),
+        Type::NAPTR => row(
             &[U16, U16, Text, Text, Text, Name],
             "ORDER PREFERENCE FLAGS SERVICES REGEXP NAME",
             "100 10 \"S\" \"SIP+D2U\" \"\" _sip._udp",
         ),
-        Type::HINFO => form(&[Text, Text], "CPU OS", "\"amd64\" \"linux\""),
-        Type::TXT | Type::SPF => form(&[Texts], "TEXT", "\"v=spf1 -all\""),
-        Type::URI => form(&[U16, U16, Octets], "PRIORITY WEIGHT TARGET", "10 1 \"https://www.example.com/\""),
+        Type::HINFO => row(&[Text, Text], "CPU OS", "\"amd64\" \"linux\""),
+        Type::TXT | Type::SPF => row(&[Texts], "TEXT", "\"v=spf1 -all\""),
+        Type::URI => row(&[U16, U16, Octets], "PRIORITY WEIGHT TARGET", "10 1 \"https://www.example.com/\""),
         Type::DS | Type::CDS => {
-            form(&[U16, U8, U8, Hex], "KEY-TAG ALGORITHM DIGEST-TYPE HEX", "60485 13 2 d4b7d520e7bb5f0f")
+            row(&[U16, Algorithm, U8, Hex], "KEY-TAG ALGORITHM DIGEST-TYPE HEX", "60485 13 2 d4b7d520e7bb5f0f")
         }
         Type::DNSKEY | Type::CDNSKEY => {
-            form(&[U16, U8, U8, Base64], "FLAGS PROTOCOL ALGORITHM BASE64", "257 3 13 mdsswUyr3DPW132m")
+            row(&[U16, U8, Algorithm, Base64], "FLAGS PROTOCOL ALGORITHM BASE64", "257 3 13 mdsswUyr3DPW132m")
         }
-        Type::TLSA | Type::SMIMEA => form(&[U8, U8, U8, Hex], "USAGE SELECTOR MATCHING HEX", "3 1 1 d2abde240d7cd3ee"),
-        Type::SSHFP => form(&[U8, U8, Hex], "ALGORITHM TYPE HEX", "4 2 123456789abcdef6"),
-        Type::OPENPGPKEY => form(&[Base64], "BASE64", "mQENBFVHm5sBCAC6"),
-        Type::EUI48 => form(&[Eui(6)], "XX-XX-XX-XX-XX-XX", "00-00-5e-00-53-2a"),
-        Type::EUI64 => form(&[Eui(8)], "XX-XX-XX-XX-XX-XX-XX-XX", "00-00-5e-ef-10-00-00-2a"),
+        Type::TLSA | Type::SMIMEA => row(&[U8, U8, U8, Hex], "USAGE SELECTOR MATCHING HEX", "3 1 1 d2abde240d7cd3ee"),
+        Type::SSHFP => row(&[U8, U8, Hex], "ALGORITHM TYPE HEX", "4 2 123456789abcdef6"),
+        Type::OPENPGPKEY => row(&[Base64], "BASE64", "mQENBFVHm5sBCAC6"),
+        Type::EUI48 => row(&[Eui(6)], "XX-XX-XX-XX-XX-XX", "00-00-5e-00-53-2a"),
+        Type::EUI64 => row(&[Eui(8)], "XX-XX-XX-XX-XX-XX-XX-XX", "00-00-5e-ef-10-00-00-2a"),
+        Type::CAA => row(&[U8, Tag, Octets], "FLAGS TAG VALUE", "0 issue \"ca.example.net\""),
+        Type::CERT => {
+            row(&[Certificate, U16, Algorithm, Base64], "TYPE KEY-TAG ALGORITHM BASE64", "PKIX 0 0 MIIBIjANBgkq")
+        }
+        Type::CSYNC => row(&[U32, U16, Types], "SERIAL FLAGS TYPE…", "66 3 A NS AAAA"),
+        Type::ZONEMD => row(&[U32, U8, U8, Hex], "SERIAL SCHEME HASH HEX", "2018031900 1 1 c68090d90a7aed71"),
         _ => None,
+    }
+}
+
+/// How a type is written, and an example: rows of the table, and the types with a grammar of their own.
+fn usage(rtype: Type) -> Option<(&'static str, &'static str)> {
+    match rtype {
+        Type::SVCB => Some((svcb::USAGE, "1 . alpn=h2 port=8443")),
+        Type::HTTPS => Some((svcb::USAGE, "1 . alpn=h2,h3")),
+        Type::LOC => Some((loc::USAGE, "52 22 23.000 N 4 53 32.000 E -2.00m 1m 10000m 10m")),
+        _ => form(rtype).map(|form| (form.usage, form.example)),
+    }
+}
+
+/// What a type wants, for the error that what is written has not its shape.
+fn shape(rtype: Type) -> RdataError {
+    match usage(rtype) {
+        Some((usage, example)) => RdataError::new(format!("{rtype} wants `{usage}`, for example `{example}`")),
+        None => RdataError {
+            message: format!("{rtype} has no text form here"),
+            help: Some("write its octets as RFC 3597 has it: `\\# LENGTH HEX`, for example `\\# 2 beef`".to_owned()),
+        },
     }
 }
 
@@ -173,27 +216,31 @@ fn fields(rtype: Type) -> Option<Form> {
 /// cut at 255 octets.
 pub fn parse(rtype: Type, text: &str, origin: &Name) -> Result<Rdata, RdataError> {
     let text = text.trim();
-    let wire = if text.starts_with("\\#") {
-        generic(rtype, text)?
-    } else if matches!(rtype, Type::TXT | Type::SPF) && !text.starts_with('"') {
-        whole_text(text)
-    } else if !rtype.is_data() {
+    if matches!(rtype, Type::TXT | Type::SPF) && !text.starts_with('"') && !text.starts_with("\\#") {
+        return whole(whole_text(text));
+    }
+    parse_tokens(rtype, &cut(text)?, origin)
+}
+
+/// The same from text that is cut into tokens, as a master file has it (RFC 1035 §5.1): TXT is nothing special here.
+pub fn parse_tokens(rtype: Type, tokens: &[Token<'_>], origin: &Name) -> Result<Rdata, RdataError> {
+    if !rtype.is_data() {
         return Err(RdataError::new(format!("{rtype} is asked for, never written in a zone")));
-    } else if let Some(form) = fields(rtype) {
-        let tokens = cut(text)?;
-        encode(rtype, &form, &tokens, origin)?
-    } else if let Some((usage, example)) = foreign::usage(rtype) {
-        let tokens = cut(text)?;
-        foreign::encode(rtype, &tokens, origin).map_err(|e| RdataError {
-            help: e.help.or_else(|| Some(format!("{rtype} wants `{usage}`, for example `{example}`"))),
-            ..e
-        })?
-    } else {
-        return Err(RdataError {
-            message: format!("{rtype} has no text form here"),
-            help: Some("write its octets as RFC 3597 has it: `\\# LENGTH HEX`, for example `\\# 2 beef`".to_owned()),
-        });
-    };
+    }
+    if let Some((Token { text: "\\#", quoted: false }, rest)) = tokens.split_first() {
+        return whole(generic(rtype, rest)?);
+    }
+    match rtype {
+        Type::SVCB | Type::HTTPS => whole(svcb::encode(rtype, tokens, origin)?),
+        Type::LOC => whole(loc::encode(tokens)?),
+        _ => match form(rtype) {
+            Some(form) => whole(encode(rtype, &form, tokens, origin)?),
+            None => Err(shape(rtype)),
+        },
+    }
+}
+
+fn whole(wire: Vec<u8>) -> Result<Rdata, RdataError> {
     if wire.len() > usize::from(u16::MAX) {
         return Err(RdataError::new(format!("the data is {} octets long; at most 65535 fit", wire.len())));
     }
@@ -216,21 +263,16 @@ fn whole_text(text: &str) -> Vec<u8> {
     wire
 }
 
-/// `\# LENGTH HEX` (RFC 3597 §5). Data of a type in the table must have its shape.
-fn generic(rtype: Type, text: &str) -> Result<Vec<u8>, RdataError> {
+/// `\# LENGTH HEX` (RFC 3597 §5), its first token taken. Data of a type with a text form must have its shape.
+fn generic(rtype: Type, tokens: &[Token<'_>]) -> Result<Vec<u8>, RdataError> {
     const HELP: &str = "RFC 3597 data is `\\# LENGTH HEX`, for example `\\# 2 beef`";
     let fail = |message: String| RdataError { message, help: Some(HELP.to_owned()) };
-    let tokens = cut(text)?;
-    let mut rest = tokens.iter().map(|t| t.text);
-    let length = match (rest.next(), rest.next()) {
-        (Some("\\#"), Some(length)) => {
-            length.parse::<u16>().map_err(|_| fail(format!("`{}` is not a length from 0 to 65535", excerpt(length))))?
-        }
-        _ => return Err(fail(format!("`{}` lacks a length", excerpt(text)))),
-    };
-    let hex: String = rest.collect();
+    let Some((length, rest)) = tokens.split_first() else { return Err(fail("`\\#` lacks a length".to_owned())) };
+    let length = number(length.text, u32::from(u16::MAX))
+        .ok_or_else(|| fail(format!("`{}` is not a length from 0 to 65535", excerpt(length.text))))?;
+    let hex = joined(rest);
     let wire = from_hex(&hex).ok_or_else(|| fail(format!("`{}` is not hexadecimal", excerpt(&hex))))?;
-    if wire.len() != usize::from(length) {
+    if wire.len() != length as usize {
         return Err(fail(format!("the length says {length} octets, but {} are written", wire.len())));
     }
     if !is_well_formed(rtype, &wire) {
@@ -239,68 +281,93 @@ fn generic(rtype: Type, text: &str) -> Result<Vec<u8>, RdataError> {
     Ok(wire)
 }
 
-/// Whether octets have the shape of a type's data: exact lengths, whole names. Types without a row here always have.
-fn is_well_formed(rtype: Type, wire: &[u8]) -> bool {
-    let Some(form) = fields(rtype) else { return foreign::is_well_formed(rtype, wire) };
+fn joined(tokens: &[Token<'_>]) -> String {
+    tokens.iter().map(|t| t.text).collect()
+}
+
+/// A number in decimal digits, at most `max`.
+fn number(text: &str, max: u32) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|n| digits && *n <= max)
+}
+
+/// Whether octets have the shape of a type's data: exact lengths, whole names. Types without a text form always have.
+pub fn is_well_formed(rtype: Type, wire: &[u8]) -> bool {
+    match rtype {
+        Type::SVCB | Type::HTTPS => svcb::is_well_formed(wire),
+        Type::LOC => loc::is_well_formed(wire),
+        _ => form(rtype).is_none_or(|form| split(&form, wire).is_some()),
+    }
+}
+
+/// The octets of each field; `None` when they are not of this form.
+fn split<'w>(form: &Form, wire: &'w [u8]) -> Option<Vec<(Field, &'w [u8])>> {
     let mut rest = wire;
+    let mut out = Vec::with_capacity(form.fields.len());
     for field in form.fields {
         let length = match field {
-            Field::U8 => Some(1),
-            Field::U16 => Some(2),
-            Field::U32 | Field::Ipv4 => Some(4),
-            Field::Ipv6 => Some(16),
-            Field::Eui(length) => Some(*length),
-            Field::Name => wire_length(rest),
-            Field::Text => rest.first().map(|l| usize::from(*l) + 1),
-            Field::Hex | Field::Base64 | Field::Octets => Some(rest.len()),
+            Field::U8 | Field::Algorithm => 1,
+            Field::U16 | Field::Certificate => 2,
+            Field::U32 | Field::Ipv4 => 4,
+            Field::Ipv6 => 16,
+            Field::Eui(length) => *length,
+            Field::Name => wire_length(rest)?,
+            Field::Text => usize::from(*rest.first()?) + 1,
+            Field::Tag => {
+                let length = usize::from(*rest.first()?) + 1;
+                let tag = rest.get(1..length)?;
+                (!tag.is_empty() && tag.iter().all(u8::is_ascii_alphanumeric)).then_some(length)?
+            }
+            Field::Octets => rest.len(),
+            Field::Hex | Field::Base64 => (!rest.is_empty()).then_some(rest.len())?,
+            Field::Types => codes::types_of(rest).map(|_| rest.len())?,
             Field::Texts => {
                 let mut at = 0;
                 while let Some(length) = rest.get(at) {
                     at += 1 + usize::from(*length);
                 }
-                (at == rest.len() && at > 0).then_some(at)
+                (at == rest.len() && at > 0).then_some(at)?
             }
         };
-        match length.and_then(|l| rest.get(l..)) {
-            Some(left) => rest = left,
-            None => return false,
-        }
+        let (value, left) = rest.split_at_checked(length)?;
+        out.push((*field, value));
+        rest = left;
     }
-    rest.is_empty()
+    rest.is_empty().then_some(out)
 }
 
 fn encode(rtype: Type, form: &Form, tokens: &[Token<'_>], origin: &Name) -> Result<Vec<u8>, RdataError> {
-    let shape = || RdataError::new(format!("{rtype} wants `{}`, for example `{}`", form.usage, form.example));
     let mut wire = Vec::with_capacity(32);
     let mut rest = tokens;
     for field in form.fields {
         match field {
             Field::Texts => {
                 if rest.is_empty() {
-                    return Err(shape());
+                    return Err(shape(rtype));
                 }
                 for token in std::mem::take(&mut rest) {
                     push_text(&mut wire, token)?;
                 }
             }
             Field::Hex => {
-                let joined: String = std::mem::take(&mut rest).iter().map(|t| t.text).collect();
+                let joined = joined(std::mem::take(&mut rest));
                 let octets = from_hex(&joined).filter(|o| !o.is_empty());
-                wire.extend(octets.ok_or_else(|| not(&joined, "hexadecimal", &shape()))?);
+                wire.extend(octets.ok_or_else(|| not(&joined, "hexadecimal", rtype))?);
             }
             Field::Base64 => {
-                let joined: String = std::mem::take(&mut rest).iter().map(|t| t.text).collect();
+                let joined = joined(std::mem::take(&mut rest));
                 let octets = from_base64(&joined).filter(|o| !o.is_empty());
-                wire.extend(octets.ok_or_else(|| not(&joined, "base64", &shape()))?);
+                wire.extend(octets.ok_or_else(|| not(&joined, "base64", rtype))?);
             }
+            Field::Types => wire.extend(codes::bitmap(rtype, std::mem::take(&mut rest))?),
             single => {
-                let Some((token, left)) = rest.split_first() else { return Err(shape()) };
+                let Some((token, left)) = rest.split_first() else { return Err(shape(rtype)) };
                 rest = left;
-                push_field(&mut wire, *single, token, origin, &shape)?;
+                push_field(&mut wire, *single, token, origin, rtype)?;
             }
         }
     }
-    if rest.is_empty() { Ok(wire) } else { Err(shape()) }
+    if rest.is_empty() { Ok(wire) } else { Err(shape(rtype)) }
 }
 
 fn push_field(
@@ -308,24 +375,23 @@ fn push_field(
     field: Field,
     token: &Token<'_>,
     origin: &Name,
-    shape: &impl Fn() -> RdataError,
+    rtype: Type,
 ) -> Result<(), RdataError> {
     let text = token.text;
-    let number = |max: u32| {
-        let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        text.parse::<u32>()
-            .ok()
-            .filter(|n| digits && *n <= max)
-            .ok_or_else(|| not(text, &format!("a number from 0 to {max}"), &shape()))
-    };
+    let up_to = |max: u32| number(text, max).ok_or_else(|| not(text, &format!("a number from 0 to {max}"), rtype));
     match field {
-        Field::U8 => wire.push(number(u32::from(u8::MAX))? as u8),
-        Field::U16 => wire.extend((number(u32::from(u16::MAX))? as u16).to_be_bytes()),
-        Field::U32 => wire.extend(number(u32::MAX)?.to_be_bytes()),
-        Field::Name => {
-            let name = Name::parse(text, Some(origin)).map_err(|e| RdataError::new(e.to_string()))?;
-            wire.extend_from_slice(name.as_wire());
-        }
+        Field::U8 => wire.push(up_to(u32::from(u8::MAX))? as u8),
+        Field::U16 => wire.extend((up_to(u32::from(u16::MAX))? as u16).to_be_bytes()),
+        Field::U32 => wire.extend(up_to(u32::MAX)?.to_be_bytes()),
+        Field::Algorithm => match codes::algorithm(text) {
+            Some(number) => wire.push(number),
+            None => wire.push(up_to(u32::from(u8::MAX))? as u8),
+        },
+        Field::Certificate => match codes::certificate(text) {
+            Some(number) => wire.extend(number.to_be_bytes()),
+            None => wire.extend((up_to(u32::from(u16::MAX))? as u16).to_be_bytes()),
+        },
+        Field::Name => push_name(wire, text, origin)?,
         Field::Ipv4 => {
             let address: Ipv4Addr = text.parse().map_err(|_| wrong_address(text, "IPv4", "AAAA"))?;
             wire.extend(address.octets());
@@ -335,22 +401,36 @@ fn push_field(
             wire.extend(address.octets());
         }
         Field::Text => push_text(wire, token)?,
+        Field::Tag => {
+            let good = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+            if !good {
+                return Err(not(text, "a property like `issue`, `issuewild` or `iodef`", rtype));
+            }
+            wire.push(text.len() as u8);
+            wire.extend(text.bytes());
+        }
         Field::Octets => wire.extend(octets_of(token)?),
         Field::Eui(length) => {
             let octets: Option<Vec<u8>> = text
                 .split('-')
                 .map(|pair| from_hex(pair).and_then(|o| <[u8; 1]>::try_from(o).ok()).map(|[o]| o))
                 .collect();
-            wire.extend(octets.filter(|o| o.len() == length).ok_or_else(shape)?);
+            wire.extend(octets.filter(|o| o.len() == length).ok_or_else(|| shape(rtype))?);
         }
         // Taken to the end by the caller.
-        Field::Texts | Field::Hex | Field::Base64 => {}
+        Field::Texts | Field::Hex | Field::Base64 | Field::Types => {}
     }
     Ok(())
 }
 
-fn not(text: &str, what: &str, shape: &RdataError) -> RdataError {
-    RdataError { message: format!("`{}` is not {what}", excerpt(text)), help: Some(shape.message.clone()) }
+fn push_name(wire: &mut Vec<u8>, text: &str, origin: &Name) -> Result<(), RdataError> {
+    let name = Name::parse(text, Some(origin)).map_err(|e| RdataError::new(e.to_string()))?;
+    wire.extend_from_slice(name.as_wire());
+    Ok(())
+}
+
+fn not(text: &str, what: &str, rtype: Type) -> RdataError {
+    RdataError { message: format!("`{}` is not {what}", excerpt(text)), help: Some(shape(rtype).message) }
 }
 
 fn wrong_address(text: &str, wanted: &str, other: &str) -> RdataError {
