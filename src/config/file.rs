@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::diagnostic::{Diagnostics, Location};
 use super::model::{CheckModel, FleetPop, PolicyModel};
+use super::named::{Named, NoFiles};
 use super::reader::{Fields, Keys, Sink, suggest};
 use super::yaml::{self, Node, Position};
 use crate::dns::Name;
@@ -84,17 +85,22 @@ const FLEET: Keys =
     Keys { what: "a fleet file", known: &["pops", "checks", "services", "policies"], planned: &["views"] };
 
 /// Keys that only a zone file has: a file with one of them lost its `zone:`.
-const ZONE_ONLY: [&str; 5] = ["records", "soa", "ns", "ttl", "expect"];
+const ZONE_ONLY: [&str; 6] = ["records", "soa", "ns", "ttl", "zonefile", "expect"];
 
 /// Reads one file. Everything wrong with it comes in file order; the first part is `None` when nothing of the file can be
 /// used.
 pub fn parse(source: &Source) -> (Option<Parsed>, Diagnostics) {
+    parse_with(source, &NoFiles)
+}
+
+/// The same for a file that may name others (`zonefile:`), which `files` gives.
+pub fn parse_with(source: &Source, files: &dyn Named) -> (Option<Parsed>, Diagnostics) {
     let mut sink = Sink::new(Arc::clone(&source.path));
-    let parsed = parse_into(source, &mut sink);
+    let parsed = parse_into(source, files, &mut sink);
     (parsed, sink.finish())
 }
 
-fn parse_into(source: &Source, sink: &mut Sink) -> Option<Parsed> {
+fn parse_into(source: &Source, files: &dyn Named, sink: &mut Sink) -> Option<Parsed> {
     let Tree { root, whole } = read_tree(source, sink)?;
     let Some(root) = root else {
         sink.error_help(Position::FILE, "the file holds nothing", "to take a zone out of service, delete its file");
@@ -102,7 +108,7 @@ fn parse_into(source: &Source, sink: &mut Sink) -> Option<Parsed> {
     };
     let has_zone = matches!(&root, Node::Map(_, entries) if entries.iter().any(|(key, _)| key.text == "zone"));
     if has_zone {
-        return zone::read(&root, whole, &source.path, sink).map(|zone| Parsed::Zone(Arc::new(zone)));
+        return zone::read(&root, whole, &source.path, files, sink).map(|zone| Parsed::Zone(Arc::new(zone)));
     }
     if !whole || lost_its_zone(&root, sink) {
         return None;

@@ -1,8 +1,9 @@
 //! Texts with their paths → model, or every diagnostic at once.
 //!
 //! [`yaml`] is the one file that names the YAML crate; [`mod@file`] mirrors the files exactly as written; [`link`] resolves
-//! names between files; [`model`] has names resolved, units parsed and invalid states made impossible. [`settings`] is
-//! the server's own file. Reads no files and knows no clock: texts and times are arguments.
+//! names between files; [`model`] has names resolved, units parsed and invalid states made impossible. [`master`] reads
+//! master files, which zone files name ([`named`]). [`settings`] is the server's own file. Reads no files and knows no
+//! clock: texts, times, and what can give the text of a named file are arguments.
 //!
 //! ```text
 //! Source ──parse──► Parsed::Fleet ─┬─link_fleet──► Fleet
@@ -13,7 +14,9 @@
 pub mod diagnostic;
 pub mod file;
 pub mod link;
+pub mod master;
 pub mod model;
+pub mod named;
 mod reader;
 pub mod render;
 pub mod settings;
@@ -23,7 +26,8 @@ pub mod units;
 pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
-pub use file::{FleetFile, Parsed, Source, ZoneFile, parse};
+pub use file::{FleetFile, Parsed, Source, ZoneFile, parse, parse_with};
 pub use link::{link_fleet, link_zone, unused};
+pub use named::{Named, NoFiles};
 pub use render::render;
 pub use settings::Settings;

@@ -45,6 +45,11 @@ impl Sink {
         self.add(Severity::Error, location.clone(), message.into(), Some(help.into()));
     }
 
+    /// The same without help.
+    pub(super) fn wrong(&mut self, location: &Location, message: impl Into<String>) {
+        self.add(Severity::Error, location.clone(), message.into(), None);
+    }
+
     /// The same, as a warning.
     pub(super) fn warn_at(&mut self, location: &Location, message: impl Into<String>, help: impl Into<String>) {
         self.add(Severity::Warning, location.clone(), message.into(), Some(help.into()));

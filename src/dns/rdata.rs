@@ -106,6 +106,8 @@ enum Field {
     U8,
     U16,
     U32,
+    /// Seconds in 32 bits, written as a number or with units, as in `1h` (what other servers' files have in an SOA).
+    Time,
     Name,
     Ipv4,
     Ipv6,
@@ -140,7 +142,7 @@ struct Form {
 
 fn form(rtype: Type) -> Option<Form> {
     use Field::{
-        Algorithm, Base64, Certificate, Eui, Hex, Ipv4, Ipv6, Name, Octets, Tag, Text, Texts, Types, U8, U16, U32,
+        Algorithm, Base64, Certificate, Eui, Hex, Ipv4, Ipv6, Name, Octets, Tag, Text, Texts, Time, Types, U8, U16, U32,
     };
     let row = |fields, usage, example| Some(Form { fields, usage, example });
     match rtype {
@@ -155,7 +157,7 @@ fn form(rtype: Type) -> Option<Form> {
         Type::KX => row(&[U16, Name], "PREFERENCE NAME", "10 kx"),
         Type::RP => row(&[Name, Name], "MAILBOX TEXT-NAME", "hostmaster ."),
         Type::SOA => row(
-            &[Name, Name, U32, U32, U32, U32, U32],
+            &[Name, Name, U32, Time, Time, Time, Time],
             "MNAME RNAME SERIAL REFRESH RETRY EXPIRE MINIMUM",
             "ns1 hostmaster 1 7200 900 1209600 60",
         ),
@@ -308,7 +310,7 @@ fn split<'w>(form: &Form, wire: &'w [u8]) -> Option<Vec<(Field, &'w [u8])>> {
         let length = match field {
             Field::U8 | Field::Algorithm => 1,
             Field::U16 | Field::Certificate => 2,
-            Field::U32 | Field::Ipv4 => 4,
+            Field::U32 | Field::Time | Field::Ipv4 => 4,
             Field::Ipv6 => 16,
             Field::Eui(length) => *length,
             Field::Name => wire_length(rest)?,
@@ -377,41 +379,46 @@ fn push_field(
     origin: &Name,
     rtype: Type,
 ) -> Result<(), RdataError> {
-    let text = token.text;
-    let up_to = |max: u32| number(text, max).ok_or_else(|| not(text, &format!("a number from 0 to {max}"), rtype));
+    let written = token.text;
+    let up_to =
+        |max: u32| number(written, max).ok_or_else(|| not(written, &format!("a number from 0 to {max}"), rtype));
     match field {
         Field::U8 => wire.push(up_to(u32::from(u8::MAX))? as u8),
         Field::U16 => wire.extend((up_to(u32::from(u16::MAX))? as u16).to_be_bytes()),
         Field::U32 => wire.extend(up_to(u32::MAX)?.to_be_bytes()),
-        Field::Algorithm => match codes::algorithm(text) {
+        Field::Time => {
+            let seconds = text::seconds(token.text);
+            wire.extend(seconds.ok_or_else(|| not(token.text, "a time like `7200` or `2h`", rtype))?.to_be_bytes());
+        }
+        Field::Algorithm => match codes::algorithm(written) {
             Some(number) => wire.push(number),
             None => wire.push(up_to(u32::from(u8::MAX))? as u8),
         },
-        Field::Certificate => match codes::certificate(text) {
+        Field::Certificate => match codes::certificate(written) {
             Some(number) => wire.extend(number.to_be_bytes()),
             None => wire.extend((up_to(u32::from(u16::MAX))? as u16).to_be_bytes()),
         },
-        Field::Name => push_name(wire, text, origin)?,
+        Field::Name => push_name(wire, written, origin)?,
         Field::Ipv4 => {
-            let address: Ipv4Addr = text.parse().map_err(|_| wrong_address(text, "IPv4", "AAAA"))?;
+            let address: Ipv4Addr = written.parse().map_err(|_| wrong_address(written, "IPv4", "AAAA"))?;
             wire.extend(address.octets());
         }
         Field::Ipv6 => {
-            let address: Ipv6Addr = text.parse().map_err(|_| wrong_address(text, "IPv6", "A"))?;
+            let address: Ipv6Addr = written.parse().map_err(|_| wrong_address(written, "IPv6", "A"))?;
             wire.extend(address.octets());
         }
         Field::Text => push_text(wire, token)?,
         Field::Tag => {
-            let good = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+            let good = (1..=255).contains(&written.len()) && written.bytes().all(|b| b.is_ascii_alphanumeric());
             if !good {
-                return Err(not(text, "a property like `issue`, `issuewild` or `iodef`", rtype));
+                return Err(not(written, "a property like `issue`, `issuewild` or `iodef`", rtype));
             }
-            wire.push(text.len() as u8);
-            wire.extend(text.bytes());
+            wire.push(written.len() as u8);
+            wire.extend(written.bytes());
         }
         Field::Octets => wire.extend(octets_of(token)?),
         Field::Eui(length) => {
-            let octets: Option<Vec<u8>> = text
+            let octets: Option<Vec<u8>> = written
                 .split('-')
                 .map(|pair| from_hex(pair).and_then(|o| <[u8; 1]>::try_from(o).ok()).map(|[o]| o))
                 .collect();

@@ -29,6 +29,37 @@ pub fn escape(octets: &mut Peekable<impl Iterator<Item = u8>>) -> Option<u8> {
     u8::try_from(value).ok()
 }
 
+/// A time in seconds as master files have it: digits, or numbers with the units `w`, `d`, `h`, `m`, `s` of any case, as in
+/// `1h30m`. `None` for anything else, and beyond 32 bits.
+pub fn seconds(text: &str) -> Option<u32> {
+    let mut total = 0u64;
+    let mut number: Option<u64> = None;
+    let mut units = false;
+    for octet in text.bytes() {
+        let unit = match octet.to_ascii_lowercase() {
+            digit @ b'0'..=b'9' => {
+                let value = number.unwrap_or(0).checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+                number = Some(value);
+                continue;
+            }
+            b'w' => 604_800,
+            b'd' => 86_400,
+            b'h' => 3600,
+            b'm' => 60,
+            b's' => 1,
+            _ => return None,
+        };
+        total = total.checked_add(number.take()?.checked_mul(unit)?)?;
+        units = true;
+    }
+    match number {
+        Some(_) if units => None,
+        Some(value) => u32::try_from(value).ok(),
+        None if units => u32::try_from(total).ok(),
+        None => None,
+    }
+}
+
 /// A token of presentation text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Token<'a> {
@@ -117,6 +148,27 @@ mod tests {
         let cut = tokens(text).map_err(|e| e.to_string());
         let cut = cut.as_ref().map(|list| list.iter().map(|t| t.text).collect::<Vec<_>>());
         assert_eq!(cut.as_deref().map_err(|e| e.as_str()), expected);
+    }
+
+    #[test]
+    fn times() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("4294967295", Some(u32::MAX)),
+            ("4294967296", None),
+            ("1h30M", Some(5400)),
+            ("1w2d", Some(777_600)),
+            ("90s", Some(90)),
+            ("", None),
+            ("h", None),
+            ("1h30", None),
+            ("1x", None),
+            ("-1", None),
+            ("99999999999999999999", None),
+            ("99999999999w", None),
+        ] {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ const STEER: Keys = Keys {
 };
 
 /// Types that signing makes, and nobody writes.
-const SIGNED: [Type; 4] = [Type::RRSIG, Type::NSEC, Type::NSEC3, Type::NSEC3PARAM];
+pub(crate) const SIGNED: [Type; 4] = [Type::RRSIG, Type::NSEC, Type::NSEC3, Type::NSEC3PARAM];
 
 /// A steered owner name whose service and policy are still names.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ pub fn show(rtype: Type, wire: &[u8]) -> String {
 fn show_field(field: Field, octets: &[u8]) -> Option<String> {
     let number = || octets.iter().fold(0u32, |n, octet| n << 8 | u32::from(*octet));
     Some(match field {
-        Field::U8 | Field::U16 | Field::U32 | Field::Algorithm => number().to_string(),
+        Field::U8 | Field::U16 | Field::U32 | Field::Time | Field::Algorithm => number().to_string(),
         Field::Certificate => match codes::certificate_mnemonic(number() as u16) {
             Some(mnemonic) => mnemonic.to_owned(),
             None => number().to_string(),
