@@ -18,7 +18,7 @@ use crate::snapshot::Identity;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct CheckArgs {
-    /// Directory of zone and fleet files, or one file of it, which alone is then reported on
+    /// Directory of zone and fleet files, or one file of it, which alone is then reported on, with the files it names
     path: Option<PathBuf>,
     #[command(flatten)]
     places: Places,
@@ -50,7 +50,8 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, _| Vec::new());
     let mut diagnostics = loaded.findings.diagnostics.clone();
     if let Some(only) = &only {
-        diagnostics.0.retain(|d| d.location.file == *only);
+        let named: Vec<_> = loader.generation.inputs(only).collect();
+        diagnostics.0.retain(|d| d.location.file == *only || named.contains(&&d.location.file));
     }
     let bad = diagnostics.has_errors() || !loaded.database.errors.is_empty();
     if args.json {

@@ -1,9 +1,10 @@
 //! What is in a directory now: every file's text, hash and time. Events only say "look again"; this is the look.
+//! [`NamedFiles`] reads the files that others name (`zonefile:`, `$INCLUDE`), each once per look.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::UNIX_EPOCH;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -77,6 +78,68 @@ fn read(path: &Path, metadata: &std::fs::Metadata) -> Option<FileText> {
         }
         Err(e) if e.kind() == io::ErrorKind::NotFound => None,
         Err(e) => Some(FileText { hash: 0, modified, text: Err(format!("cannot be read: {e}")) }),
+    }
+}
+
+/// A file that another names, as it was read.
+#[derive(Clone, Debug)]
+pub struct NamedFile {
+    /// XXH3 of its octets, or of the words.
+    pub hash: u64,
+    /// Modification time, seconds since 1970; 0 without octets.
+    pub modified: u32,
+    /// Its octets, or why there are none: `cannot be read: …`.
+    pub octets: Result<Arc<[u8]>, String>,
+}
+
+impl NamedFile {
+    /// One that is not there.
+    pub fn missing(words: String) -> Self {
+        Self { hash: xxh3_64(words.as_bytes()), modified: 0, octets: Err(words) }
+    }
+}
+
+/// Reads files by the path shown to the operator: regular files, and only such as lie in the directory of zone files when
+/// every link is followed. Within one look a file is read once, so that all who name it see the same.
+#[derive(Debug)]
+pub struct NamedFiles {
+    /// The directory, every link followed.
+    root: io::Result<PathBuf>,
+    read: Mutex<HashMap<Box<str>, NamedFile>>,
+}
+
+impl NamedFiles {
+    /// Nothing read yet.
+    pub fn new(directory: &Path) -> Self {
+        Self { root: directory.canonicalize(), read: Mutex::default() }
+    }
+
+    /// The file shown as `path`.
+    pub fn read(&self, path: &str) -> NamedFile {
+        // A thread that panicked while reading has left nothing half done: entries are put in whole.
+        if let Some(file) = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+            return file.clone();
+        }
+        let file = self.open(path).unwrap_or_else(NamedFile::missing);
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).entry(path.into()).or_insert(file).clone()
+    }
+
+    fn open(&self, path: &str) -> Result<NamedFile, String> {
+        let words = |error: &io::Error| format!("cannot be read: {error}");
+        let root = self.root.as_ref().map_err(words)?;
+        let real = Path::new(path).canonicalize().map_err(|e| words(&e))?;
+        if !real.starts_with(root) {
+            return Err("is a link that leads out of the directory of zone files".to_owned());
+        }
+        let metadata = std::fs::metadata(&real).map_err(|e| words(&e))?;
+        if !metadata.is_file() {
+            return Err("is not a file".to_owned());
+        }
+        if metadata.len() > MAX_FILE {
+            return Err(format!("has {} MiB; at most {} are read", metadata.len() >> 20, MAX_FILE >> 20));
+        }
+        let octets = std::fs::read(&real).map_err(|e| words(&e))?;
+        Ok(NamedFile { hash: xxh3_64(&octets), modified: seconds(&metadata), octets: Ok(octets.into()) })
     }
 }
 

@@ -4,13 +4,14 @@
 //! SEMANTICS §6.3–6.5: a bad zone keeps its last good version, a fleet that is bad or would break a good zone is refused
 //! whole, a vanished zone has a time of grace, and when many vanish at once all are held.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::files::{FileText, Scan};
+use super::files::{FileText, NamedFile, NamedFiles, Scan};
 use crate::compile;
 use crate::config::model::{Fleet, ZoneModel};
-use crate::config::{self, Diagnostic, Diagnostics, FleetFile, Location, Parsed, Source, ZoneFile};
+use crate::config::{self, Diagnostic, Diagnostics, FleetFile, Location, Named, Parsed, Source, ZoneFile};
 use crate::dns::Name;
 use crate::zone::Zone;
 
@@ -71,8 +72,48 @@ enum Role {
 #[derive(Debug)]
 struct ParsedFile {
     hash: u64,
+    /// Every file it names, and they name: when one of them changes, it is parsed again.
+    inputs: Vec<NamedInput>,
     result: Option<Parsed>,
     diagnostics: Diagnostics,
+}
+
+/// A file that took part in parsing another.
+#[derive(Clone, Debug)]
+struct NamedInput {
+    /// As shown.
+    path: Arc<str>,
+    hash: u64,
+    modified: u32,
+}
+
+impl ParsedFile {
+    /// Whether the same texts would be parsed again.
+    fn is_of(&self, file: &FileText, named: &NamedFiles) -> bool {
+        self.hash == file.hash && self.inputs.iter().all(|input| named.read(&input.path).hash == input.hash)
+    }
+
+    /// Newest modification time of the files it names.
+    fn modified(&self) -> u32 {
+        self.inputs.iter().map(|input| input.modified).max().unwrap_or(0)
+    }
+}
+
+/// Gives named files and writes down which were asked for.
+struct Recorder<'r> {
+    read: &'r dyn Fn(&str) -> NamedFile,
+    inputs: RefCell<Vec<NamedInput>>,
+}
+
+impl Named for Recorder<'_> {
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+        let NamedFile { hash, modified, octets } = (self.read)(path);
+        let mut inputs = self.inputs.borrow_mut();
+        if !inputs.iter().any(|input| &*input.path == path) {
+            inputs.push(NamedInput { path: path.into(), hash, modified });
+        }
+        octets
+    }
 }
 
 /// Files that were parsed well and still may not be used, with why: an `expect:` of theirs fails.
@@ -99,6 +140,8 @@ pub struct Moment {
 pub trait Memory: Sync {
     /// The last accepted text of the file shown as `path`.
     fn copy(&self, path: &str) -> Option<Arc<str>>;
+    /// The octets of the file shown as `named` when the last accepted text of the one shown as `path` was read.
+    fn named_copy(&self, path: &str, named: &str) -> Option<Arc<[u8]>>;
     /// The last serial a zone was served with.
     fn serial(&self, zone: &Name) -> Option<u32>;
 }
@@ -118,9 +161,16 @@ pub struct Findings {
 
 impl Generation {
     /// The next generation from what the files are now. `self` is the last accepted one and stays as it is.
-    pub fn next(&self, scan: &Scan, moment: Moment, barred: &Barred, memory: &dyn Memory) -> (Self, Findings) {
+    pub fn next(
+        &self,
+        scan: &Scan,
+        named: &NamedFiles,
+        moment: Moment,
+        barred: &Barred,
+        memory: &dyn Memory,
+    ) -> (Self, Findings) {
         let mut findings = Findings::default();
-        let parsed = self.parse_all(scan);
+        let parsed = self.parse_all(scan, named);
         for file in parsed.values() {
             findings.diagnostics.extend(file.diagnostics.clone());
         }
@@ -189,11 +239,16 @@ impl Generation {
         }
     }
 
-    fn parse_all(&self, scan: &Scan) -> HashMap<Arc<str>, Arc<ParsedFile>> {
+    /// The files that the file shown as `path` was parsed with.
+    pub fn inputs(&self, path: &str) -> impl Iterator<Item = &Arc<str>> {
+        self.parsed.get(path).into_iter().flat_map(|file| &file.inputs).map(|input| &input.path)
+    }
+
+    fn parse_all(&self, scan: &Scan, named: &NamedFiles) -> HashMap<Arc<str>, Arc<ParsedFile>> {
         let files: Vec<_> = scan.iter().collect();
         let results = parallel(&files, |(path, file)| match self.parsed.get(*path) {
-            Some(known) if known.hash == file.hash => Arc::clone(known),
-            _ => Arc::new(parse_one(path, file)),
+            Some(known) if known.is_of(file, named) => Arc::clone(known),
+            _ => Arc::new(parse_one(path, file, named)),
         });
         files.iter().map(|(path, _)| Arc::clone(path)).zip(results).collect()
     }
@@ -326,7 +381,7 @@ impl Generation {
                 Some(Parsed::Fleet(fleet)) if claim.good => files.push((Arc::clone(path), Arc::clone(fleet))),
                 _ => {
                     let copy = first.then(|| memory.copy(path)).flatten();
-                    match copy.and_then(|text| parse_copy(path, &text)) {
+                    match copy.and_then(|text| parse_copy(path, &text, memory)) {
                         Some(Parsed::Fleet(fleet)) => files.push((Arc::clone(path), fleet)),
                         _ => bad = true,
                     }
@@ -382,7 +437,8 @@ impl Generation {
             }
         }
         let results = parallel(&work, |(name, path, fresh, stale)| {
-            let modified = scan.get(path).map_or(0, |f| f.modified).max(fleet_time);
+            let inputs = parsed.get(path).map_or(0, |file| file.modified());
+            let modified = scan.get(path).map_or(0, |f| f.modified).max(inputs).max(fleet_time);
             let mut one = LinkedZone::default();
             if let Some(why) = barred.zones.get(path) {
                 one.diagnostics.extend(why.clone());
@@ -410,7 +466,7 @@ impl Generation {
                 if one.good.is_none() {
                     one.broken = Some(why);
                 }
-            } else if let Some(Parsed::Zone(copy)) = memory.copy(path).and_then(|text| parse_copy(path, &text))
+            } else if let Some(Parsed::Zone(copy)) = memory.copy(path).and_then(|text| parse_copy(path, &text, memory))
                 && copy.origin() == name
             {
                 one.good = Link { modified: fleet_time, ..with }.run(&copy, &mut Diagnostics::default());
@@ -513,17 +569,26 @@ impl Link<'_> {
     }
 }
 
-fn parse_one(path: &Arc<str>, file: &FileText) -> ParsedFile {
+fn parse_one(path: &Arc<str>, file: &FileText, named: &NamedFiles) -> ParsedFile {
+    let recorder = Recorder { read: &|path| named.read(path), inputs: RefCell::default() };
     let (result, diagnostics) = match &file.text {
-        Ok(text) => config::parse(&Source { path: Arc::clone(path), text: Arc::clone(text) }),
+        Ok(text) => config::parse_with(&Source { path: Arc::clone(path), text: Arc::clone(text) }, &recorder),
         Err(words) => (None, Diagnostics(vec![Diagnostic::error(whole(path), words.clone())])),
     };
-    ParsedFile { hash: file.hash, result, diagnostics }
+    ParsedFile { hash: file.hash, inputs: recorder.inputs.into_inner(), result, diagnostics }
 }
 
-/// A last good copy; it was accepted once, so what is wrong with it now is of no interest.
-fn parse_copy(path: &Arc<str>, text: &Arc<str>) -> Option<Parsed> {
-    let (parsed, diagnostics) = config::parse(&Source { path: Arc::clone(path), text: Arc::clone(text) });
+/// A last good copy, with the copies of the files it names; it was accepted once, so what is wrong with it now is of no
+/// interest.
+fn parse_copy(path: &Arc<str>, text: &Arc<str>, memory: &dyn Memory) -> Option<Parsed> {
+    struct Copies<'c>(&'c str, &'c dyn Memory);
+    impl Named for Copies<'_> {
+        fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+            self.1.named_copy(self.0, path).ok_or_else(|| "has no copy".to_owned())
+        }
+    }
+    let source = Source { path: Arc::clone(path), text: Arc::clone(text) };
+    let (parsed, diagnostics) = config::parse_with(&source, &Copies(path, memory));
     parsed.filter(|_| !diagnostics.has_errors())
 }
 

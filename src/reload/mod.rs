@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::databases::{Databases, Look};
+use self::files::NamedFiles;
 use self::generation::{Barred, Findings, Generation, Moment, Stale};
 use self::state::State;
 use crate::compile;
@@ -157,11 +158,12 @@ impl Loader {
             grace: u64::try_from(self.options.grace.as_millis()).unwrap_or(u64::MAX),
             confirm_removals: confirm,
         };
+        let named = NamedFiles::new(&self.options.zones);
         let mut barred = Barred::default();
         let (mut next, mut findings, mut parts);
         loop {
             (next, findings) = match &scan {
-                Some(scan) => self.generation.next(scan, moment, &barred, &self.state),
+                Some(scan) => self.generation.next(scan, &named, moment, &barred, &self.state),
                 // A directory that cannot be read says nothing of its files.
                 None => (self.generation.clone(), Findings::default()),
             };
@@ -181,7 +183,7 @@ impl Loader {
             findings.diagnostics.push(Diagnostic::error(location, words).help("zones stay as they are"));
         }
         let events = self.events(&next, &findings);
-        let state_error = self.remember(&next, scan.as_ref(), &findings).err().map(|error| error.to_string());
+        let state_error = self.remember(&next, scan.as_ref(), &named, &findings).err().map(|error| error.to_string());
         self.generation = next;
         let snapshot = parts.map(|parts| {
             self.number = parts.generation;
@@ -272,10 +274,17 @@ impl Loader {
         events
     }
 
-    fn remember(&mut self, next: &Generation, scan: Option<&files::Scan>, findings: &Findings) -> std::io::Result<()> {
+    fn remember(
+        &mut self,
+        next: &Generation,
+        scan: Option<&files::Scan>,
+        named: &NamedFiles,
+        findings: &Findings,
+    ) -> std::io::Result<()> {
         for path in next.accepted() {
             if let Some(Ok(text)) = scan.and_then(|scan| scan.get(path)).map(|file| &file.text) {
-                self.state.keep(path, text)?;
+                let inputs = next.inputs(path).filter_map(|input| Some((&**input, named.read(input).octets.ok()?)));
+                self.state.keep(path, text, &inputs.collect::<Vec<_>>())?;
             }
         }
         for zone in &findings.removed {

@@ -1,11 +1,13 @@
 //! The `state/` directory: what a restart must not forget. Everything in it is replaced whole, by rename.
 //!
-//! - `last-good/…`: the accepted text of every file of `zones/`, under its path there.
+//! - `last-good/…`: the accepted text of every file of `zones/`, under its path there; beside `a.yaml` the directory
+//!   `.a.yaml.with/` holds what the files that it names held then. Each zone has its own copies: of a file that two zones
+//!   include, they may have accepted different versions.
 //! - `serials`: a line `ZONE SERIAL` per zone.
 //! - `sites.cache`, `sites.json`: the compiled site table and what it was compiled from.
 //! - `health.json`: what was known of each target, written by the daemon.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -61,16 +63,26 @@ impl State {
         self.directory.as_ref().map(|directory| directory.join(name))
     }
 
-    /// Remembers the text of an accepted file.
+    /// Remembers the text of an accepted file, and of the files it names.
     ///
     /// # Errors
     /// What the file system said.
-    pub fn keep(&self, path: &str, text: &str) -> io::Result<()> {
-        match self.copy_path(path).filter(|_| self.writes()) {
-            Some(copy) if std::fs::read(&copy).is_ok_and(|old| old == text.as_bytes()) => Ok(()),
-            Some(copy) => replace(&copy, text.as_bytes()),
-            None => Ok(()),
+    pub fn keep(&self, path: &str, text: &str, named: &[(&str, Arc<[u8]>)]) -> io::Result<()> {
+        if !self.writes() {
+            return Ok(());
         }
+        let keep = |copy: Option<PathBuf>, octets: &[u8]| match copy {
+            Some(copy) if std::fs::read(&copy).is_ok_and(|old| old == octets) => Ok(()),
+            Some(copy) => replace(&copy, octets),
+            None => Ok(()),
+        };
+        // The named ones first: the text is what says that they are wanted.
+        for (named, octets) in named {
+            keep(self.named_path(path, named), octets)?;
+        }
+        keep(self.copy_path(path), text.as_bytes())?;
+        self.forget_others(path, named);
+        Ok(())
     }
 
     /// Forgets a file whose zone was removed.
@@ -78,6 +90,31 @@ impl State {
         if let Some(copy) = self.copy_path(path).filter(|_| self.writes()) {
             // A copy that is not there is what was wanted.
             let _ = std::fs::remove_file(copy);
+            self.forget_others(path, &[]);
+        }
+    }
+
+    /// Forgets copies of files that a file no longer names.
+    fn forget_others(&self, path: &str, named: &[(&str, Arc<[u8]>)]) {
+        let Some(directory) = self.named_directory(path) else { return };
+        let wanted: HashSet<PathBuf> = named.iter().filter_map(|(named, _)| self.named_path(path, named)).collect();
+        let mut directories = vec![directory.clone()];
+        let mut at = 0;
+        while let Some(list) = directories.get(at).map(std::fs::read_dir) {
+            at += 1;
+            for entry in list.into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    directories.push(path);
+                } else if !wanted.contains(&path) {
+                    // What cannot be removed is not asked for either.
+                    let _ = std::fs::remove_file(path);
+                }
+            }
+        }
+        for directory in directories.iter().rev() {
+            // Only empty ones go.
+            let _ = std::fs::remove_dir(directory);
         }
     }
 
@@ -102,15 +139,39 @@ impl State {
     }
 
     fn copy_path(&self, path: &str) -> Option<PathBuf> {
+        Some(self.directory.as_ref()?.join("last-good").join(self.relative(path)?))
+    }
+
+    /// Where copies of the files lie that the file shown as `path` names. Hidden, so that no file of `zones/` has a copy
+    /// of that name.
+    fn named_directory(&self, path: &str) -> Option<PathBuf> {
+        let copy = self.copy_path(path)?;
+        let mut name = std::ffi::OsString::from(".");
+        name.push(copy.file_name()?);
+        name.push(".with");
+        Some(copy.with_file_name(name))
+    }
+
+    fn named_path(&self, path: &str, named: &str) -> Option<PathBuf> {
+        Some(self.named_directory(path)?.join(self.relative(named)?))
+    }
+
+    /// A path in `zones/`, seen from there.
+    fn relative(&self, path: &str) -> Option<PathBuf> {
         let shown = super::files::shown(&self.zones);
-        let relative = Path::new(path).strip_prefix(&*shown).ok()?;
-        Some(self.directory.as_ref()?.join("last-good").join(relative))
+        // Paths in the current directory are shown without it.
+        let directory = if &*shown == "." { "" } else { &*shown };
+        Path::new(path).strip_prefix(directory).ok().map(Path::to_owned)
     }
 }
 
 impl Memory for State {
     fn copy(&self, path: &str) -> Option<Arc<str>> {
         std::fs::read_to_string(self.copy_path(path)?).ok().map(Arc::from)
+    }
+
+    fn named_copy(&self, path: &str, named: &str) -> Option<Arc<[u8]>> {
+        std::fs::read(self.named_path(path, named)?).ok().map(Arc::from)
     }
 
     fn serial(&self, zone: &Name) -> Option<u32> {

@@ -164,12 +164,11 @@ fn the_apex_of_a_zone() {
     zone(
         "zone: example.com\nzonefile: db\ndnssec: true\nns: ns.example.net.\nrecord: {}\n",
         expect![[r#"
-        z.yaml:2:1: error: `zonefile` is planned, not in this version
-          help: leave it out; accepted here: `zone`, `ttl`, `soa`, `ns`, `records`, `expect`, `pops`, `checks`, `services`, `policies`
-        z.yaml:3:1: error: `dnssec` is planned, not in this version
-          help: leave it out; accepted here: `zone`, `ttl`, `soa`, `ns`, `records`, `expect`, `pops`, `checks`, `services`, `policies`
-        z.yaml:5:1: error: `record` is not a key of a zone file
-          help: did you mean `records`? accepted here: `zone`, `ttl`, `soa`, `ns`, `records`, `expect`, `pops`, `checks`, `services`, `policies`"#]],
+            z.yaml:2:11: error: `db` cannot be read: there are no files here
+            z.yaml:3:1: error: `dnssec` is planned, not in this version
+              help: leave it out; accepted here: `zone`, `zonefile`, `ttl`, `soa`, `ns`, `records`, `expect`, `pops`, `checks`, `services`, `policies`
+            z.yaml:5:1: error: `record` is not a key of a zone file
+              help: did you mean `records`? accepted here: `zone`, `zonefile`, `ttl`, `soa`, `ns`, `records`, `expect`, `pops`, `checks`, `services`, `policies`"#]],
     );
 }
 
@@ -364,17 +363,17 @@ fn values() {
     records(
         "  www: {A: 192.0.2.256, AAAA: 192.0.2.1, MX: mail, SRV: 1 2 3, CAA: issue x, TYPE65400: beef}\n",
         expect![[r#"
-        z.yaml:4:12: error: `192.0.2.256` is not an IPv4 address
-          help: for example `192.0.2.1`
-        z.yaml:4:31: error: `192.0.2.1` is not an IPv6 address
-          help: addresses of the other family go under `A`
-        z.yaml:4:46: error: `mail` is not a number from 0 to 65535
-          help: MX wants `PREFERENCE NAME`, for example `10 mail`
-        z.yaml:4:57: error: SRV wants `PRIORITY WEIGHT PORT NAME`, for example `0 5 5060 sip`
-        z.yaml:4:69: error: `issue x` does not read as CAA: caa value not present
-          help: CAA wants `FLAGS TAG VALUE`, for example `0 issue "ca.example.net"`
-        z.yaml:4:89: error: TYPE65400 has no text form here
-          help: write its octets as RFC 3597 has it: `\# LENGTH HEX`, for example `\# 2 beef`"#]],
+            z.yaml:4:12: error: `192.0.2.256` is not an IPv4 address
+              help: for example `192.0.2.1`
+            z.yaml:4:31: error: `192.0.2.1` is not an IPv6 address
+              help: addresses of the other family go under `A`
+            z.yaml:4:46: error: `mail` is not a number from 0 to 65535
+              help: MX wants `PREFERENCE NAME`, for example `10 mail`
+            z.yaml:4:57: error: SRV wants `PRIORITY WEIGHT PORT NAME`, for example `0 5 5060 sip`
+            z.yaml:4:69: error: `issue` is not a number from 0 to 255
+              help: CAA wants `FLAGS TAG VALUE`, for example `0 issue "ca.example.net"`
+            z.yaml:4:89: error: TYPE65400 has no text form here
+              help: write its octets as RFC 3597 has it: `\# LENGTH HEX`, for example `\# 2 beef`"#]],
     );
     records(
         "  www: {A: , AAAA: [], TXT: {values: []}, MX: {ttl: 5}, HINFO: [[a]]}\n",
