@@ -3,6 +3,7 @@
 
 mod check;
 mod explain;
+mod export;
 pub mod geodb;
 pub mod log;
 mod serve;
@@ -51,6 +52,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Say why a client is sent where it is sent
     Explain(explain::ExplainArgs),
+    /// Write a zone as a master file
+    Export(export::ExportArgs),
     /// Look into databases, and build small ones
     Geodb(geodb::GeodbArgs),
 }
@@ -102,6 +105,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Export(args) => export::run(&args),
         Command::Geodb(args) => geodb::run(&args),
     }
 }

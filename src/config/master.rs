@@ -373,28 +373,22 @@ impl Reader<'_> {
             let message = format!("{path} includes itself, by way of this line");
             return self.sink.error_at(&at.location(1), message, "take one of the `$INCLUDE` out");
         }
-        self.includes += 1;
-        let limit = if self.stack.len() >= MAX_DEPTH {
-            Some(format!("`$INCLUDE` is nested deeper than {MAX_DEPTH} files"))
-        } else if self.includes == MAX_INCLUDES + 1 {
-            Some(format!("more than {MAX_INCLUDES} `$INCLUDE` in one zone"))
-        } else {
-            None
-        };
-        if let Some(message) = limit {
-            return self.sink.wrong(&at.location(1), message);
-        }
         if self.includes > MAX_INCLUDES {
             return;
+        }
+        self.includes += 1;
+        if self.stack.len() >= MAX_DEPTH {
+            return self.give_up(at, format!("`$INCLUDE` is nested deeper than {MAX_DEPTH} files"));
+        }
+        if self.includes > MAX_INCLUDES {
+            return self.give_up(at, format!("more than {MAX_INCLUDES} `$INCLUDE` in one zone"));
         }
         let octets = match self.files.read(&path) {
             Ok(octets) => octets,
             Err(words) => return self.sink.wrong(&at.location(1), format!("`{path}` {words}")),
         };
         if self.total + octets.len() > MAX_TOTAL {
-            let message = format!("the files of this zone have more than {} MiB together", MAX_TOTAL >> 20);
-            self.includes = MAX_INCLUDES + 1;
-            return self.sink.wrong(&at.location(1), message);
+            return self.give_up(at, format!("the files of this zone have more than {} MiB together", MAX_TOTAL >> 20));
         }
         let kept = (self.origin.clone(), self.owner.clone());
         if let Some(origin) = origin {
@@ -402,6 +396,12 @@ impl Reader<'_> {
         }
         self.file(&path, &octets);
         (self.origin, self.owner) = kept;
+    }
+
+    /// Past a limit nothing more is included, and nothing more is said of it.
+    fn give_up(&mut self, at: &At<'_, '_>, message: String) {
+        self.includes = MAX_INCLUDES + 1;
+        self.sink.wrong(&at.location(1), message);
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod fleet;
 mod link;
+mod master;
 mod properties;
 mod rendering;
 mod settings;
