@@ -271,7 +271,7 @@ fn names_that_lead_outside_are_refused() {
         let told = site.load();
         assert!(told.contains(&format!("db.a:5:10: error: `{name}` {why}")), "{name}: {told}");
         assert_eq!(site.fixed("a.example"), "192.0.2.10");
-        site.write("b.yaml", &format!("zone: b.example\nzonefile: {name}\n"));
+        site.write("b.yaml", format!("zone: b.example\nzonefile: {name}\n"));
         let told = site.load();
         assert!(told.contains(&format!("b.yaml:2:11: error: `{name}` {why}")), "{name}: {told}");
     }

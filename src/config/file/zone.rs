@@ -222,7 +222,7 @@ impl Both<'_, '_, '_> {
             }
             master.records.retain(|r| !is_apex_ns(r));
         }
-        self.refuse_doubles(master, written, sink);
+        refuse_doubles(master, written, sink);
         let (soa, serial, place) = master.soa.take()?;
         if self.soa.is_some() {
             let message = format!("this SOA is not served: `soa:` in {} takes its place", self.path);
@@ -231,29 +231,30 @@ impl Both<'_, '_, '_> {
         }
         Some((soa, serial))
     }
+}
 
-    fn refuse_doubles(&self, master: &Master, written: &records::Section, sink: &mut Sink) {
-        let sets: HashMap<(&Name, Type), &Location> =
-            written.records.iter().map(|r| ((&r.owner, r.rtype), &r.location)).collect();
-        let steers: HashMap<&Name, &Location> = written.steers.iter().map(|s| (&s.owner, &s.location)).collect();
-        if sets.is_empty() && steers.is_empty() {
-            return;
-        }
-        let mut told: HashSet<(&Name, Type)> = HashSet::new();
-        for record in &master.records {
-            let key = (&record.owner, record.rtype);
-            if let Some(place) = sets.get(&key) {
-                if told.insert(key) {
-                    let message = format!("{} of `{}` is already at {place}", record.rtype, record.owner);
-                    sink.error_at(&record.location, message, "an RRset stands in one of the two files");
-                }
-            } else if matches!(record.rtype, Type::A | Type::AAAA)
-                && let Some(place) = steers.get(&record.owner)
-                && told.insert(key)
-            {
-                let message = format!("`{}` has {} here and is steered at {place}", record.owner, record.rtype);
-                sink.error_at(&record.location, message, "keep one of the two");
+/// Any RRset that stands in both files, and addresses at a name that is steered.
+fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) {
+    let sets: HashMap<(&Name, Type), &Location> =
+        written.records.iter().map(|r| ((&r.owner, r.rtype), &r.location)).collect();
+    let steers: HashMap<&Name, &Location> = written.steers.iter().map(|s| (&s.owner, &s.location)).collect();
+    if sets.is_empty() && steers.is_empty() {
+        return;
+    }
+    let mut told: HashSet<(&Name, Type)> = HashSet::new();
+    for record in &master.records {
+        let key = (&record.owner, record.rtype);
+        if let Some(place) = sets.get(&key) {
+            if told.insert(key) {
+                let message = format!("{} of `{}` is already at {place}", record.rtype, record.owner);
+                sink.error_at(&record.location, message, "an RRset stands in one of the two files");
             }
+        } else if matches!(record.rtype, Type::A | Type::AAAA)
+            && let Some(place) = steers.get(&record.owner)
+            && told.insert(key)
+        {
+            let message = format!("`{}` has {} here and is steered at {place}", record.owner, record.rtype);
+            sink.error_at(&record.location, message, "keep one of the two");
         }
     }
 }

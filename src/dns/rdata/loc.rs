@@ -13,7 +13,7 @@ const LONGITUDE: u32 = 180 * 3_600_000;
 /// Altitudes count from 100,000 m below the ellipsoid, in centimeters.
 const BOTTOM: i64 = 10_000_000;
 /// The largest size: nine times ten to the ninth centimeters.
-const LARGEST: i64 = 9_000_000_000;
+const LARGEST: u64 = 9_000_000_000;
 
 /// 16 octets: version 0, size, horizontal and vertical precision, latitude, longitude, altitude.
 pub(super) fn encode(tokens: &[Token<'_>]) -> Result<Vec<u8>, RdataError> {
@@ -95,10 +95,7 @@ fn meters(text: &str) -> Option<i64> {
 
 /// Centimeters as a digit and a power of ten, what does not fit cut off.
 fn power(centimeters: i64) -> Option<u8> {
-    if !(0..=LARGEST).contains(&centimeters) {
-        return None;
-    }
-    let (mut digit, mut exponent) = (centimeters, 0u8);
+    let (mut digit, mut exponent) = (u64::try_from(centimeters).ok().filter(|cm| *cm <= LARGEST)?, 0u8);
     while digit > 9 {
         digit /= 10;
         exponent += 1;

@@ -162,13 +162,13 @@ fn is_value(key: u16, value: &[u8]) -> bool {
     match KEYS.get(usize::from(key)).copied() {
         Some("mandatory") => {
             let keys = numbers(value);
-            length > 0 && length % 2 == 0 && keys.is_sorted_by(|a, b| a < b) && !keys.contains(&MANDATORY)
+            length > 0 && length.is_multiple_of(2) && keys.is_sorted_by(|a, b| a < b) && !keys.contains(&MANDATORY)
         }
         Some("alpn") => protocols(value).is_some_and(|list| !list.is_empty()),
         Some("no-default-alpn" | "ohttp") => length == 0,
         Some("port") => length == 2,
-        Some("ipv4hint") => length > 0 && length % 4 == 0,
-        Some("ipv6hint") => length > 0 && length % 16 == 0,
+        Some("ipv4hint") => length > 0 && length.is_multiple_of(4),
+        Some("ipv6hint") => length > 0 && length.is_multiple_of(16),
         Some("ech") => length > 0,
         Some("dohpath") => value.first() == Some(&b'/') && std::str::from_utf8(value).is_ok(),
         _ => true,
