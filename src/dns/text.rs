@@ -95,6 +95,16 @@ pub enum TokenError {
 /// Cuts presentation text into tokens: separated by white space; quoted ones may hold it; parentheses only group lines;
 /// `;` begins a comment up to the end of its line. `key="value"` is one token with its inner quotation marks.
 pub fn tokens(text: &str) -> Result<Vec<Token<'_>>, TokenError> {
+    cut(text, &mut false)
+}
+
+/// Whether presentation text that can be cut holds a comment.
+pub fn has_comment(text: &str) -> bool {
+    let mut found = false;
+    text.contains(';') && cut(text, &mut found).is_ok() && found
+}
+
+fn cut<'a>(text: &'a str, comment: &mut bool) -> Result<Vec<Token<'a>>, TokenError> {
     let mut out = Vec::new();
     let mut open = 0usize;
     let mut chars = text.char_indices().peekable();
@@ -103,7 +113,10 @@ pub fn tokens(text: &str) -> Result<Vec<Token<'_>>, TokenError> {
             c if c.is_ascii_whitespace() => {}
             '(' => open += 1,
             ')' => open = open.checked_sub(1).ok_or(TokenError::Parenthesis)?,
-            ';' => while chars.next_if(|(_, c)| *c != '\n').is_some() {},
+            ';' => {
+                *comment = true;
+                while chars.next_if(|(_, c)| *c != '\n').is_some() {}
+            }
             '"' => {
                 let end = quoted_end(&mut chars)?;
                 out.push(Token { text: text.get(start + 1..end).unwrap_or_default(), quoted: true });
@@ -182,5 +195,7 @@ mod tests {
         check("\"a", Err("a quotation mark is not closed"));
         check("a)", Err("a parenthesis has no partner"));
         check("(a", Err("a parenthesis has no partner"));
+        assert!(has_comment("0 issue a;b") && has_comment("a ; b"));
+        assert!(!has_comment("0 issue \"a;b\"") && !has_comment("a\\;b") && !has_comment("x=\";\""));
     }
 }

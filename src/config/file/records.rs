@@ -9,6 +9,7 @@ use super::super::units::ttl;
 use super::super::yaml::{Node, Position, Text};
 use super::pops::count;
 use super::services::TtlsText;
+use crate::dns::text::has_comment;
 use crate::dns::{Name, RdataError, Type, rdata};
 
 const OWNER: Keys = Keys {
@@ -227,6 +228,12 @@ impl Reader<'_> {
                     continue;
                 }
             };
+            let is_text = matches!(rtype, Type::TXT | Type::SPF) && !written.trim_start().starts_with('"');
+            if !is_text && has_comment(written) {
+                let help =
+                    "in a record's value a comment begins there; put what belongs to the value in quotation marks";
+                self.sink.warn_help(item.at(), "what stands after `;` is not served", help);
+            }
             if let Some(target) = rdata.target(rtype) {
                 self.forgotten_dot(written, &target, item.at());
             }

@@ -376,6 +376,12 @@ fn values() {
               help: write its octets as RFC 3597 has it: `\# LENGTH HEX`, for example `\# 2 beef`"#]],
     );
     records(
+        "  www: {CAA: [\"0 issue ca.example; policy=ev\", '0 issue \"ca.example; policy=ev\"'], TXT: \"a;b\"}\n",
+        expect![[r#"
+            z.yaml:4:15: warning: what stands after `;` is not served
+              help: in a record's value a comment begins there; put what belongs to the value in quotation marks"#]],
+    );
+    records(
         "  www: {A: , AAAA: [], TXT: {values: []}, MX: {ttl: 5}, HINFO: [[a]]}\n",
         expect![[r#"
         z.yaml:4:10: error: `A` has no value
