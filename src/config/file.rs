@@ -8,6 +8,7 @@ pub(super) mod pops;
 pub(super) mod records;
 pub(super) mod services;
 pub(super) mod zone;
+mod zonefile;
 
 use std::collections::HashSet;
 use std::sync::Arc;

@@ -69,6 +69,11 @@ impl Sink {
         self.errors > 0
     }
 
+    /// How many errors there are so far.
+    pub(super) fn error_count(&self) -> usize {
+        self.errors
+    }
+
     /// All findings in file order.
     pub(super) fn finish(self) -> Diagnostics {
         let mut all = Diagnostics(self.found);

@@ -1,17 +1,16 @@
 //! A zone file as written: apex, SOA, name servers, records and assertions.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::diagnostic::Location;
-use super::super::master::{self, DEFAULT_TTL, Master};
+use super::super::master::DEFAULT_TTL;
 use super::super::model::{Expect, RecordModel, SoaModel};
-use super::super::named::{Named, resolve};
+use super::super::named::Named;
 use super::super::reader::{Fields, Keys, Sink, Spot, integer, kind, one_or_more, spots, text};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position};
 use super::records::{self, SteerText};
-use super::{Shared, read_shared};
+use super::{Shared, read_shared, zonefile};
 use crate::dns::{Name, Type, rdata};
 use crate::net::Block;
 
@@ -133,33 +132,25 @@ fn contents(
 ) -> Contents {
     let written_ttl = fields.get("ttl").and_then(|node| ttl(node, "`ttl`", sink));
     let zone_ttl = written_ttl.unwrap_or(DEFAULT_TTL);
-    let mut master = fields.get("zonefile").map(|node| zonefile(node, origin, written_ttl, path, files, sink));
-    let mut ns = match (fields.get("ns"), &master) {
+    let mut master = fields.get("zonefile").map(|node| zonefile::read(node, origin, written_ttl, path, files, sink));
+    let ns = match (fields.get("ns"), &master) {
         (None, Some(_)) => Vec::new(),
         (node, _) => name_servers(node, origin, zone_ttl, at, sink),
     };
-    let mut soa_node = fields.get("soa");
     let mut written = fields.get("records").map(|node| records::read(node, origin, zone_ttl, sink)).unwrap_or_default();
-    let mut from_file = None;
+    let mut servers = ns.clone();
+    let mut soa_of_file = None;
     if let Some(master) = &mut master {
-        let both = Both { origin, soa: soa_node, ns: fields.get("ns"), path };
-        from_file = both.settle(master, &written, sink);
-        if from_file.is_some() {
-            soa_node = None;
-        }
+        let both = zonefile::Both { origin, path, soa: fields.get("soa").is_some(), ns: fields.get("ns").is_some() };
+        soa_of_file = both.settle(master, &written, sink);
+        servers.extend(master.records.iter().filter(|r| r.rtype == Type::NS && r.owner == *origin).cloned());
+        zonefile::addressed(master, &servers, &mut written);
     }
-    let apex_ns = |r: &&RecordModel| r.rtype == Type::NS && r.owner == *origin;
-    let more: Vec<RecordModel> = master.iter().flat_map(|master| &master.records).filter(apex_ns).cloned().collect();
-    ns.extend(more.iter().cloned());
-    let (soa, serial) = match from_file {
+    let (soa, serial) = match soa_of_file {
         Some((soa, serial)) => (soa, Some(serial)),
-        None => soa(soa_node, origin, zone_ttl, ns.first(), sink),
+        None => soa(fields.get("soa"), origin, zone_ttl, servers.first(), sink),
     };
-    if let Some(master) = &master {
-        addressed_in(master, &ns, &mut written);
-    }
-    missing_addresses(&ns, &written, origin, sink);
-    ns.truncate(ns.len() - more.len());
+    missing_addresses(&servers, &written, origin, sink);
     let expects = fields.get("expect").map(|node| expects(node, origin, sink)).unwrap_or_default();
     let shared = read_shared(fields, sink);
     let mut records = ns;
@@ -167,106 +158,6 @@ fn contents(
     records.sort_by_key(|r| (r.location.line, r.location.column));
     records.extend(master.into_iter().flat_map(|master| master.records));
     Contents { serial, soa, records, steers: written.steers, expects, shared }
-}
-
-/// The static part of the zone from a master file; empty when there is none to read, which is told.
-fn zonefile(
-    node: &Node<'_>,
-    origin: &Name,
-    zone_ttl: Option<u32>,
-    path: &Arc<str>,
-    files: &dyn Named,
-    sink: &mut Sink,
-) -> Master {
-    let Some(written) = text(node, "`zonefile`", sink) else { return Master::default() };
-    let named = match resolve(path, written) {
-        Ok(named) => named,
-        Err((message, help)) => {
-            sink.error_help(node.at(), message, help);
-            return Master::default();
-        }
-    };
-    let octets = match files.read(&named) {
-        Ok(octets) => octets,
-        Err(words) => {
-            sink.error(node.at(), format!("`{named}` {words}"));
-            return Master::default();
-        }
-    };
-    let before = sink.has_errors();
-    let master = master::read(&named, &octets, origin, zone_ttl, files, sink);
-    if master.records.is_empty() && master.soa.is_none() && (before || !sink.has_errors()) {
-        // A file that an editor or a full disk has emptied must not empty the zone (SEMANTICS §6.3).
-        sink.error_help(node.at(), format!("`{named}` holds no records"), "to do without it, delete this line");
-    }
-    master
-}
-
-/// A zone written in two files: what each says of the same thing.
-struct Both<'b, 'n, 'a> {
-    origin: &'b Name,
-    soa: Option<&'n Node<'a>>,
-    ns: Option<&'n Node<'a>>,
-    path: &'b Arc<str>,
-}
-
-impl Both<'_, '_, '_> {
-    /// Takes out of the master file what YAML replaces, with a warning: the SOA by `soa:`, the zone's name servers by
-    /// `ns:`. Any other RRset in both is an error. Gives the master file's SOA and serial if they are to be served.
-    fn settle(&self, master: &mut Master, written: &records::Section, sink: &mut Sink) -> Option<(SoaModel, u32)> {
-        if self.ns.is_some() {
-            let is_apex_ns = |r: &RecordModel| r.rtype == Type::NS && r.owner == *self.origin;
-            if let Some(first) = master.records.iter().find(|r| is_apex_ns(r)) {
-                let message = format!("the zone's NS here are not served: `ns:` in {} takes their place", self.path);
-                sink.warn_at(&first.location, message, "keep one of the two");
-            }
-            master.records.retain(|r| !is_apex_ns(r));
-        }
-        refuse_doubles(master, written, sink);
-        let (soa, serial, place) = master.soa.take()?;
-        if self.soa.is_some() {
-            let message = format!("this SOA is not served: `soa:` in {} takes its place", self.path);
-            sink.warn_at(&place, message, "keep one of the two");
-            return None;
-        }
-        Some((soa, serial))
-    }
-}
-
-/// Any RRset that stands in both files, and addresses at a name that is steered.
-fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) {
-    let sets: HashMap<(&Name, Type), &Location> =
-        written.records.iter().map(|r| ((&r.owner, r.rtype), &r.location)).collect();
-    let steers: HashMap<&Name, &Location> = written.steers.iter().map(|s| (&s.owner, &s.location)).collect();
-    if sets.is_empty() && steers.is_empty() {
-        return;
-    }
-    let mut told: HashSet<(&Name, Type)> = HashSet::new();
-    for record in &master.records {
-        let key = (&record.owner, record.rtype);
-        if let Some(place) = sets.get(&key) {
-            if told.insert(key) {
-                let message = format!("{} of `{}` is already at {place}", record.rtype, record.owner);
-                sink.error_at(&record.location, message, "an RRset stands in one of the two files");
-            }
-        } else if matches!(record.rtype, Type::A | Type::AAAA)
-            && let Some(place) = steers.get(&record.owner)
-            && told.insert(key)
-        {
-            let message = format!("`{}` has {} here and is steered at {place}", record.owner, record.rtype);
-            sink.error_at(&record.location, message, "keep one of the two");
-        }
-    }
-}
-
-/// Of the name servers, those whose addresses are in the master file.
-fn addressed_in(master: &Master, servers: &[RecordModel], written: &mut records::Section) {
-    let targets: HashSet<Name> = servers.iter().filter_map(|server| server.rdata.target(Type::NS)).collect();
-    for record in &master.records {
-        if matches!(record.rtype, Type::A | Type::AAAA) && targets.contains(&record.owner) {
-            written.addressed.insert(record.owner.clone());
-        }
-    }
 }
 
 fn name_servers(
