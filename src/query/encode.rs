@@ -199,7 +199,7 @@ impl<'r, 'o> Reply<'r, 'o> {
 
     /// Truncates the whole if anything did not fit, adds OPT and TSIG, and fills in the header.
     #[inline]
-    pub(super) fn finish(mut self, said: &Said) -> Response {
+    pub(super) fn finish(&mut self, said: &Said) -> Response {
         let truncated = self.writer.overflowed();
         if truncated {
             self.writer.clear();
