@@ -16,6 +16,7 @@ use catchment::dns::{Name, Type, rdata};
 use catchment::geo::{Database, Place, SiteTable};
 use catchment::health::{Check, CheckKind, State, Target, TargetId};
 use catchment::live::{Map, MapId};
+use catchment::query::Ecs;
 use catchment::snapshot::{Identity, Parts, Snapshot, Steer};
 use catchment::steering::{Member, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
 use catchment::zone::{Entry, SteerId, ZoneBuilder, ZoneSetBuilder};
@@ -168,7 +169,7 @@ pub fn snapshot(sites: Arc<SiteTable>) -> Snapshot {
     let check = Check { interval: Duration::from_secs(5), ..Check::new(CheckKind::Tcp) };
     let target =
         |index: usize| Target { address: format!("127.0.0.1:{}", 1000 + index).parse().unwrap(), check: check.clone() };
-    let steers: Box<[Steer]> = [Steer { map: MapId(0) }].into();
+    let steers: Box<[Steer]> = [Steer { map: MapId(0), ecs: Ecs::On }].into();
     let parts = Parts {
         generation: 1,
         zones: zones.build(),

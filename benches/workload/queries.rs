@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use catchment::dns::{Name, Type};
-use catchment::query::{Kind, Outcome, Transport, Who, respond};
+use catchment::query::{Ecs, Kind, Outcome, Transport, Who, respond};
 use catchment::snapshot::Snapshot;
 
 use super::MANY;
@@ -129,6 +129,7 @@ fn query(question: &str, options: Option<&[u8]>) -> (Who, Vec<u8>) {
         source_port: 4711,
         destination: Ipv4Addr::LOCALHOST.into(),
         transport: Transport::Udp,
+        ecs: Ecs::On,
         now: 1_800_000_000,
     };
     (who, request)

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::super::diagnostic::Location;
 use super::super::model::{Expect, RecordModel, SoaModel};
-use super::super::reader::{Fields, Keys, Sink, Spot, integer, kind, one_or_more, spots, text};
+use super::super::reader::{Fields, Keys, Sink, Spot, ecs, integer, kind, one_or_more, spots, text};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position};
 use super::records::{self, SteerText};
 use super::{Shared, read_shared};
+use crate::dns::ecs::Ecs;
 use crate::dns::{Name, Type, rdata};
 use crate::net::Block;
 
@@ -20,8 +21,8 @@ const SOA_DEFAULTS: (u32, u32, u32, u32) = (7200, 1800, 1_209_600, 300);
 
 const ZONE: Keys = Keys {
     what: "a zone file",
-    known: &["zone", "ttl", "soa", "ns", "records", "expect", "pops", "checks", "services", "policies"],
-    planned: &["zonefile", "dnssec", "transfer", "notify", "update", "tsig", "views", "view", "ecs", "catalog"],
+    known: &["zone", "ttl", "soa", "ns", "ecs", "records", "expect", "pops", "checks", "services", "policies"],
+    planned: &["zonefile", "dnssec", "transfer", "notify", "update", "tsig", "views", "view", "catalog"],
 };
 const SOA: Keys = Keys {
     what: "`soa`",
@@ -73,6 +74,7 @@ impl ZoneFile {
 #[derive(Clone, Debug)]
 pub(in super::super) struct Contents {
     pub(in super::super) serial: Option<u32>,
+    pub(in super::super) ecs: Ecs,
     pub(in super::super) soa: SoaModel,
     pub(in super::super) records: Vec<RecordModel>,
     pub(in super::super) steers: Vec<SteerText>,
@@ -120,6 +122,7 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, sink: &mut Sin
     let zone_ttl = fields.get("ttl").and_then(|node| ttl(node, "`ttl`", sink)).unwrap_or(DEFAULT_TTL);
     let ns = name_servers(fields.get("ns"), origin, zone_ttl, at, sink);
     let (soa, serial) = soa(fields.get("soa"), origin, zone_ttl, ns.first(), sink);
+    let ecs = fields.get("ecs").and_then(|node| ecs(node, sink)).unwrap_or_default();
     let written = fields.get("records").map(|node| records::read(node, origin, zone_ttl, sink)).unwrap_or_default();
     missing_addresses(&ns, &written, origin, sink);
     let expects = fields.get("expect").map(|node| expects(node, origin, sink)).unwrap_or_default();
@@ -127,7 +130,7 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, sink: &mut Sin
     let mut records = ns;
     records.extend(written.records);
     records.sort_by_key(|r| (r.location.line, r.location.column));
-    Contents { serial, soa, records, steers: written.steers, expects, shared }
+    Contents { serial, ecs, soa, records, steers: written.steers, expects, shared }
 }
 
 fn name_servers(
