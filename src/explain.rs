@@ -4,12 +4,13 @@
 
 use std::net::IpAddr;
 
+use crate::dns::ecs::Ecs;
 use crate::dns::{FoldedName, Name, Type};
 use crate::geo::location::DEFAULT_MS_PER_KM;
 use crate::geo::{Place, Site};
-use crate::live::{Answer, AnswerId, Live, LiveMap, Map, MapId};
+use crate::live::{Answer, AnswerId, Live, LiveMap, Map};
 use crate::net::{Block, Folded};
-use crate::snapshot::{Parts, Snapshot};
+use crate::snapshot::{Parts, Snapshot, Steer};
 use crate::steering::decide::ranking;
 use crate::steering::{Choice, Facts, Kind, MemberFacts, Standing, decide::Class};
 use crate::zone::{Entry, Lookup};
@@ -99,6 +100,8 @@ pub enum KeySource {
     Subnet,
     /// The packet's source; no client subnet was sent, or one of length 0.
     Source,
+    /// The packet's source, as the zone heeds no client subnets (`ecs: off`).
+    SourceForOff,
     /// The packet's source, as the client subnet says nothing of a place (private, loopback, …).
     SourceForUnusable,
 }
@@ -141,16 +144,16 @@ pub struct CandidateView {
 
 /// Explains what a client is told.
 pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explained {
-    let (zone, map_id, chain) = match find(snapshot, &question.name) {
+    let (zone, steer, chain) = match find(snapshot, &question.name) {
         Ok(found) => found,
         Err(other) => return other,
     };
-    let map = &snapshot.maps[map_id.0 as usize];
-    let live_map = live.map(map_id);
+    let map = &snapshot.maps[steer.map.0 as usize];
+    let live_map = live.map(steer.map);
     let assumed = !question.assume.down.is_empty() || !question.assume.drain.is_empty();
     let facts = assume(snapshot, map, &live_map.facts, &question.assume);
 
-    let (key, scope, chosen) = choose(snapshot, map, live_map, question);
+    let (key, scope, chosen) = choose(snapshot, map, live_map, steer.ecs, question);
     let site_id = map.deciding_site(&snapshot.sites, key.block);
     let decision = map.decide(&snapshot.sites, site_id, &facts);
     let lived = chosen.map_or_else(|| live_map.nowhere(), |id| live_map.answer(id));
@@ -215,8 +218,8 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
 /// # Errors
 /// What the name is instead of steered.
 pub fn expected(parts: &Parts, name: &Name, client: Block, assumed: &Assume) -> Result<Vec<String>, Explained> {
-    let (_, map_id, _) = find(parts, name)?;
-    let map = &parts.maps[map_id.0 as usize];
+    let (_, steer, _) = find(parts, name)?;
+    let map = &parts.maps[steer.map.0 as usize];
     let facts = assume(parts, map, &map.facts(&[]), assumed);
     let site = map.deciding_site(&parts.sites, Folded::new(client.address(), client.length()).block);
     let decision = map.decide(&parts.sites, site, &facts);
@@ -260,8 +263,8 @@ impl Steered {
     }
 }
 
-/// The zone, the map and the names on the way to a steered name.
-fn find(snapshot: &Parts, name: &Name) -> Result<(Name, MapId, Vec<Name>), Explained> {
+/// The zone, what the name leads to and the names on the way to a steered name.
+fn find(snapshot: &Parts, name: &Name) -> Result<(Name, Steer, Vec<Name>), Explained> {
     const LINKS: usize = 16;
     let mut chain = vec![name.clone()];
     loop {
@@ -278,7 +281,7 @@ fn find(snapshot: &Parts, name: &Name) -> Result<(Name, MapId, Vec<Name>), Expla
         match zone.lookup(&folded, Type::A) {
             Lookup::Steered { steer, .. } => {
                 return match snapshot.steer(found.index, steer) {
-                    Some(steer) => Ok((apex, steer.map, chain)),
+                    Some(steer) => Ok((apex, *steer, chain)),
                     None => Err(Explained::NotLoaded(apex)),
                 };
             }
@@ -296,7 +299,13 @@ fn find(snapshot: &Parts, name: &Name) -> Result<(Name, MapId, Vec<Name>), Expla
 }
 
 /// The key, the scope a response would carry and the live answer (`None`: that for clients of nowhere).
-fn choose(snapshot: &Snapshot, map: &Map, live: &LiveMap, question: &Question) -> (Key, u8, Option<AnswerId>) {
+fn choose(
+    snapshot: &Snapshot,
+    map: &Map,
+    live: &LiveMap,
+    ecs: Ecs,
+    question: &Question,
+) -> (Key, u8, Option<AnswerId>) {
     let by_source = |from, scope| {
         let block = Block::host(question.source);
         let chosen = live.choose(map, &snapshot.sites, block);
@@ -304,6 +313,7 @@ fn choose(snapshot: &Snapshot, map: &Map, live: &LiveMap, question: &Question) -
         (Key { block, from }, scope, answer)
     };
     match question.subnet {
+        Some(_) if ecs == Ecs::Off => by_source(KeySource::SourceForOff, 0),
         Some((address, length)) if length > 0 => {
             let Folded { block, shift } = Folded::new(address, length);
             let chosen = live.choose(map, &snapshot.sites, block);

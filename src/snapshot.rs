@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 
+use crate::dns::ecs::Ecs;
 use crate::geo::SiteTable;
 use crate::health::{State, Target};
 use crate::live::{self, Live, Map, MapId};
@@ -44,21 +45,27 @@ pub struct Parts {
 }
 
 /// What a steered owner name leads to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Steer {
     /// The map that chooses.
     pub map: MapId,
+    /// Whether the zone heeds client subnets.
+    pub ecs: Ecs,
 }
 
 /// What the server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// NSID (RFC 5001), `id.server` and `hostname.bind`; `None` refuses them.
+    /// `id.server` and `hostname.bind` (RFC 4892); `None` refuses them.
     pub name: Option<String>,
+    /// NSID (RFC 5001), of which 128 octets are told; `None` leaves it out.
+    pub nsid: Option<String>,
     /// `version.bind`; `None` refuses it.
     pub version: Option<String>,
     /// Whether extended DNS errors (RFC 8914) are sent, and with texts.
     pub ede: Ede,
+    /// How long an idle connection is kept, in units of 100 ms: what a client that asks is told (RFC 7828).
+    pub keepalive: u16,
     /// DNS cookie secrets (RFC 9018), the first for making, all for checking; empty: cookies are ignored.
     pub cookie_secrets: Vec<[u8; 16]>,
 }
@@ -67,8 +74,10 @@ impl Default for Identity {
     fn default() -> Self {
         Self {
             name: None,
+            nsid: None,
             version: Some(concat!("catchment ", env!("CARGO_PKG_VERSION")).to_owned()),
             ede: Ede::Text,
+            keepalive: 100,
             cookie_secrets: Vec::new(),
         }
     }

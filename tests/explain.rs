@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catchment::dns::Name;
-use catchment::explain::{Assume, Explained, Question, explain};
+use catchment::explain::{Assume, Explained, KeySource, Question, explain};
 use catchment::health::State;
-use catchment::query::{Outcome, Transport, Who, respond};
+use catchment::query::{Ecs, Outcome, Transport, Who, respond};
 use catchment::reload::{Loader, Now, Options};
 use catchment::snapshot::{Identity, Snapshot};
 use domain::base::Message;
@@ -51,10 +51,17 @@ impl Random {
 }
 
 fn shipped(states: &[State]) -> Arc<Snapshot> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    load(&root().join("zones"), states)
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn load(zones: &Path, states: &[State]) -> Arc<Snapshot> {
     let mut loader = Loader::forgetful(Options {
-        zones: root.join("zones"),
-        geodb: vec![root.join("geodb")],
+        zones: zones.to_owned(),
+        geodb: vec![root().join("geodb")],
         state: None,
         grace: Duration::ZERO,
         identity: Identity::default(),
@@ -82,7 +89,14 @@ fn query(rtype: Rtype, (address, length): (IpAddr, u8)) -> Vec<u8> {
 
 /// Addresses, TTL and scope of the answer on the wire, read by another codec.
 fn asked(snapshot: &Snapshot, source: IpAddr, rtype: Rtype, subnet: (IpAddr, u8)) -> (Vec<IpAddr>, u32, u8) {
-    let who = Who { source, source_port: 4000, destination: source, transport: Transport::Udp, now: 1_790_000_000 };
+    let who = Who {
+        source,
+        source_port: 4000,
+        destination: source,
+        transport: Transport::Udp,
+        ecs: Ecs::On,
+        now: 1_790_000_000,
+    };
     let mut out = [0; 1232];
     let Outcome::Responded(response) = respond(snapshot, &snapshot.live(), &who, &query(rtype, subnet), &mut out)
     else {
@@ -141,4 +155,30 @@ fn explain_agrees_while_pops_fail() {
     states[1] = State::Suspect;
     check(&states, 3_000, 2);
     check(&[State::Down; 12], 1_000, 3);
+}
+
+/// SEMANTICS §1.11, from the file to the answer.
+#[test]
+fn a_zone_with_client_subnets_switched_off_decides_by_the_source() {
+    let zones = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(root().join("zones")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        if text.contains("zone: example.com\n") {
+            text = text.replace("zone: example.com\n", "zone: example.com\necs: off\n");
+        }
+        std::fs::write(zones.path().join(path.file_name().unwrap()), text).unwrap();
+    }
+    let (on, off) = (shipped(&[]), load(zones.path(), &[]));
+    let source = "193.0.6.139".parse().unwrap();
+    let far = ("133.11.0.0".parse().unwrap(), 24);
+    let (by_source, ttl, _) = asked(&on, source, Rtype::A, ("0.0.0.0".parse().unwrap(), 0));
+    assert_ne!(asked(&on, source, Rtype::A, far).0, by_source);
+    assert_eq!(asked(&off, source, Rtype::A, far), (by_source.clone(), ttl, 0));
+
+    let name = Name::parse("www.example.com.", None).unwrap();
+    let question = Question { name, source, subnet: Some(far), assume: Assume::default() };
+    let Explained::Steered(steered) = explain(&off, &off.live(), &question) else { panic!("www is steered") };
+    assert!(steered.agrees && steered.addresses.starts_with(&by_source));
+    assert_eq!((steered.key.from, steered.scope), (KeySource::SourceForOff, 0));
 }

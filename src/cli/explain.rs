@@ -130,6 +130,7 @@ fn print(out: &mut impl Write, question: &Question, s: &Steered, seen: Option<Du
         KeySource::Subnet => format!("/{}", s.scope),
         KeySource::Source if question.subnet.is_some() => "0, as the client subnet has length 0".to_owned(),
         KeySource::Source => "none, as there is no client subnet".to_owned(),
+        KeySource::SourceForOff => "0, as the zone has `ecs: off`".to_owned(),
         KeySource::SourceForUnusable => format!("/{}, the unusable block's own", s.scope),
     };
     writeln!(out, "  scope      {scope}; told the same around it: {first} – {last}")?;
@@ -168,6 +169,7 @@ fn key_words(from: KeySource) -> &'static str {
     match from {
         KeySource::Subnet => "(the client subnet)",
         KeySource::Source => "(the packet's source; no client subnet)",
+        KeySource::SourceForOff => "(the packet's source, as the zone has `ecs: off`)",
         KeySource::SourceForUnusable => "(the packet's source, as the client subnet says nothing of a place)",
     }
 }
@@ -235,6 +237,7 @@ fn to_json(s: &Steered, seen: Option<Duration>, credits: &[String]) -> serde_jso
             "from": match s.key.from {
                 KeySource::Subnet => "subnet",
                 KeySource::Source => "source",
+                KeySource::SourceForOff => "source-for-ecs-off",
                 KeySource::SourceForUnusable => "source-for-unusable-subnet",
             },
         },

@@ -176,7 +176,7 @@ fn setup(settings: Settings, listen: &[SocketAddr]) -> Setup {
     let mut settings = settings;
     let written = !listen.is_empty() || settings.listen != Settings::default().listen;
     if !listen.is_empty() {
-        settings.listen = listen.to_vec();
+        settings.listen = listen.iter().copied().map(Into::into).collect();
     }
     Setup { settings, listen_written: written }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::model::{Fleet, MemberModel, ServiceModel, ZoneModel};
+use crate::config::model::{Fleet, MemberModel, ServiceModel, SteerModel, ZoneModel};
 use crate::dns::Name;
 use crate::geo::SiteTable;
 use crate::health::{Target, TargetId};
@@ -49,8 +49,7 @@ pub fn snapshot(input: Input<'_>) -> Parts {
     for zone in &input.zones {
         let (entry, list): (_, Box<[Steer]>) = match zone.loaded {
             Some((model, compiled)) => {
-                let steer =
-                    |s: &crate::config::model::SteerModel| Steer { map: tables.map(&s.service, &s.policy, s.ttls) };
+                let steer = |s: &SteerModel| Steer { map: tables.map(&s.service, &s.policy, s.ttls), ecs: model.ecs };
                 (Entry::Loaded(Arc::clone(compiled)), model.steers.iter().map(steer).collect())
             }
             None => (Entry::NotLoaded, Box::default()),

@@ -116,6 +116,7 @@ pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnost
         apex: zone.origin.clone(),
         location: zone.location.clone(),
         serial: contents.serial,
+        ecs: contents.ecs,
         soa: contents.soa.clone(),
         records: contents.records.clone(),
         steers,

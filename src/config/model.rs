@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::diagnostic::Location;
+use crate::dns::ecs::Ecs;
 use crate::dns::{Name, Rdata, Type};
 use crate::health::{Check, Target};
 use crate::net::Block;
@@ -101,6 +102,8 @@ pub struct ZoneModel {
     pub location: Location,
     /// The serial as written; `None` is kept automatically.
     pub serial: Option<u32>,
+    /// Whether client subnets are heeded. Default on.
+    pub ecs: Ecs,
     /// The SOA without its serial.
     pub soa: SoaModel,
     /// Every record but the SOA, `ns:` included, in file order.

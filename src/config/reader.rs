@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 use super::yaml::{Node, Position, Text};
+use crate::dns::ecs::Ecs;
 
 /// Most findings kept per file; what is beyond is counted. A broken template repeats itself.
 pub(super) const MAX_FINDINGS: usize = 500;
@@ -296,6 +297,11 @@ where
         sink.error_help(node.at(), format!("{what} cannot be `{written}`"), help);
     }
     number
+}
+
+/// `on` or `off`, of client subnets.
+pub(super) fn ecs(node: &Node<'_>, sink: &mut Sink) -> Option<Ecs> {
+    word(node, "`ecs`", &[("on", Ecs::On), ("off", Ecs::Off)], sink)
 }
 
 /// One of a few words.

@@ -1,5 +1,6 @@
 //! `catchment.yaml`: the server's own settings. Every key has a default, so the file is needed only to change one.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,15 +8,16 @@ use std::time::Duration;
 
 use super::diagnostic::Diagnostics;
 use super::file::{Source, Tree, read_tree};
-use super::reader::{Fields, Keys, Sink, integer, one_or_more, text, word};
+use super::reader::{Fields, Keys, Sink, ecs, integer, one_or_more, text, word};
 use super::units::duration;
 use super::yaml::Node;
+use crate::dns::ecs::Ecs;
 
 /// What the server does, every default filled in. Paths are as written: relative to where the server starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Addresses served over UDP and TCP. Default 127.0.0.1:5300 and `[::1]:5300`.
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listen>,
     /// Directory of zone and fleet files. Default `zones`.
     pub zones: PathBuf,
     /// Directories of databases, or database files, in order of precedence. Default `geodb`.
@@ -28,6 +30,8 @@ pub struct Settings {
     pub log: Log,
     /// What the server tells about itself.
     pub identity: Identity,
+    /// DNS cookies (RFC 7873).
+    pub cookies: Cookies,
     /// Limits of TCP.
     pub tcp: Tcp,
     /// UDP.
@@ -36,6 +40,21 @@ pub struct Settings {
     pub first_probes: Duration,
     /// How long a zone whose file vanished is kept. Default 30 s.
     pub vanish_grace: Duration,
+}
+
+/// An address that is served: `"192.0.2.53:53"`, or `{address: "192.0.2.53:53", ecs: off}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Address and port.
+    pub address: SocketAddr,
+    /// Off: client subnets are ignored there, and none is returned. Default on.
+    pub ecs: Ecs,
+}
+
+impl From<SocketAddr> for Listen {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, ecs: Ecs::On }
+    }
 }
 
 /// Which listeners serve.
@@ -96,9 +115,10 @@ pub enum Format {
 /// What the server tells about itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// `id.server` and `hostname.bind` (RFC 4892), and the NSID (RFC 5001) unless that is written. `None` tells nothing.
+    /// `id.server` and `hostname.bind` (RFC 4892), at most 255 octets, and the NSID (RFC 5001) unless that is written.
+    /// `None` tells nothing.
     pub name: Option<String>,
-    /// The NSID; `None` tells `name`.
+    /// The NSID, at most 128 octets; `None` tells as many of `name`.
     pub nsid: Option<String>,
     /// `version.bind`; `None` (`version: off`) refuses.
     pub version: Option<String>,
@@ -117,6 +137,30 @@ pub enum Ede {
     Text,
 }
 
+/// DNS cookies (RFC 7873, RFC 9018): `cookies: off`, or `cookies: {secrets: […]}`.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Cookies {
+    /// Cookies are ignored.
+    Off,
+    /// With a secret of this server's own, made at the first start and kept in `state/cookie-secret`. Default.
+    Own,
+    /// With these, at least one, each of 32 hexadecimal digits: the first makes, all check. Servers behind one address
+    /// share them. A new secret is put last everywhere, then first everywhere, then the old one is taken out (RFC 9018
+    /// §5).
+    Shared(Vec<[u8; 16]>),
+}
+
+impl fmt::Debug for Cookies {
+    /// Without the secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Off => f.write_str("Off"),
+            Self::Own => f.write_str("Own"),
+            Self::Shared(secrets) => write!(f, "Shared({} secrets)", secrets.len()),
+        }
+    }
+}
+
 /// Limits of TCP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tcp {
@@ -126,19 +170,26 @@ pub struct Tcp {
     pub per_client: u32,
     /// How long a connection may be idle, 100 ms to 10 min. Default 10 s (RFC 7766 §6.2.3 leaves it to the server).
     pub idle: Duration,
+    /// How long a client may take to read the answers of one write, 100 ms to 10 min. Default 5 s.
+    pub write: Duration,
 }
 
 /// UDP.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Udp {
     /// Threads for each address, 1 to 256; `None` (`auto`) is one per core.
     pub threads: Option<u16>,
+    /// Octets of each thread's receive buffer, 4,096 to 1,073,741,824; the kernel grants `net.core.rmem_max` at most.
+    /// Default 1,048,576: some 1,000 queries may wait for a thread that was not running.
+    pub receive_buffer: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            listen: vec![(Ipv4Addr::LOCALHOST, 5300).into(), (Ipv6Addr::LOCALHOST, 5300).into()],
+            listen: [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
+                .map(|ip| SocketAddr::new(ip, 5300).into())
+                .into(),
             zones: "zones".into(),
             geodb: vec!["geodb".into()],
             state: "state".into(),
@@ -150,8 +201,14 @@ impl Default for Settings {
                 version: Some(concat!("catchment ", env!("CARGO_PKG_VERSION")).to_owned()),
                 ede: Ede::Text,
             },
-            tcp: Tcp { connections: 1000, per_client: 50, idle: Duration::from_secs(10) },
-            udp: Udp::default(),
+            cookies: Cookies::Own,
+            tcp: Tcp {
+                connections: 1000,
+                per_client: 50,
+                idle: Duration::from_secs(10),
+                write: Duration::from_secs(5),
+            },
+            udp: Udp { threads: None, receive_buffer: 1024 * 1024 },
             first_probes: Duration::from_secs(2),
             vanish_grace: Duration::from_secs(30),
         }
@@ -160,7 +217,9 @@ impl Default for Settings {
 
 const SETTINGS: Keys = Keys {
     what: "the settings",
-    known: &["listen", "zones", "geodb", "state", "io", "log", "identity", "tcp", "udp", "startup", "reload"],
+    known: &[
+        "listen", "zones", "geodb", "state", "io", "log", "identity", "cookies", "tcp", "udp", "startup", "reload",
+    ],
     planned: &[
         "control",
         "cluster",
@@ -168,7 +227,6 @@ const SETTINGS: Keys = Keys {
         "probes",
         "limits",
         "rrl",
-        "cookies",
         "tls",
         "dot",
         "doh",
@@ -184,10 +242,12 @@ const SETTINGS: Keys = Keys {
     ],
 };
 const LOG: Keys = Keys { what: "`log`", known: &["level", "format"], planned: &["file", "queries"] };
+const LISTEN: Keys = Keys { what: "an item of `listen`", known: &["address", "ecs"], planned: &["tls", "io"] };
+const COOKIES: Keys = Keys { what: "`cookies`", known: &["secrets"], planned: &[] };
 const IDENTITY: Keys = Keys { what: "`identity`", known: &["name", "nsid", "version", "ede"], planned: &[] };
 const TCP: Keys =
-    Keys { what: "`tcp`", known: &["connections", "per_client", "idle"], planned: &["backlog", "queries"] };
-const UDP: Keys = Keys { what: "`udp`", known: &["threads"], planned: &["payload", "batch", "receive_buffer"] };
+    Keys { what: "`tcp`", known: &["connections", "per_client", "idle", "write"], planned: &["backlog", "queries"] };
+const UDP: Keys = Keys { what: "`udp`", known: &["threads", "receive_buffer"], planned: &["payload", "batch"] };
 const STARTUP: Keys = Keys { what: "`startup`", known: &["first_probes"], planned: &[] };
 const RELOAD: Keys = Keys { what: "`reload`", known: &["vanish_grace"], planned: &["quiet", "poll"] };
 
@@ -233,14 +293,14 @@ fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
     if let Some(fields) = fields.get("identity").and_then(|node| Fields::open(node, &IDENTITY, sink)) {
         identity(&fields, &mut settings.identity, sink);
     }
+    if let Some(node) = fields.get("cookies") {
+        settings.cookies = cookies(node, sink).unwrap_or(settings.cookies);
+    }
     if let Some(fields) = fields.get("tcp").and_then(|node| Fields::open(node, &TCP, sink)) {
         tcp(&fields, &mut settings.tcp, sink);
     }
-    if let Some(fields) = fields.get("udp").and_then(|node| Fields::open(node, &UDP, sink))
-        && let Some(node) = fields.get("threads")
-        && !matches!(node, Node::Scalar(text) if text.text == "auto")
-    {
-        settings.udp.threads = integer(node, "`threads`", &(1..=256), sink);
+    if let Some(fields) = fields.get("udp").and_then(|node| Fields::open(node, &UDP, sink)) {
+        udp(&fields, &mut settings.udp, sink);
     }
     if let Some(fields) = fields.get("startup").and_then(|node| Fields::open(node, &STARTUP, sink)) {
         time(fields.get("first_probes"), "`first_probes`", 60, &mut settings.first_probes, sink);
@@ -263,19 +323,36 @@ fn path(node: Option<&Node<'_>>, what: &str, to: &mut PathBuf, sink: &mut Sink) 
     }
 }
 
-fn listen(node: &Node<'_>, sink: &mut Sink) -> Vec<SocketAddr> {
-    let items = one_or_more(node, "`listen`", sink).unwrap_or_default();
+fn listen(node: &Node<'_>, sink: &mut Sink) -> Vec<Listen> {
+    let items = match node {
+        Node::Map(..) => std::slice::from_ref(node),
+        _ => one_or_more(node, "`listen`", sink).unwrap_or_default(),
+    };
     if items.is_empty() && matches!(node, Node::List(..)) {
         sink.error_help(node.at(), "`listen` names no address", "for example `[\"127.0.0.1:5300\", \"[::1]:5300\"]`");
     }
-    let mut addresses: Vec<SocketAddr> = Vec::with_capacity(items.len());
+    let mut addresses: Vec<Listen> = Vec::with_capacity(items.len());
     for item in items {
+        let (mut item, mut heeded) = (item, Ecs::On);
+        if let Node::Map(at, _) = item {
+            let Some(fields) = Fields::open(item, &LISTEN, sink) else { continue };
+            heeded = fields.get("ecs").and_then(|node| ecs(node, sink)).unwrap_or_default();
+            let Some(address) = fields.get("address") else {
+                sink.error_help(
+                    *at,
+                    "this item has no `address`",
+                    "for example `{address: \"192.0.2.53:53\", ecs: off}`",
+                );
+                continue;
+            };
+            item = address;
+        }
         let Some(written) = text(item, "`listen`", sink) else { continue };
         match written.parse::<SocketAddr>() {
-            Ok(address) if addresses.contains(&address) => {
+            Ok(address) if addresses.iter().any(|listen| listen.address == address) => {
                 sink.error(item.at(), format!("`{written}` is written twice"));
             }
-            Ok(address) => addresses.push(address),
+            Ok(address) => addresses.push(Listen { address, ecs: heeded }),
             Err(_) => {
                 let help = match (written.parse::<IpAddr>(), written.parse::<u16>()) {
                     (Ok(ip), _) => format!("the port is missing: `\"{}\"`", SocketAddr::new(ip, 53)),
@@ -302,19 +379,21 @@ fn log(fields: &Fields<'_, '_>, log: &mut Log, sink: &mut Sink) {
 
 /// Longest text the server tells about itself: a character string of a TXT record (RFC 1035 §3.3).
 const MAX_TOLD: usize = 255;
+/// Longest NSID: beside the longest question, a client subnet and a cookie it fits into 512 octets.
+const MAX_NSID: usize = 128;
 
 fn identity(fields: &Fields<'_, '_>, identity: &mut Identity, sink: &mut Sink) {
-    let mut told = |key: &str| {
+    let mut told = |key: &str, most: usize| {
         let node = fields.get(key)?;
         let written = text(node, &format!("`{key}`"), sink)?;
-        if written.len() > MAX_TOLD {
-            sink.error(node.at(), format!("`{key}` is {} octets long; at most {MAX_TOLD} fit", written.len()));
+        if written.len() > most {
+            sink.error(node.at(), format!("`{key}` is {} octets long; at most {most} fit", written.len()));
         }
         Some(written.to_owned())
     };
-    identity.name = told("name");
-    identity.nsid = told("nsid");
-    if let Some(version) = told("version") {
+    identity.name = told("name", MAX_TOLD);
+    identity.nsid = told("nsid", MAX_NSID);
+    if let Some(version) = told("version", MAX_TOLD) {
         identity.version = (version != "off").then_some(version);
     }
     if let Some(node) = fields.get("ede") {
@@ -330,8 +409,51 @@ fn tcp(fields: &Fields<'_, '_>, tcp: &mut Tcp, sink: &mut Sink) {
     };
     let (connections, per_client) = (limit("connections", tcp.connections), limit("per_client", tcp.per_client));
     (tcp.connections, tcp.per_client) = (connections, per_client);
-    if let Some(node) = fields.get("idle") {
-        let range = Duration::from_millis(100)..=Duration::from_mins(10);
-        tcp.idle = duration(node, "`idle`", &range, sink).unwrap_or(tcp.idle);
+    for (key, time) in [("idle", &mut tcp.idle), ("write", &mut tcp.write)] {
+        if let Some(node) = fields.get(key) {
+            let range = Duration::from_millis(100)..=Duration::from_mins(10);
+            *time = duration(node, &format!("`{key}`"), &range, sink).unwrap_or(*time);
+        }
     }
+}
+
+fn udp(fields: &Fields<'_, '_>, udp: &mut Udp, sink: &mut Sink) {
+    if let Some(node) = fields.get("threads")
+        && !matches!(node, Node::Scalar(text) if text.text == "auto")
+    {
+        udp.threads = integer(node, "`threads`", &(1..=256), sink);
+    }
+    if let Some(node) = fields.get("receive_buffer") {
+        udp.receive_buffer = integer(node, "`receive_buffer`", &(4096..=1 << 30), sink).unwrap_or(udp.receive_buffer);
+    }
+}
+
+fn cookies(node: &Node<'_>, sink: &mut Sink) -> Option<Cookies> {
+    const HELP: &str = "32 hexadecimal digits, for example from `openssl rand -hex 16`";
+    if matches!(node, Node::Scalar(text) if text.text == "off") {
+        return Some(Cookies::Off);
+    }
+    let fields = Fields::open(node, &COOKIES, sink)?;
+    let Some(node) = fields.get("secrets") else { return Some(Cookies::Own) };
+    let items = one_or_more(node, "`secrets`", sink)?;
+    if items.is_empty() {
+        sink.error_help(node.at(), "`secrets` has none", HELP);
+    }
+    let mut secrets: Vec<[u8; 16]> = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(written) = text(item, "a secret", sink) else { continue };
+        // The secret itself is not repeated.
+        match parse_secret(written) {
+            Some(secret) if secrets.contains(&secret) => sink.error(item.at(), "this secret is written twice"),
+            Some(secret) => secrets.push(secret),
+            None => sink.error_help(item.at(), "this is not a cookie secret", HELP),
+        }
+    }
+    Some(Cookies::Shared(secrets))
+}
+
+/// A cookie secret: 32 hexadecimal digits.
+pub fn parse_secret(written: &str) -> Option<[u8; 16]> {
+    let digits = written.len() == 32 && written.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u128::from_str_radix(written, 16).ok().filter(|_| digits).map(u128::to_be_bytes)
 }

@@ -7,8 +7,8 @@
 mod epochs;
 mod reloads;
 pub mod remembered;
+mod secret;
 
-use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -195,22 +195,12 @@ fn say_ready(shared: &Shared, began: Instant) {
 /// The loader of these settings; without a state directory if that cannot be made.
 pub fn loader(setup: &Setup) -> Loader {
     let settings = &setup.settings;
-    let identity = &settings.identity;
     let mut options = Options {
         zones: settings.zones.clone(),
         geodb: settings.geodb.clone(),
         state: Some(settings.state.clone()),
         grace: settings.vanish_grace,
-        identity: Identity {
-            name: identity.nsid.clone().or_else(|| identity.name.clone()),
-            version: identity.version.clone(),
-            ede: match identity.ede {
-                settings::Ede::Off => Ede::Off,
-                settings::Ede::Codes => Ede::Codes,
-                settings::Ede::Text => Ede::Text,
-            },
-            ..Identity::default()
-        },
+        identity: identity(settings),
     };
     match Loader::new(options.clone()) {
         Ok(loader) => loader,
@@ -223,11 +213,31 @@ pub fn loader(setup: &Setup) -> Loader {
     }
 }
 
+/// What the server says of itself, and checks cookies with.
+fn identity(settings: &settings::Settings) -> Identity {
+    let told = &settings.identity;
+    Identity {
+        name: told.name.clone(),
+        nsid: told.nsid.clone().or_else(|| told.name.clone()),
+        version: told.version.clone(),
+        ede: match told.ede {
+            settings::Ede::Off => Ede::Off,
+            settings::Ede::Codes => Ede::Codes,
+            settings::Ede::Text => Ede::Text,
+        },
+        keepalive: u16::try_from(settings.tcp.idle.as_millis() / 100).unwrap_or(u16::MAX),
+        cookie_secrets: match &settings.cookies {
+            settings::Cookies::Off => Vec::new(),
+            settings::Cookies::Own => secret::own(&settings.state),
+            settings::Cookies::Shared(secrets) => secrets.clone(),
+        },
+    }
+}
+
 fn server_settings(setup: &Setup) -> Settings {
     let settings = &setup.settings;
     let origin = if setup.listen_written { Origin::Configured } else { Origin::Default };
-    let listen = |address: &SocketAddr| Listen { address: *address, origin };
-    let defaults = Settings::default();
+    let listen = |listen: &settings::Listen| Listen { address: listen.address, origin, ecs: listen.ecs };
     Settings {
         listen: settings.listen.iter().map(listen).collect(),
         io: match settings.io {
@@ -238,14 +248,14 @@ fn server_settings(setup: &Setup) -> Settings {
             .udp
             .threads
             .and_then(|threads| NonZeroUsize::new(usize::from(threads)))
-            .unwrap_or(defaults.udp_threads),
+            .unwrap_or_else(|| Settings::default().udp_threads),
         tcp: TcpSettings {
             connections: settings.tcp.connections as usize,
             per_client: settings.tcp.per_client as usize,
             idle: settings.tcp.idle,
-            ..defaults.tcp
+            write: settings.tcp.write,
         },
-        ..defaults
+        receive_buffer: settings.udp.receive_buffer as usize,
     }
 }
 
@@ -282,5 +292,44 @@ fn raise_descriptors() {
     });
     if let Err(error) = raised {
         warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Ecs;
+
+    #[test]
+    fn settings_reach_the_rooms() {
+        let text = "\
+listen: [\"127.0.0.1:0\", {address: \"[::1]:0\", ecs: off}]
+identity: {name: fra1, nsid: fra1.example}
+cookies: {secrets: [00000000000000000000000000000001, 00000000000000000000000000000002]}
+tcp: {connections: 3, per_client: 2, idle: 1500ms, write: 700ms}
+udp: {threads: 4, receive_buffer: 65536}
+";
+        let source = crate::config::Source { path: "catchment.yaml".into(), text: text.into() };
+        let settings = settings::parse(&source).0.unwrap();
+        let identity = identity(&settings);
+        assert_eq!((identity.name.as_deref(), identity.nsid.as_deref()), (Some("fra1"), Some("fra1.example")));
+        assert_eq!(identity.keepalive, 15);
+        assert_eq!(identity.cookie_secrets.iter().map(|secret| secret[15]).collect::<Vec<_>>(), [1, 2]);
+
+        let server = server_settings(&Setup { settings, listen_written: true });
+        assert_eq!(server.listen.iter().map(|listen| listen.ecs).collect::<Vec<_>>(), [Ecs::On, Ecs::Off]);
+        assert!(server.listen.iter().all(|listen| listen.origin == Origin::Configured));
+        assert_eq!((server.udp_threads.get(), server.receive_buffer), (4, 65_536));
+        let (idle, write) = (Duration::from_millis(1500), Duration::from_millis(700));
+        assert_eq!(server.tcp, TcpSettings { connections: 3, per_client: 2, idle, write });
+    }
+
+    #[test]
+    fn a_name_without_nsid_is_the_nsid_too() {
+        let mut settings = settings::Settings { cookies: settings::Cookies::Off, ..settings::Settings::default() };
+        assert_eq!(identity(&settings).nsid, None);
+        settings.identity.name = Some("fra1".to_owned());
+        assert_eq!(identity(&settings).nsid.as_deref(), Some("fra1"));
+        assert!(identity(&settings).cookie_secrets.is_empty());
     }
 }

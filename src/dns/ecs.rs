@@ -16,6 +16,17 @@ pub struct ClientSubnet<'p> {
     source: u8,
 }
 
+/// Whether client subnets are heeded. Off for a zone: echoed with scope 0, and the packet's source decides. Off for a
+/// listener: not even read, and none returned (SEMANTICS §1.11).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ecs {
+    /// They are. Default.
+    #[default]
+    On,
+    /// They are not.
+    Off,
+}
+
 /// Why a client subnet option is malformed (SEMANTICS §1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EcsError {

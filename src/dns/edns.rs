@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use siphasher::sip::SipHasher24;
 
-use super::ecs::ClientSubnet;
+use super::ecs::{ClientSubnet, Ecs};
 use super::message::{Reader, RecordRef};
 
 /// Octets of an OPT record without options.
@@ -77,8 +77,9 @@ impl<'p> Opt<'p> {
     }
 
     /// Reads the options; of one that stands twice the first counts, but for client subnets. `None` when one is
-    /// malformed (SEMANTICS §1.3, §5.8).
-    pub fn options(&self) -> Option<Options<'p>> {
+    /// malformed (SEMANTICS §1.3, §5.8). With `ecs` off a client subnet is an option like any unknown one, whatever is in
+    /// it.
+    pub fn options(&self, ecs: Ecs) -> Option<Options<'p>> {
         let mut options = Options::default();
         let mut reader = Reader::new(self.options, 0);
         while !reader.is_at_end() {
@@ -86,6 +87,7 @@ impl<'p> Opt<'p> {
             let data = reader.take(usize::from(length))?;
             match code {
                 code::NSID => options.nsid = true,
+                code::ECS if ecs == Ecs::Off => {}
                 code::ECS if options.ecs.is_some() => return None,
                 code::ECS => options.ecs = Some(ClientSubnet::read(data).ok()?),
                 code::COOKIE => {

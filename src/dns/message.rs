@@ -349,7 +349,9 @@ impl<'o> Writer<'o> {
         if let Some(skip) = self.question_name.checked_sub(suffix.len()) {
             let start = HEADER + skip;
             let there = self.out.get(start..start + suffix.len())?;
-            if there.eq_ignore_ascii_case(suffix) && self.is_question_label(start) {
+            // Most differ in the first length octet, and of the others most are equal to the letter.
+            let alike = there.first() == suffix.first() && (there == suffix || there.eq_ignore_ascii_case(suffix));
+            if alike && self.is_question_label(start) {
                 self.known_label = start;
                 return Some(start as u16);
             }
@@ -387,7 +389,7 @@ impl<'o> Writer<'o> {
             let (Some(ours), Some((theirs, left))) = (self.out.get(at..at + size), rest.split_at_checked(size)) else {
                 return false;
             };
-            if !ours.eq_ignore_ascii_case(theirs) {
+            if ours != theirs && !ours.eq_ignore_ascii_case(theirs) {
                 return false;
             }
             if length == 0 {
@@ -399,7 +401,7 @@ impl<'o> Writer<'o> {
 
     /// Fills in the header and gives the length. RCODE's upper bits go into the OPT record.
     #[inline]
-    pub fn finish(self, id: u16, flags: u16, rcode: Rcode) -> usize {
+    pub fn finish(&mut self, id: u16, flags: u16, rcode: Rcode) -> usize {
         let [answer, authority, additional] = self.counts;
         let question = u16::from(self.question_name > 0);
         let words = [id, flags | (rcode.0 & 15), question, answer, authority, additional];

@@ -16,14 +16,12 @@ pub(super) const MAX_UDP: usize = 1232;
 pub(super) const MIN_UDP: usize = 512;
 /// The UDP payload size this server says it takes.
 const OUR_PAYLOAD: u16 = 1232;
-/// Octets of the longest server name in an NSID option.
+/// Octets of an NSID that are told: with the longest name, a client subnet and a cookie it still fits into 512.
 const MAX_NSID: usize = 128;
 /// Responses on encrypted transports are padded to multiples of this (RFC 8467 §4.1).
 const PADDED_TO: usize = 468;
 /// TSIG error BADKEY (RFC 8945 §3).
 const BADKEY: u16 = 17;
-/// Units of 100 ms that an idle connection is kept: 10 s.
-const KEEPALIVE: u16 = 100;
 
 /// A response being written.
 pub(super) struct Reply<'r, 'o> {
@@ -96,7 +94,7 @@ impl<'r, 'o> Reply<'r, 'o> {
     }
 
     fn nsid(&self) -> Option<&'r [u8]> {
-        let name = self.identity.name.as_ref().filter(|_| self.request.options.nsid)?.as_bytes();
+        let name = self.identity.nsid.as_ref().filter(|_| self.request.options.nsid)?.as_bytes();
         name.get(..name.len().min(MAX_NSID))
     }
 
@@ -199,7 +197,7 @@ impl<'r, 'o> Reply<'r, 'o> {
 
     /// Truncates the whole if anything did not fit, adds OPT and TSIG, and fills in the header.
     #[inline]
-    pub(super) fn finish(mut self, said: &Said) -> Response {
+    pub(super) fn finish(&mut self, said: &Said) -> Response {
         let truncated = self.writer.overflowed();
         if truncated {
             self.writer.clear();
@@ -269,7 +267,7 @@ impl<'r, 'o> Reply<'r, 'o> {
         }
         if self.has_keepalive() {
             self.option(code::KEEPALIVE, 2);
-            self.writer.put(&KEEPALIVE.to_be_bytes());
+            self.writer.put(&self.identity.keepalive.to_be_bytes());
         }
     }
 

@@ -9,6 +9,7 @@
 
 use std::net::IpAddr;
 
+pub use crate::dns::ecs::Ecs;
 use crate::dns::edns::ExtendedError;
 use crate::dns::{Class, FoldedName, Rcode, Type};
 use crate::live::Live;
@@ -61,6 +62,8 @@ pub struct Who {
     pub destination: IpAddr,
     /// How it came.
     pub transport: Transport,
+    /// Whether the listener heeds client subnets.
+    pub ecs: Ecs,
     /// Seconds since 1970.
     pub now: u32,
 }
@@ -172,7 +175,7 @@ impl Said {
 /// `snapshot`. The response never passes the client's UDP payload size, 1,232 octets or `out`.
 pub fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome {
     let mut name = FoldedName::new();
-    let read = request::read(request, &mut name);
+    let read = request::read(request, who.ecs, &mut name);
     let (request, refusal) = match &read {
         Read::Dropped(why) => return Outcome::Dropped(*why),
         Read::Refused(request, said) => (request, Some(*said)),

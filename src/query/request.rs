@@ -1,6 +1,7 @@
 //! Octets → a request that passed every check of its form, in the order of SEMANTICS §5.6.
 
 use super::{Drop, Said};
+use crate::dns::ecs::Ecs;
 use crate::dns::edns::{ExtendedError, Opt, Options};
 use crate::dns::message::{HEADER, Header, Reader, RecordRef, split_name};
 use crate::dns::{Class, FoldedName, Opcode, Rcode, Type};
@@ -41,9 +42,9 @@ pub(super) enum Read<'p> {
     Asked(Request<'p>),
 }
 
-/// Reads a packet. The question's name goes into `name`.
+/// Reads a packet. The question's name goes into `name`. With `ecs` off its client subnets are not read.
 #[inline]
-pub(super) fn read<'p>(packet: &'p [u8], name: &mut FoldedName) -> Read<'p> {
+pub(super) fn read<'p>(packet: &'p [u8], ecs: Ecs, name: &mut FoldedName) -> Read<'p> {
     let (Some(header), Some(fixed)) = (Header::read(packet), packet.get(..HEADER)) else {
         return Read::Dropped(Drop::Short);
     };
@@ -53,7 +54,7 @@ pub(super) fn read<'p>(packet: &'p [u8], name: &mut FoldedName) -> Read<'p> {
     let opcode = header.opcode();
     let mut request =
         Request { header, opcode, head: fixed, asked: None, opt: None, options: Options::default(), tsig: None };
-    let form = request.read_body(packet, name);
+    let form = request.read_body(packet, ecs, name);
     if !matches!(opcode, Opcode::QUERY | Opcode::NOTIFY | Opcode::UPDATE) {
         return Read::Refused(request, Said::error(Rcode::NOTIMP, None));
     }
@@ -66,7 +67,7 @@ pub(super) fn read<'p>(packet: &'p [u8], name: &mut FoldedName) -> Read<'p> {
 impl<'p> Request<'p> {
     /// Question, records, OPT, version, options. What was read before an error stays.
     #[inline]
-    fn read_body(&mut self, packet: &'p [u8], name: &mut FoldedName) -> Result<(), Said> {
+    fn read_body(&mut self, packet: &'p [u8], ecs: Ecs, name: &mut FoldedName) -> Result<(), Said> {
         const FORMERR: Said = Said {
             rcode: Rcode::FORMERR,
             authoritative: false,
@@ -113,7 +114,7 @@ impl<'p> Request<'p> {
             if opt.version > 0 {
                 return Err(Said::error(Rcode::BADVERS, None));
             }
-            self.options = opt.options().ok_or(FORMERR)?;
+            self.options = opt.options(ecs).ok_or(FORMERR)?;
         }
         if questions == 0 && self.options.cookie.is_none() {
             return Err(FORMERR);

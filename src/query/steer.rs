@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::dns::ecs::ClientSubnet;
+use crate::dns::ecs::{ClientSubnet, Ecs};
 use crate::live::{Answer, AnswerId, Chosen, Live};
 use crate::net::{Block, Folded};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Steer};
 use crate::zone::SteerId;
 
 /// Whose place decides.
@@ -21,7 +21,7 @@ pub(super) struct Client {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steered<'a> {
     pub(super) answer: &'a Answer,
-    /// Scope prefix length in the client subnet's own terms; 0 without one.
+    /// Scope prefix length in the client subnet's own terms; 0 without one, or where none is heeded.
     pub(super) scope: u8,
     /// Whether the client subnet decided.
     pub(super) by_subnet: bool,
@@ -46,7 +46,7 @@ impl Client {
         zone: u32,
         steer: SteerId,
     ) -> Option<Steered<'a>> {
-        let id = snapshot.steer(zone, steer)?.map;
+        let Steer { map: id, ecs } = *snapshot.steer(zone, steer)?;
         let map = snapshot.maps.get(id.0 as usize)?;
         let live = live.maps.get(id.0 as usize)?;
         let choose = |block| live.choose(map, &snapshot.sites, block);
@@ -54,7 +54,7 @@ impl Client {
             AnswerId::RESOLVER => live.nowhere(),
             answer => live.answer(answer),
         };
-        let Some((folded, width)) = self.subnet else {
+        let Some((folded, width)) = self.subnet.filter(|_| ecs == Ecs::On) else {
             return Some(Steered { answer: by_resolver(), scope: 0, by_subnet: false });
         };
         let Chosen { answer, scope } = choose(folded.block);

@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, warn};
 
 use super::{Listen, Origin};
+use crate::query::Ecs;
 
 /// Connections the kernel completes before we accept them; it cuts this to `net.core.somaxconn` (4096).
 const BACKLOG: i32 = 4_096;
@@ -119,6 +120,8 @@ impl BindError {
 pub(super) struct Bound {
     /// With the port that port 0 became.
     pub(super) address: SocketAddr,
+    /// Whether client subnets are heeded there.
+    pub(super) ecs: Ecs,
     /// One per thread, all on `address`, blocking (with a bounded wait).
     pub(super) udp: Vec<UdpSocket>,
     /// On `address`, listening, non-blocking.
@@ -133,7 +136,7 @@ pub(super) fn bind_all(listen: &[Listen], threads: usize, receive_buffer: usize)
         if let Some(other) = listen[..i].iter().find(|other| covers(other.address, entry.address)) {
             return Err(BindError::Twice { address: entry.address, other: other.address });
         }
-        match bind(entry.address, threads, receive_buffer) {
+        match bind(entry, threads, receive_buffer) {
             Ok(sockets) => bound.push(sockets),
             Err(error @ BindError::NoIpv6 { .. }) if entry.origin == Origin::Default => {
                 warn!(address = %entry.address, %error, "skipped a default address");
@@ -153,18 +156,19 @@ fn covers(a: SocketAddr, b: SocketAddr) -> bool {
         && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }
 
-fn bind(address: SocketAddr, threads: usize, receive_buffer: usize) -> Result<Bound, BindError> {
+fn bind(listen: &Listen, threads: usize, receive_buffer: usize) -> Result<Bound, BindError> {
     for _ in 1..PORT_TRIES {
-        match bind_once(address, threads, receive_buffer) {
+        match bind_once(listen, threads, receive_buffer) {
             // The port that was free for UDP is taken for TCP: another one.
-            Err(BindError::InUse { transport: "TCP", .. }) if address.port() == 0 => {}
+            Err(BindError::InUse { transport: "TCP", .. }) if listen.address.port() == 0 => {}
             result => return result,
         }
     }
-    bind_once(address, threads, receive_buffer)
+    bind_once(listen, threads, receive_buffer)
 }
 
-fn bind_once(address: SocketAddr, threads: usize, receive_buffer: usize) -> Result<Bound, BindError> {
+fn bind_once(listen: &Listen, threads: usize, receive_buffer: usize) -> Result<Bound, BindError> {
+    let Listen { address, ecs, .. } = *listen;
     let udp_error = |error| explain(error, address, "UDP");
     let first = udp(address, receive_buffer, Sharing::Later).map_err(udp_error)?;
     let actual = first.local_addr().map_err(udp_error)?;
@@ -173,7 +177,7 @@ fn bind_once(address: SocketAddr, threads: usize, receive_buffer: usize) -> Resu
         sockets.push(udp(actual, receive_buffer, Sharing::Now).map_err(udp_error)?);
     }
     let listener = tcp(actual).map_err(|error| explain(error, address, "TCP"))?;
-    Ok(Bound { address: actual, udp: sockets, tcp: listener })
+    Ok(Bound { address: actual, ecs, udp: sockets, tcp: listener })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -242,7 +246,7 @@ mod tests {
     const BUFFER: usize = 65_536;
 
     fn listen(address: &str) -> Listen {
-        Listen { address: address.parse().unwrap(), origin: Origin::Configured }
+        Listen { address: address.parse().unwrap(), origin: Origin::Configured, ecs: Ecs::On }
     }
 
     #[track_caller]
@@ -265,11 +269,12 @@ mod tests {
     #[test]
     fn a_second_server_is_refused_though_it_would_share_its_ports_too() {
         let first = bind_all(&[listen("127.0.0.1:0")], 2, BUFFER).unwrap();
-        let again = Listen { address: first[0].address, origin: Origin::Default };
+        let again = Listen { address: first[0].address, origin: Origin::Default, ecs: Ecs::On };
         let error = bind_all(&[again], 2, BUFFER).unwrap_err();
         assert!(matches!(error, BindError::InUse { transport: "UDP", address } if address == first[0].address));
         let wildcard = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), first[0].address.port());
-        let error = bind_all(&[Listen { address: wildcard, origin: Origin::Configured }], 2, BUFFER).unwrap_err();
+        let error =
+            bind_all(&[Listen { address: wildcard, origin: Origin::Configured, ecs: Ecs::On }], 2, BUFFER).unwrap_err();
         assert!(matches!(error, BindError::InUse { .. }));
     }
 
@@ -277,7 +282,7 @@ mod tests {
     fn a_port_held_for_tcp_alone_is_named() {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
-        let error = bind_all(&[Listen { address, origin: Origin::Configured }], 1, BUFFER).unwrap_err();
+        let error = bind_all(&[Listen { address, origin: Origin::Configured, ecs: Ecs::On }], 1, BUFFER).unwrap_err();
         assert!(matches!(error, BindError::InUse { transport: "TCP", .. }), "{error}");
     }
 

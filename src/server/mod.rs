@@ -31,6 +31,7 @@ pub use engine::{Answer, Engine, MAX_REQUEST};
 pub use portable::QUIET;
 
 use crate::metrics::{Metrics, Transport};
+use crate::query::Ecs;
 use portable::Portable;
 use udp::Threads;
 
@@ -60,7 +61,7 @@ impl Default for Settings {
         let here = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
         Self {
             listen: here
-                .map(|ip| Listen { address: SocketAddr::new(ip, DEFAULT_PORT), origin: Origin::Default })
+                .map(|ip| Listen { address: SocketAddr::new(ip, DEFAULT_PORT), origin: Origin::Default, ecs: Ecs::On })
                 .into(),
             io: Io::Native,
             udp_threads: available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -77,6 +78,8 @@ pub struct Listen {
     pub address: SocketAddr,
     /// Who wants it.
     pub origin: Origin,
+    /// Whether client subnets are heeded there.
+    pub ecs: Ecs,
 }
 
 /// Who wants an address.
@@ -162,8 +165,8 @@ impl Server {
             Io::Native => {
                 let (mut sockets, mut tcp) = (Vec::new(), Vec::new());
                 for bound in bound {
-                    sockets.extend(bound.udp.into_iter().map(|socket| (bound.address.ip(), socket)));
-                    tcp.push((bound.address, bound.tcp));
+                    sockets.extend(bound.udp.into_iter().map(|socket| (bound.address.ip(), bound.ecs, socket)));
+                    tcp.push((bound.address, bound.ecs, bound.tcp));
                 }
                 let udp = Threads::start(sockets, &engine, metrics)?;
                 Listeners::Native { udp, tcp: Tasks::start(tcp, engine, metrics, settings.tcp)? }
@@ -222,7 +225,7 @@ struct Tasks {
 
 impl Tasks {
     fn start<E: Answer>(
-        listeners: Vec<(SocketAddr, std::net::TcpListener)>,
+        listeners: Vec<(SocketAddr, Ecs, std::net::TcpListener)>,
         engine: Arc<E>,
         metrics: &Metrics,
         settings: TcpSettings,
@@ -243,13 +246,13 @@ impl Tasks {
             draining: tasks.draining.clone(),
             abandoned: tasks.abandoned.clone(),
         });
-        for (address, listener) in listeners {
+        for (address, ecs, listener) in listeners {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(|source| BindError::Other {
                 address,
                 transport: "TCP",
                 source,
             })?;
-            tasks.listeners.spawn(tcp::listen(listener, Arc::clone(&context)));
+            tasks.listeners.spawn(tcp::listen(listener, ecs, Arc::clone(&context)));
         }
         tasks.listeners.close();
         Ok(tasks)

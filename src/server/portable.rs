@@ -36,7 +36,7 @@ use tracing::error;
 use super::bind::{BindError, Bound};
 use super::engine::{Answer, MAX_REQUEST, ask, unix_now};
 use crate::metrics::{Cause, End, Metrics, SharedWriter, Transport};
-use crate::query::{self, Who};
+use crate::query::{self, Ecs, Who};
 
 /// What hickory may log unless asked for more, as directives of a filter: it has two lines per response at `info`.
 pub const QUIET: &str = "hickory_server=warn,hickory_net=warn,hickory_proto=warn";
@@ -68,11 +68,12 @@ impl Portable {
     ) -> Result<Self, BindError> {
         let mut portable = Self { stop: Vec::new(), servers: TaskTracker::new() };
         let (udp, tcp) = (metrics.shared_writer(Transport::Udp), metrics.shared_writer(Transport::Tcp));
-        for Bound { address, udp: sockets, tcp: listener } in bound {
+        for Bound { address, ecs, udp: sockets, tcp: listener } in bound {
             let failed = |transport| move |source| BindError::Other { address, transport, source };
             let mut server = Server::new(Adapter {
                 engine: Arc::clone(engine),
                 destination: address.ip(),
+                ecs,
                 udp: udp.clone(),
                 tcp: tcp.clone(),
             });
@@ -113,6 +114,7 @@ impl Drop for Portable {
 struct Adapter<E> {
     engine: Arc<E>,
     destination: IpAddr,
+    ecs: Ecs,
     udp: SharedWriter,
     tcp: SharedWriter,
 }
@@ -135,6 +137,7 @@ impl<E: Answer> RequestHandler for Adapter<E> {
             source_port: source.port(),
             destination: self.destination,
             transport,
+            ecs: self.ecs,
             now: unix_now(),
         };
         let mut answer = vec![0; room];

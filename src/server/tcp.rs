@@ -28,7 +28,7 @@ use super::engine::{Answer, ask, unix_now};
 use super::framing::{Frame, Frames};
 use super::limits::{Seat, Seats};
 use crate::metrics::{Cause, Closed, End, Metrics, SharedWriter};
-use crate::query::{self, Who};
+use crate::query::{self, Ecs, Who};
 
 /// Octets of answers at which a connection stops answering and writes.
 const OUTPUT_FULL: usize = 32 * 1024;
@@ -58,7 +58,7 @@ pub(super) struct Context<E> {
 }
 
 /// Accepts until the server drains, then whatever the kernel had already completed. Never ends for an error.
-pub(super) async fn listen<E: Answer>(listener: TcpListener, context: Arc<Context<E>>) {
+pub(super) async fn listen<E: Answer>(listener: TcpListener, ecs: Ecs, context: Arc<Context<E>>) {
     let mut backoff = Backoff::default();
     let mut warned: Option<Instant> = None;
     loop {
@@ -70,7 +70,7 @@ pub(super) async fn listen<E: Answer>(listener: TcpListener, context: Arc<Contex
         match accepted {
             Ok((stream, client)) => {
                 backoff = Backoff::default();
-                context.serve(stream, client);
+                context.serve(stream, client, ecs);
             }
             Err(error) => {
                 context.writer.receive_error();
@@ -99,7 +99,7 @@ pub(super) async fn listen<E: Answer>(listener: TcpListener, context: Arc<Contex
             if stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
             {
-                context.serve(stream, client);
+                context.serve(stream, client, ecs);
             }
         }
     }
@@ -153,12 +153,12 @@ impl Backoff {
 }
 
 impl<E: Answer> Context<E> {
-    fn serve(self: &Arc<Self>, stream: TcpStream, client: SocketAddr) {
+    fn serve(self: &Arc<Self>, stream: TcpStream, client: SocketAddr, ecs: Ecs) {
         self.metrics.accepted();
         let seat = self.seats.admit(client.ip(), self.abandoned.child_token(), Instant::now().into_std());
         let context = Arc::clone(self);
         self.tasks.spawn(async move {
-            let reason = match Connection::new(&context, stream, client, seat) {
+            let reason = match Connection::new(&context, stream, client, ecs, seat) {
                 Ok(connection) => connection.run().await,
                 Err(_) => Closed::Failed,
             };
@@ -193,7 +193,7 @@ enum Source {
 }
 
 impl<'a, E: Answer> Connection<'a, E> {
-    fn new(context: &'a Context<E>, stream: TcpStream, client: SocketAddr, seat: Seat) -> io::Result<Self> {
+    fn new(context: &'a Context<E>, stream: TcpStream, client: SocketAddr, ecs: Ecs, seat: Seat) -> io::Result<Self> {
         // Answers are written whole, so there is nothing Nagle's algorithm could join; it would only hold them back.
         stream.set_nodelay(true)?;
         let who = Who {
@@ -201,6 +201,7 @@ impl<'a, E: Answer> Connection<'a, E> {
             source_port: client.port(),
             destination: stream.local_addr()?.ip(),
             transport: query::Transport::Tcp,
+            ecs,
             now: unix_now(),
         };
         let idle_at = Instant::now() + context.settings.idle;

@@ -23,7 +23,7 @@ use super::bind::BindError;
 use super::datagram::{Datagram, Endpoint, Received, Wait};
 use super::engine::{Answer, MAX_REQUEST, ask, unix_now};
 use crate::metrics::{Cause, End, Metrics, Transport, Writer};
-use crate::query::{self, Who};
+use crate::query::{self, Ecs, Who};
 
 /// Octets of the answer buffer. The engine keeps to the client's size and 1232 (SEMANTICS §5.7).
 const MAX_ANSWER: usize = 4_096;
@@ -48,22 +48,22 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// Starts a thread for each socket (with the address it is bound to), named `udp-0`, `udp-1`, ….
+    /// Starts a thread for each socket (with the address it is bound to, and whether client subnets are heeded there), named `udp-0`, `udp-1`, ….
     pub(super) fn start<E: Answer>(
-        sockets: Vec<(IpAddr, UdpSocket)>,
+        sockets: Vec<(IpAddr, Ecs, UdpSocket)>,
         engine: &Arc<E>,
         metrics: &Metrics,
     ) -> Result<Self, BindError> {
         let (alive, ended) = mpsc::channel(1);
         // Made first: if a thread cannot start, its drop stops those that did.
         let mut threads = Self { phase: Arc::new(AtomicU8::new(SERVING)), sockets: Vec::new(), ended };
-        for (i, (address, socket)) in sockets.into_iter().enumerate() {
+        for (i, (address, ecs, socket)) in sockets.into_iter().enumerate() {
             let socket = Arc::new(socket);
             threads.sockets.push(Arc::downgrade(&socket));
             let (engine, phase, alive) = (Arc::clone(engine), Arc::clone(&threads.phase), alive.clone());
             let writer = metrics.writer(Transport::Udp);
             let run = move || {
-                Worker { endpoint: Endpoint::new(socket, address), engine, phase, writer }.run();
+                Worker { endpoint: Endpoint::new(socket, address), ecs, engine, phase, writer }.run();
                 drop(alive);
             };
             thread::Builder::new().name(format!("udp-{i}")).spawn(run).map_err(BindError::Thread)?;
@@ -103,6 +103,7 @@ impl Drop for Threads {
 
 struct Worker<E> {
     endpoint: Endpoint,
+    ecs: Ecs,
     engine: Arc<E>,
     phase: Arc<AtomicU8>,
     writer: Writer,
@@ -156,6 +157,7 @@ impl<E: Answer> Worker<E> {
             source_port: datagram.source.port(),
             destination: datagram.destination,
             transport: query::Transport::Udp,
+            ecs: self.ecs,
             now: unix_now(),
         };
         let asked = ask(&*self.engine, &who, request, answer);

@@ -12,7 +12,7 @@ use catchment::dns::{Name, Type, rdata};
 use catchment::geo::{Place, SiteTable};
 use catchment::health::{Check, CheckKind, State, Target, TargetId};
 use catchment::live::{Map, MapId};
-use catchment::query::{Outcome, Response, Transport, Who, respond};
+use catchment::query::{Ecs, Outcome, Response, Transport, Who, respond};
 use catchment::snapshot::{Identity, Parts, Snapshot, Steer};
 use catchment::steering::{Member, OnAllDown, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
 use catchment::zone::{Entry, SteerId, ZoneBuilder, ZoneSetBuilder};
@@ -29,7 +29,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// From zone text: `zone NAME` begins a zone (`zone NAME broken` one that could not be loaded), then lines `OWNER TTL
+    /// From zone text: `zone NAME` begins a zone (`zone NAME broken` one that could not be loaded, `zone NAME ecs off` one
+    /// that heeds no client subnets), then lines `OWNER TTL
     /// TYPE DATA`, or `OWNER steer NUMBER` with a number of [`services`].
     pub fn new(text: &str) -> Self {
         Self::with(text, Identity::default(), &[])
@@ -38,15 +39,14 @@ impl Server {
     pub fn with(text: &str, identity: Identity, states: &[State]) -> Self {
         let mut zones = ZoneSetBuilder::default();
         let mut open: Option<(Name, ZoneBuilder)> = None;
-        let mut count = 0;
         let mut close = |open: &mut Option<(Name, ZoneBuilder)>| {
             if let Some((apex, builder)) = open.take() {
                 let built = builder.build().unwrap_or_else(|problems| panic!("{problems:#?}"));
                 assert!(zones.add(&apex, Entry::Loaded(Arc::new(built.zone))));
-                count += 1;
             }
         };
         let mut broken = Vec::new();
+        let mut heeded = Vec::new();
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let mut words = line.split_whitespace();
             let mut word = || words.next().unwrap_or_else(|| panic!("short line: {line}"));
@@ -56,6 +56,8 @@ impl Server {
                     broken.push(Name::parse(apex, Some(&Name::root())).unwrap());
                     continue;
                 }
+                let (apex, ecs) = apex.strip_suffix(" ecs off").map_or((apex, Ecs::On), |apex| (apex, Ecs::Off));
+                heeded.push(ecs);
                 let apex = Name::parse(apex.trim(), Some(&Name::root())).unwrap();
                 open = Some((apex.clone(), ZoneBuilder::new(&apex, 0)));
                 continue;
@@ -76,29 +78,24 @@ impl Server {
         close(&mut open);
         for apex in broken {
             assert!(zones.add(&apex, Entry::NotLoaded));
-            count += 1;
+            heeded.push(Ecs::On);
         }
         let (pops, targets, sites) = (pops(), targets(), Arc::new(SiteTable::empty()));
         let maps: Vec<_> = services()
             .into_iter()
             .map(|(policy, service)| Arc::new(Map::compile(policy, service, &pops, &sites, [])))
             .collect();
-        let steers: Box<[Steer]> = (0..maps.len()).map(|id| Steer { map: MapId(id as _) }).collect();
-        let parts = Parts {
-            generation: 1,
-            zones: zones.build(),
-            sites,
-            pops,
-            maps,
-            steers: vec![steers; count],
-            targets,
-            identity,
-        };
+        let steers = heeded
+            .into_iter()
+            .map(|ecs| (0..maps.len()).map(|id| Steer { map: MapId(id as _), ecs }).collect())
+            .collect();
+        let parts = Parts { generation: 1, zones: zones.build(), sites, pops, maps, steers, targets, identity };
         let who = Who {
             source: "198.51.100.7".parse().unwrap(),
             source_port: 4711,
             destination: "192.0.2.53".parse().unwrap(),
             transport: Transport::Udp,
+            ecs: Ecs::On,
             now: 1_800_000_000,
         };
         Self { snapshot: Snapshot::new(parts, states, None), who }

@@ -18,7 +18,8 @@ fn query() -> Query {
 }
 
 fn with_name(name: &str) -> Server {
-    Server::with(ZONE, Identity { name: Some(name.to_owned()), ..Identity::default() }, &[])
+    let nsid = Some(format!("nsid of {name}"));
+    Server::with(ZONE, Identity { name: Some(name.to_owned()), nsid, ..Identity::default() }, &[])
 }
 
 #[test]
@@ -63,7 +64,7 @@ fn s6_1_2_every_option_code_is_taken() {
     for code in 0..=u16::MAX {
         let answer = server.ask(&query().option(code, &[]));
         let expected = match code {
-            3 => format!("{A}\nopt 1232 nsid ns1.fra"),
+            3 => format!("{A}\nopt 1232 nsid nsid of ns1.fra"),
             // Client subnet and cookie have contents.
             8 | 10 => "FORMERR\nopt 1232".to_owned(),
             _ => format!("{A}\nopt 1232"),
@@ -84,8 +85,20 @@ fn s6_1_2_options_past_the_end() {
 
 #[test]
 fn rfc5001_nsid() {
-    with_name("ns1.fra").check_query(&query().option(3, &[]).option(3, b"x"), &format!("{A}\nopt 1232 nsid ns1.fra"));
-    Server::new(ZONE).check_query(&query().option(3, &[]), &format!("{A}\nopt 1232"));
+    with_name("ns1.fra")
+        .check_query(&query().option(3, &[]).option(3, b"x"), &format!("{A}\nopt 1232 nsid nsid of ns1.fra"));
+    let silent = Server::with(ZONE, Identity { name: Some("ns1.fra".to_owned()), ..Identity::default() }, &[]);
+    silent.check_query(&query().option(3, &[]), &format!("{A}\nopt 1232"));
+    // The longest that is told, beside the longest of everything else, in the least room.
+    let label = "x".repeat(63);
+    let name = format!("{label}.{label}.{label}.{}.example.com.", "x".repeat(49));
+    let identity = Identity { nsid: Some("n".repeat(200)), cookie_secrets: vec![[1; 16]], ..Identity::default() };
+    let query =
+        Query::new(&format!("{name} A")).payload(512).subnet("2001:db8::/128").option(3, &[]).option(10, &[7; 8]);
+    let (answer, _) = Server::with(ZONE, identity, &[]).ask_raw(&query.octets());
+    let text = render(&answer);
+    assert!(text.contains(&format!("nsid {} option", "n".repeat(128))), "{text}");
+    assert!(answer.len() <= 512, "{}", answer.len());
 }
 
 #[test]
@@ -94,6 +107,8 @@ fn rfc7828_keepalive_where_connections_are() {
     let tcp = Server::new(ZONE).over(Transport::Tcp);
     tcp.check_query(&asked, &format!("{A}\nopt 1232 option 11 0064"));
     tcp.check_query(&query(), &format!("{A}\nopt 1232"));
+    let brief = Server::with(ZONE, Identity { keepalive: 15, ..Identity::default() }, &[]).over(Transport::Tcp);
+    brief.check_query(&asked, &format!("{A}\nopt 1232 option 11 000f"));
     Server::new(ZONE).check_query(&asked, &format!("{A}\nopt 1232"));
     Server::new(ZONE).over(Transport::Quic).check_query(&asked, &format!("{A}\nopt 1232"));
 }

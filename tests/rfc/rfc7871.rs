@@ -1,6 +1,6 @@
 //! Client subnet (RFC 7871), as strict as SEMANTICS §1.2–1.4 and §1.6–1.11.
 
-use catchment::query::Kind;
+use catchment::query::{Ecs, Kind};
 
 use crate::common::{Query, Server};
 
@@ -114,4 +114,43 @@ fn s7_1_3_malformed_options_are_formerr_with_opt() {
     }
     let twice = Query::new("www.example.com. A").subnet("193.0.6.0/24").subnet("193.0.6.0/24");
     Server::new(ZONE).check_query(&twice, "FORMERR\nopt 1232");
+}
+
+#[test]
+fn semantics_1_11_off_for_a_zone() {
+    let off = ZONE.replace("zone example.com", "zone example.com ecs off");
+    let both = format!(
+        "{off}
+        zone example.net
+        @ 3600 SOA ns1 hm 1 7200 900 1209600 60
+        @ 300 NS ns1.example.com.
+        www steer 0
+        away 60 CNAME www.example.com."
+    );
+    let server = Server::new(&both);
+    let ask = |question: &str, subnet: &str| server.ask_response(&Query::new(question).subnet(subnet));
+    for subnet in ["193.0.6.0/24", "10.1.2.0/24", "0.0.0.0/0", "2001:67c:2e8::/48"] {
+        let (text, response) = ask("www.example.com. A", subnet);
+        assert_eq!(text, format!("{WWW}\nopt 1232 ecs {subnet}/0"));
+        assert_eq!((response.by_subnet, response.scope, response.kind), (false, Some(0), Kind::Home));
+    }
+    // Another zone's names are not concerned, but where they lead here.
+    let (text, _) = ask("www.example.net. A", "193.0.6.0/24");
+    assert!(text.ends_with("ecs 193.0.6.0/24/8"), "{text}");
+    let (text, _) = ask("away.example.net. A", "193.0.6.0/24");
+    assert!(text.ends_with("ecs 193.0.6.0/24/0"), "{text}");
+    // Strict all the same.
+    server.check_query(&Query::new("www.example.com. A").option(8, &[0, 1]), "FORMERR\nopt 1232");
+}
+
+#[test]
+fn semantics_1_11_off_for_a_listener() {
+    let mut server = Server::new(ZONE);
+    server.who.ecs = Ecs::Off;
+    let query = Query::new("www.example.com. A");
+    let (text, response) = server.ask_response(&query.clone().subnet("193.0.6.0/24"));
+    assert_eq!(text, format!("{WWW}\nopt 1232"));
+    assert_eq!((response.by_subnet, response.scope), (false, None));
+    // Ignored whatever is in it (RFC 6891 §6.1.2).
+    server.check_query(&query.option(8, &[0, 1]).option(8, &[]), &format!("{WWW}\nopt 1232"));
 }

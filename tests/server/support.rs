@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use catchment::metrics::{Counts, Messages, Metrics};
-use catchment::query::{Cookie, Drop, Kind, Outcome, Response, Transport, Who};
+use catchment::query::{Cookie, Drop, Ecs, Kind, Outcome, Response, Transport, Who};
 use catchment::server::{Answer, Drained, Io, Listen, Origin, Server, Settings};
 use tokio::runtime::{Builder, Runtime};
 
@@ -29,7 +29,8 @@ pub(crate) struct Commanded {
 }
 
 impl Answer for Commanded {
-    /// The answer is the request with QR set, `rcode` from octet 3, and `|DESTINATION|TRANSPORT` behind it.
+    /// The answer is the request with QR set, `rcode` from octet 3, and `|DESTINATION|TRANSPORT` behind it, then
+    /// `|no ecs` where client subnets are not heeded.
     fn answer(&self, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome {
         if request.len() < 12 {
             return Outcome::Dropped(Drop::Short);
@@ -51,7 +52,8 @@ impl Answer for Commanded {
         }
         if request.get(12) != Some(&SIZED) {
             let transport = if who.transport == Transport::Udp { "udp" } else { "tcp" };
-            answer.extend(format!("|{}|{transport}", who.destination).bytes());
+            let ecs = if who.ecs == Ecs::Off { "|no ecs" } else { "" };
+            answer.extend(format!("|{}|{transport}{ecs}", who.destination).bytes());
         }
         out[..answer.len()].copy_from_slice(&answer);
         responded(answer.len(), u16::from(request[3] & 15))
@@ -104,9 +106,11 @@ pub(crate) struct Running {
 
 /// Two UDP threads per address, each address on a port of its own.
 pub(crate) fn settings(addresses: &[&str]) -> Settings {
-    let listen = addresses
-        .iter()
-        .map(|ip| Listen { address: SocketAddr::new(ip.parse().unwrap(), 0), origin: Origin::Configured });
+    let listen = addresses.iter().map(|ip| Listen {
+        address: SocketAddr::new(ip.parse().unwrap(), 0),
+        origin: Origin::Configured,
+        ecs: Ecs::On,
+    });
     Settings { listen: listen.collect(), udp_threads: NonZeroUsize::new(2).unwrap(), ..Settings::default() }
 }
 

@@ -1,12 +1,16 @@
 //! Datagrams.
 
+use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::num::NonZeroUsize;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{ECHO, GATE, PANIC, ask, echo, has_ipv6, receive, request, settings, start, udp};
+use crate::support::{
+    ECHO, GATE, PANIC, ask, connect, echo, framed, has_ipv6, read, receive, request, settings, start, udp,
+};
 use catchment::metrics::{Cause, Messages};
+use catchment::query::Ecs;
 use catchment::server::{Drained, MAX_REQUEST, Settings};
 
 fn one_thread(address: &str) -> Settings {
@@ -28,6 +32,20 @@ fn every_address_answers_whichever_thread_a_client_falls_to() {
     let counts = server.finish();
     assert_eq!((counts.udp.received, counts.udp.answered[0], counts.udp.sent), (asked, asked, asked));
     assert_eq!(counts.tcp, Messages::default());
+}
+
+#[test]
+fn the_engine_is_told_where_client_subnets_are_not_heeded() {
+    let mut settings = settings(&["127.0.0.1", "127.0.0.2"]);
+    settings.listen[1].ecs = Ecs::Off;
+    let server = start(&settings);
+    for (address, ecs) in server.addresses().into_iter().zip(["", "|no ecs"]) {
+        let ip = address.ip().to_string();
+        assert_eq!(ask(&udp(address), &request(1, ECHO)), echo(1, ECHO, &ip, &format!("udp{ecs}")));
+        let mut stream = connect(address);
+        stream.write_all(&framed(&request(2, ECHO))).unwrap();
+        assert_eq!(read(&mut stream), echo(2, ECHO, &ip, &format!("tcp{ecs}")));
+    }
 }
 
 /// The client is connected, so the kernel gives it only what comes from the very address it asked.

@@ -6,11 +6,12 @@ use super::super::diagnostic::Location;
 use super::super::master::DEFAULT_TTL;
 use super::super::model::{Expect, RecordModel, SoaModel};
 use super::super::named::Named;
-use super::super::reader::{Fields, Keys, Sink, Spot, integer, kind, one_or_more, spots, text};
+use super::super::reader::{Fields, Keys, Sink, Spot, ecs, integer, kind, one_or_more, spots, text};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position};
 use super::records::{self, SteerText};
 use super::{Shared, read_shared, zonefile};
+use crate::dns::ecs::Ecs;
 use crate::dns::{Name, Type, rdata};
 use crate::net::Block;
 
@@ -20,8 +21,10 @@ const SOA_DEFAULTS: (u32, u32, u32, u32) = (7200, 1800, 1_209_600, 300);
 
 const ZONE: Keys = Keys {
     what: "a zone file",
-    known: &["zone", "zonefile", "ttl", "soa", "ns", "records", "expect", "pops", "checks", "services", "policies"],
-    planned: &["dnssec", "transfer", "notify", "update", "tsig", "views", "view", "ecs", "catalog"],
+    known: &[
+        "zone", "zonefile", "ttl", "soa", "ns", "ecs", "records", "expect", "pops", "checks", "services", "policies",
+    ],
+    planned: &["dnssec", "transfer", "notify", "update", "tsig", "views", "view", "catalog"],
 };
 const SOA: Keys = Keys {
     what: "`soa`",
@@ -73,6 +76,7 @@ impl ZoneFile {
 #[derive(Clone, Debug)]
 pub(in super::super) struct Contents {
     pub(in super::super) serial: Option<u32>,
+    pub(in super::super) ecs: Ecs,
     pub(in super::super) soa: SoaModel,
     pub(in super::super) records: Vec<RecordModel>,
     pub(in super::super) steers: Vec<SteerText>,
@@ -150,6 +154,7 @@ fn contents(
         Some((soa, serial)) => (soa, Some(serial)),
         None => soa(fields.get("soa"), origin, zone_ttl, servers.first(), sink),
     };
+    let ecs = fields.get("ecs").and_then(|node| ecs(node, sink)).unwrap_or_default();
     missing_addresses(&servers, &written, origin, sink);
     let expects = fields.get("expect").map(|node| expects(node, origin, sink)).unwrap_or_default();
     let shared = read_shared(fields, sink);
@@ -157,7 +162,7 @@ fn contents(
     records.extend(written.records);
     records.sort_by_key(|r| (r.location.line, r.location.column));
     records.extend(master.into_iter().flat_map(|master| master.records));
-    Contents { serial, soa, records, steers: written.steers, expects, shared }
+    Contents { serial, ecs, soa, records, steers: written.steers, expects, shared }
 }
 
 fn name_servers(

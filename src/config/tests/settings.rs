@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::super::Source;
-use super::super::settings::{Settings, parse};
+use super::super::settings::{Cookies, Settings, parse};
 
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "an Expect is written at the call")]
@@ -22,8 +22,14 @@ fn nothing_written_is_every_default() {
     expect![[r#"
         Settings {
             listen: [
-                127.0.0.1:5300,
-                [::1]:5300,
+                Listen {
+                    address: 127.0.0.1:5300,
+                    ecs: On,
+                },
+                Listen {
+                    address: [::1]:5300,
+                    ecs: On,
+                },
             ],
             zones: "zones",
             geodb: [
@@ -43,13 +49,16 @@ fn nothing_written_is_every_default() {
                 ),
                 ede: Text,
             },
+            cookies: Own,
             tcp: Tcp {
                 connections: 1000,
                 per_client: 50,
                 idle: 10s,
+                write: 5s,
             },
             udp: Udp {
                 threads: None,
+                receive_buffer: 1048576,
             },
             first_probes: 2s,
             vanish_grace: 30s,
@@ -60,15 +69,16 @@ fn nothing_written_is_every_default() {
 #[test]
 fn everything_written() {
     let text = "\
-listen: [\"192.0.2.53:53\", \"[2001:db8::53]:53\"]
+listen: [\"192.0.2.53:53\", {address: \"[2001:db8::53]:53\", ecs: off}]
 zones: /etc/catchment/zones
 geodb: [a.mmdb, b]
 state: /var/lib/catchment
 io: portable
 log: {level: debug, format: json}
 identity: {name: fra1, nsid: NO, version: off, ede: codes}
-tcp: {connections: 10, per_client: 2, idle: 1500ms}
-udp: {threads: 4}
+cookies: {secrets: [00112233445566778899aabbccddeeff, \"00000000000000000000000000000001\"]}
+tcp: {connections: 10, per_client: 2, idle: 1500ms, write: 1m}
+udp: {threads: 4, receive_buffer: 4194304}
 startup: {first_probes: 0}
 reload: {vanish_grace: 1m}
 ";
@@ -77,8 +87,14 @@ reload: {vanish_grace: 1m}
     expect![[r#"
         Settings {
             listen: [
-                192.0.2.53:53,
-                [2001:db8::53]:53,
+                Listen {
+                    address: 192.0.2.53:53,
+                    ecs: On,
+                },
+                Listen {
+                    address: [2001:db8::53]:53,
+                    ecs: Off,
+                },
             ],
             zones: "/etc/catchment/zones",
             geodb: [
@@ -101,15 +117,18 @@ reload: {vanish_grace: 1m}
                 version: None,
                 ede: Codes,
             },
+            cookies: Shared(2 secrets),
             tcp: Tcp {
                 connections: 10,
                 per_client: 2,
                 idle: 1.5s,
+                write: 60s,
             },
             udp: Udp {
                 threads: Some(
                     4,
                 ),
+                receive_buffer: 4194304,
             },
             first_probes: 0ns,
             vanish_grace: 60s,
@@ -139,7 +158,7 @@ control: {}
               help: an address and a port, in quotes: `"192.0.2.53:53"`, `"[2001:db8::53]:53"`
             catchment.yaml:1:57: error: `127.0.0.1:53` is written twice
             catchment.yaml:2:1: error: `lisen` is not a key of the settings
-              help: did you mean `listen`? accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `tcp`, `udp`, `startup`, `reload`
+              help: did you mean `listen`? accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `reload`
             catchment.yaml:3:5: error: `io` cannot be `epoll`
               help: accepted here: `native`, `portable`
             catchment.yaml:4:14: error: `level` cannot be `verbose`
@@ -155,7 +174,7 @@ control: {}
             catchment.yaml:7:10: error: `startup` is a map, not a single value
               help: write `key: value` lines below it, or `{key: value, …}`
             catchment.yaml:8:1: error: `control` is planned, not in this version
-              help: leave it out; accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `tcp`, `udp`, `startup`, `reload`"#]],
+              help: leave it out; accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `reload`"#]],
     );
     check(
         "listen: []\nzones:\nstate: [a]\n",
@@ -184,5 +203,62 @@ control: {}
         expect![[r#"
         catchment.yaml:1:1: error: a file is a map of keys
           help: a zone file begins with `zone: example.com`"#]],
+    );
+}
+
+#[test]
+fn cookie_secrets() {
+    let read = |text: &str| parse(&Source { path: "catchment.yaml".into(), text: text.into() }).0.map(|s| s.cookies);
+    assert_eq!(read("cookies: off\n"), Some(Cookies::Off));
+    assert_eq!(read("cookies: {}\n"), Some(Cookies::Own));
+    let secret = [0xe5, 0xe9, 0x73, 0xe5, 0xa6, 0xb2, 0xa4, 0x3f, 0x48, 0xe7, 0xdc, 0x84, 0x9e, 0x37, 0xbf, 0xcf];
+    // Also where YAML would see a number.
+    let text = "cookies: {secrets: [E5E973e5a6b2a43f48e7dc849e37bfcf, 00000000000000000000000000000000]}\n";
+    assert_eq!(read(text), Some(Cookies::Shared(vec![secret, [0; 16]])));
+    assert_eq!(read("cookies: {secrets: e5e973e5a6b2a43f48e7dc849e37bfcf}\n"), Some(Cookies::Shared(vec![secret])));
+}
+
+#[test]
+fn mistakes_in_what_the_engine_is_told() {
+    check(
+        "\
+listen: [{ecs: off}, {address: \"127.0.0.1:53\", ecs: maybe}, {address: \"127.0.0.1:53\"}]
+cookies: {secrets: [+0000000000000000000000000000001, abc, 00000000000000000000000000000001, 00000000000000000000000000000001]}
+tcp: {write: 0}
+udp: {receive_buffer: 1M}
+",
+        expect![[r#"
+            catchment.yaml:1:10: error: this item has no `address`
+              help: for example `{address: "192.0.2.53:53", ecs: off}`
+            catchment.yaml:1:53: error: `ecs` cannot be `maybe`
+              help: accepted here: `on`, `off`
+            catchment.yaml:1:71: error: `127.0.0.1:53` is written twice
+            catchment.yaml:2:21: error: this is not a cookie secret
+              help: 32 hexadecimal digits, for example from `openssl rand -hex 16`
+            catchment.yaml:2:55: error: this is not a cookie secret
+              help: 32 hexadecimal digits, for example from `openssl rand -hex 16`
+            catchment.yaml:2:94: error: this secret is written twice
+            catchment.yaml:3:14: error: `write` cannot be `0s`
+              help: accepted: 100ms to 10m
+            catchment.yaml:4:23: error: `receive_buffer` cannot be `1M`
+              help: a whole number from 4096 to 1073741824, in decimal digits"#]],
+    );
+    check(
+        "cookies: {secrets: []}\n",
+        expect![[r#"
+        catchment.yaml:1:20: error: `secrets` has none
+          help: 32 hexadecimal digits, for example from `openssl rand -hex 16`"#]],
+    );
+    check(
+        "cookies: on\nlisten: {address: [x]}\n",
+        expect![[r#"
+        catchment.yaml:1:10: error: `cookies` is a map, not a single value
+          help: write `key: value` lines below it, or `{key: value, …}`
+        catchment.yaml:2:19: error: `listen` is a single value, not a list"#]],
+    );
+    let long = "n".repeat(129);
+    check(
+        &format!("identity: {{name: {long}, nsid: {long}}}\n"),
+        expect!["catchment.yaml:1:155: error: `nsid` is 129 octets long; at most 128 fit"],
     );
 }

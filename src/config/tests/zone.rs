@@ -2,6 +2,8 @@
 
 use expect_test::expect;
 
+use crate::dns::ecs::Ecs;
+
 use super::{FLEET, describe, load, records, zone};
 
 #[test]
@@ -49,6 +51,16 @@ expect:
         expect example.com. for 2001:db8::/32 without []: fra ; z.yaml:16:5
     "#]]
     .assert_eq(&describe(&loaded.zones[0]));
+}
+
+#[test]
+fn client_subnets_are_heeded_unless_switched_off() {
+    let zone = |line: &str| load(&[("z.yaml", &format!("zone: example.com\nns: ns.example.net.\n{line}"))]);
+    for (line, expected) in [("", Ecs::On), ("ecs: on\n", Ecs::On), ("ecs: off\n", Ecs::Off)] {
+        assert_eq!(zone(line).zones[0].ecs, expected);
+    }
+    let help = "  help: did you mean `on`? accepted here: `on`, `off`";
+    assert_eq!(zone("ecs: no\n").diagnostics.to_string(), format!("z.yaml:3:6: error: `ecs` cannot be `no`\n{help}"));
 }
 
 #[test]
@@ -166,9 +178,9 @@ fn the_apex_of_a_zone() {
         expect![[r#"
             z.yaml:2:11: error: `db` cannot be read: there are no files here
             z.yaml:3:1: error: `dnssec` is planned, not in this version
-              help: leave it out; accepted here: `zone`, `zonefile`, `ttl`, `soa`, `ns`, `records`, `expect`, `pops`, `checks`, `services`, `policies`
+              help: leave it out; accepted here: `zone`, `zonefile`, `ttl`, `soa`, `ns`, `ecs`, `records`, `expect`, `pops`, `checks`, `services`, `policies`
             z.yaml:5:1: error: `record` is not a key of a zone file
-              help: did you mean `records`? accepted here: `zone`, `zonefile`, `ttl`, `soa`, `ns`, `records`, `expect`, `pops`, `checks`, `services`, `policies`"#]],
+              help: did you mean `records`? accepted here: `zone`, `zonefile`, `ttl`, `soa`, `ns`, `ecs`, `records`, `expect`, `pops`, `checks`, `services`, `policies`"#]],
     );
 }
 
