@@ -1,43 +1,59 @@
-"""Asks everyone the same, and sorts the differences into classes."""
+"""Asks the server and its peers the same, and sorts the differences into the classes of classes.py."""
 
 import collections
 
-CLASSES = []
+from classes import CLASSES, Context
 
-def compare(ours, peers, questions):
-    counts, unexplained = collections.Counter(), []
-    asked = 0
+# More classes than this, and nobody can say that the servers agree.
+MAX_CLASSES = 10
+# Findings of one kind that are shown whole.
+SHOWN = 3
+
+
+def compare(zones, us, peers, questions):
+    """Prints a table of the classes and every kind of finding; the number of findings, at most 1, is the exit code."""
+    asked, equal = 0, collections.Counter()
+    excused, findings = collections.Counter(), collections.defaultdict(list)
+    context = Context(zones, None, us, None)
     for question in questions:
         asked += 1
-        mine = ours.ask(question)
-        if mine.problem:
-            unexplained.append((question, ours, mine, None, None, mine.problem))
-            continue
+        ours = us.ask(question)
+        for problem in ours.problem:
+            findings["ours alone", problem].append(f"{question}\n{ours}")
+        if ours.size > context.about(question, None).limit():
+            findings["ours alone", "too long"].append(f"{question}\n{ours}")
         for peer in peers:
             theirs = peer.ask(question)
-            a, b = mine.copy(), theirs.copy()
-            used = []
-            for explain in CLASSES:
-                if a.key() == b.key():
-                    break
-                before = a.key(), b.key()
-                explain(question, a, b)
-                if (a.key(), b.key()) != before:
-                    used.append(explain)
-            if a.key() != b.key():
-                unexplained.append((question, ours, mine, peer, theirs, ""))
-            else:
-                for explain in used:
-                    counts[explain.__name__, peer.title] += 1
-    print(asked, counts, len(unexplained))
-    by = collections.Counter()
-    for q, o, mine, p, theirs, problem in unexplained:
-        if p is None:
-            k = ("problem", str(problem)[:60])
-        else:
-            k = (p.title,) + tuple(n for n, i, j in (("rcode", mine.rcode, theirs.rcode), ("aa", mine.aa, theirs.aa), ("tc", mine.tc, theirs.tc), ("opt", mine.opt, theirs.opt), ("answer", mine.answer, theirs.answer), ("auth", mine.authority, theirs.authority), ("add", mine.additional, theirs.additional)) if i != j)
-        by[k] += 1
-        if by[k] <= 4:
-            print("----", k, q); print(mine); print(p and p.title, theirs, problem)
-    for k, n in by.most_common(): print(n, k)
-    return 1 if unexplained else 0
+            if ours.key() == theirs.key():
+                equal[peer.title] += 1
+                continue
+            left, used = explain(context.about(question, peer), ours, theirs)
+            for name in used:
+                excused[name, peer.title] += 1
+            if left:
+                findings[peer.title, left].append(f"{question}\n{ours}\n{peer.title}: {theirs}")
+    print(f"{asked} questions; equal at once: " + ", ".join(f"{title} {count}" for title, count in equal.items()))
+    for each in CLASSES:
+        counts = ", ".join(f"{peer.title} {excused[each.__name__, peer.title]}" for peer in peers)
+        print(f"  {each.__name__}: {counts}\n      " + " ".join(each.__doc__.split()))
+    for (who, what), cases in findings.items():
+        print(f"FINDING {who}: {what}: {len(cases)} questions")
+        for case in cases[:SHOWN]:
+            print("    " + case.replace("\n", "\n    "))
+    assert len(CLASSES) <= MAX_CLASSES
+    return 1 if findings else 0
+
+
+def explain(context, ours, theirs):
+    """What differs after all classes, as text, and the names of those that applied."""
+    a, b, used = ours.copy(), theirs.copy(), []
+    for each in CLASSES:
+        before = a.key(), b.key()
+        if before[0] == before[1]:
+            break
+        each(context, a, b)
+        if (a.key(), b.key()) != before:
+            used.append(each.__name__)
+    parts = ("rcode", "AA", "TC", "OPT", "answer", "authority", "additional")
+    left = ", ".join(part for part, x, y in zip(parts, a.key(), b.key()) if x != y)
+    return left, [] if left else used

@@ -129,7 +129,7 @@ def main():
                 running.append(process)
                 servers.append(Server(title, port))
                 wait(servers[-1], process, log, zones)
-            return compare(servers[0], servers[1:], questions(zones, QUESTIONS, SEED))
+            return compare(zones, servers[0], servers[1:], questions(zones, QUESTIONS, SEED))
         finally:
             for process in running:
                 process.terminate()

@@ -193,6 +193,11 @@ class Reply:
         other.sections = [set(section) for section in self.sections]
         return other
 
+    def become(self, other):
+        """Takes over what `key` compares."""
+        self.rcode, self.aa, self.tc, self.opt = other.rcode, other.aa, other.tc, other.opt
+        self.sections = [set(section) for section in other.sections]
+
     def __str__(self):
         flags = "".join(f" {flag}" for flag, on in (("aa", self.aa), ("tc", self.tc), ("opt", self.opt)) if on)
         lines = [f"{RCODES.get(self.rcode, self.rcode)}{flags} ({self.size} octets)"]
