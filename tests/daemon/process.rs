@@ -88,7 +88,8 @@ fn sites() -> &'static Path {
     })
 }
 
-fn start_in(directory: TempDir, program: &[&str], listen: &[&str], more: &[&str]) -> Daemon {
+/// The same, in a directory from [`directory`].
+pub(crate) fn start_in(directory: TempDir, program: &[&str], listen: &[&str], more: &[&str]) -> Daemon {
     let mut child = command(program, directory.path(), listen, more).spawn().unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
     let (sender, lines) = mpsc::channel();
@@ -127,6 +128,10 @@ impl Daemon {
         let beside = path.with_extension("new~");
         std::fs::write(&beside, text).unwrap();
         std::fs::rename(beside, path).unwrap();
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends it a signal: `TERM`, `HUP`.
