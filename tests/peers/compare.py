@@ -18,7 +18,8 @@ def compare(zones, us, peers, questions):
     for question in questions:
         asked += 1
         ours = us.ask(question)
-        for problem in ours.problem:
+        order = ours.out_of_order(question)
+        for problem in ours.problem + ([order] if order else []):
             findings["ours alone", problem].append(f"{question}\n{ours}")
         if ours.size > context.about(question, None).limit():
             findings["ours alone", "too long"].append(f"{question}\n{ours}")

@@ -154,11 +154,13 @@ class Reply:
             self.problem.append("RD is not copied")
         if questions != 1 or reader.take(len(question.question)) != question.question:
             self.problem.append("the question is not echoed, letter by letter")
-        self.sections, self.opt = [], None
+        self.sections, self.opt, self.in_order = [], None, []
         for count in counts:
             section = set()
             for _ in range(count):
                 record = reader.record()
+                if not self.sections:
+                    self.in_order.append(record)
                 if record[1] != OPT:
                     if record in section:
                         self.problem.append(f"a record twice: {record}")
@@ -171,6 +173,19 @@ class Reply:
             self.sections.append(section)
         if reader.at != len(octets):
             self.problem.append("octets after the last record")
+
+    def out_of_order(self, question):
+        """The first record of the answer section that does not follow from the name asked and the records before it: stub
+        resolvers read chains front to back."""
+        name = name_text(labels(question.name))
+        for owner, rtype, _, _, data in self.in_order:
+            if rtype == TYPES["DNAME"] and owner != name and name.endswith("." + owner if owner != "." else ""):
+                continue
+            if owner != name:
+                return f"{owner} {MNEMONICS.get(rtype, rtype)} does not follow from {name}"
+            if rtype == TYPES["CNAME"]:
+                name = data
+        return None
 
     @property
     def answer(self):
