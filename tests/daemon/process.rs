@@ -137,7 +137,7 @@ impl Daemon {
     /// Sends it a signal: `TERM`, `HUP`.
     pub(crate) fn signal(&self, signal: &str) {
         // The shell's own `kill`: every machine has it.
-        let kill = format!("kill -{signal} {}", self.child.id());
+        let kill = format!("kill -{signal} {}", self.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
