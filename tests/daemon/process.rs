@@ -88,7 +88,8 @@ fn sites() -> &'static Path {
     })
 }
 
-fn start_in(directory: TempDir, program: &[&str], listen: &[&str], more: &[&str]) -> Daemon {
+/// The same, in a directory from [`directory`].
+pub(crate) fn start_in(directory: TempDir, program: &[&str], listen: &[&str], more: &[&str]) -> Daemon {
     let mut child = command(program, directory.path(), listen, more).spawn().unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
     let (sender, lines) = mpsc::channel();
@@ -129,10 +130,14 @@ impl Daemon {
         std::fs::rename(beside, path).unwrap();
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal: `TERM`, `HUP`.
     pub(crate) fn signal(&self, signal: &str) {
         // The shell's own `kill`: every machine has it.
-        let kill = format!("kill -{signal} {}", self.child.id());
+        let kill = format!("kill -{signal} {}", self.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 

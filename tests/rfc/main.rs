@@ -6,6 +6,7 @@ mod common;
 
 mod rfc1034;
 mod rfc1035;
+mod rfc4035;
 mod rfc4592;
 mod rfc6672;
 mod rfc6891;
