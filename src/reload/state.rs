@@ -5,7 +5,7 @@
 //!   include, they may have accepted different versions.
 //! - `serials`: a line `ZONE SERIAL` per zone.
 //! - `sites.cache`, `sites.json`: the compiled site table and what it was compiled from.
-//! - `health.json`: what was known of each target, written by the daemon.
+//! - `health.json`: what was known of each target, written by the daemon; `cookie-secret`: its DNS cookie secret.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
