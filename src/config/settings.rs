@@ -166,7 +166,7 @@ impl fmt::Debug for Cookies {
 pub struct Tcp {
     /// Connections in all, 1 to 1,000,000. Default 1,000.
     pub connections: u32,
-    /// Connections of one client address, 1 to 1,000,000. Default 50.
+    /// Connections of one client address, 1 to 1,000,000. Default 100.
     pub per_client: u32,
     /// How long a connection may be idle, 100 ms to 10 min. Default 10 s (RFC 7766 §6.2.3 leaves it to the server).
     pub idle: Duration,
@@ -204,7 +204,7 @@ impl Default for Settings {
             cookies: Cookies::Own,
             tcp: Tcp {
                 connections: 1000,
-                per_client: 50,
+                per_client: 100,
                 idle: Duration::from_secs(10),
                 write: Duration::from_secs(5),
             },

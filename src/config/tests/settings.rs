@@ -52,7 +52,7 @@ fn nothing_written_is_every_default() {
             cookies: Own,
             tcp: Tcp {
                 connections: 1000,
-                per_client: 50,
+                per_client: 100,
                 idle: 10s,
                 write: 5s,
             },
