@@ -1,7 +1,7 @@
 //! RDATA: presentation text → wire form, type by type, and back.
 //!
-//! Types whose fields are numbers, names, addresses, strings and octets are rows of one table ([`form`]), which reading,
-//! checking and showing share. SVCB and HTTPS ([`svcb`]) and LOC ([`loc`]) have grammars of their own. `\# LENGTH HEX`
+//! Types whose fields are numbers, names, addresses, strings and octets are rows of one table (`form`), which reading,
+//! checking and showing share. SVCB and HTTPS (`svcb`) and LOC (`loc`) have grammars of their own. `\# LENGTH HEX`
 //! (RFC 3597 §5) works for every type. Written here and not taken from hickory-proto, because messages are for operators,
 //! names are relative to a zone, and escapes must mean the same everywhere; hickory stays as oracle in the tests.
 
