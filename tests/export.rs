@@ -23,7 +23,7 @@ records:
   "*.w": {CNAME: mail}
   "od\\.d\\007.\\064": {TYPE65400: '\# 2 beef', HINFO: '"" "x y"'}
   svc: {HTTPS: ['0 www', '1 . alpn="f\\\\oo\\,bar,h2" port=8443 key667="\200"'], LOC: 52 N 4 E 0}
-  sub: {NS: ns.sub, DS: 60485 13 2 d4b7d520e7bb5f0f}
+  sub: {NS: ns.sub, DS: 60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118}
   ns.sub: {A: 192.0.2.99}
   www: {steer: {service: web, policy: failover}}
 "#;

@@ -1,7 +1,7 @@
 //! RDATA: presentation text → wire form, type by type, and back.
 //!
-//! Types whose fields are numbers, names, addresses, strings and octets are rows of one table ([`form`]), which reading,
-//! checking and showing share. SVCB and HTTPS ([`svcb`]) and LOC ([`loc`]) have grammars of their own. `\# LENGTH HEX`
+//! Types whose fields are numbers, names, addresses, strings and octets are rows of one table (`form`), which reading,
+//! checking and showing share. SVCB and HTTPS (`svcb`) and LOC (`loc`) have grammars of their own. `\# LENGTH HEX`
 //! (RFC 3597 §5) works for every type. Written here and not taken from hickory-proto, because messages are for operators,
 //! names are relative to a zone, and escapes must mean the same everywhere; hickory stays as oracle in the tests.
 
@@ -170,14 +170,16 @@ fn form(rtype: Type) -> Option<Form> {
         Type::HINFO => row(&[Text, Text], "CPU OS", "\"amd64\" \"linux\""),
         Type::TXT | Type::SPF => row(&[Texts], "TEXT", "\"v=spf1 -all\""),
         Type::URI => row(&[U16, U16, Octets], "PRIORITY WEIGHT TARGET", "10 1 \"https://www.example.com/\""),
-        Type::DS | Type::CDS => {
-            row(&[U16, Algorithm, U8, Hex], "KEY-TAG ALGORITHM DIGEST-TYPE HEX", "60485 13 2 d4b7d520e7bb5f0f")
-        }
+        Type::DS | Type::CDS => row(
+            &[U16, Algorithm, U8, Hex],
+            "KEY-TAG ALGORITHM DIGEST-TYPE HEX",
+            "60485 5 1 2bb183af5f22588179a53b0a98631fad1a292118",
+        ),
         Type::DNSKEY | Type::CDNSKEY => {
             row(&[U16, U8, Algorithm, Base64], "FLAGS PROTOCOL ALGORITHM BASE64", "257 3 13 mdsswUyr3DPW132m")
         }
         Type::TLSA | Type::SMIMEA => row(&[U8, U8, U8, Hex], "USAGE SELECTOR MATCHING HEX", "3 1 1 d2abde240d7cd3ee"),
-        Type::SSHFP => row(&[U8, U8, Hex], "ALGORITHM TYPE HEX", "4 2 123456789abcdef6"),
+        Type::SSHFP => row(&[U8, U8, Hex], "ALGORITHM TYPE HEX", "1 1 123456789abcdef67890123456789abcdef67890"),
         Type::OPENPGPKEY => row(&[Base64], "BASE64", "mQENBFVHm5sBCAC6"),
         Type::EUI48 => row(&[Eui(6)], "XX-XX-XX-XX-XX-XX", "00-00-5e-00-53-2a"),
         Type::EUI64 => row(&[Eui(8)], "XX-XX-XX-XX-XX-XX-XX-XX", "00-00-5e-ef-10-00-00-2a"),
@@ -235,10 +237,17 @@ pub fn parse_tokens(rtype: Type, tokens: &[Token<'_>], origin: &Name) -> Result<
     match rtype {
         Type::SVCB | Type::HTTPS => whole(svcb::encode(rtype, tokens, origin)?),
         Type::LOC => whole(loc::encode(tokens)?),
-        _ => match form(rtype) {
-            Some(form) => whole(encode(rtype, &form, tokens, origin)?),
-            None => Err(shape(rtype)),
-        },
+        _ => {
+            let form = form(rtype).ok_or_else(|| shape(rtype))?;
+            let wire = encode(rtype, &form, tokens, origin)?;
+            match codes::wrong_digest(rtype, &wire) {
+                Some((wanted, got)) => Err(RdataError {
+                    message: format!("a digest of this type has {wanted} octets, not {got}"),
+                    help: Some("resolvers refuse the whole answer otherwise: copy the digest whole".to_owned()),
+                }),
+                None => whole(wire),
+            }
+        }
     }
 }
 
@@ -298,7 +307,7 @@ pub fn is_well_formed(rtype: Type, wire: &[u8]) -> bool {
     match rtype {
         Type::SVCB | Type::HTTPS => svcb::is_well_formed(wire),
         Type::LOC => loc::is_well_formed(wire),
-        _ => form(rtype).is_none_or(|form| split(&form, wire).is_some()),
+        _ => form(rtype).is_none_or(|form| split(&form, wire).is_some() && codes::wrong_digest(rtype, wire).is_none()),
     }
 }
 

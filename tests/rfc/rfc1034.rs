@@ -22,7 +22,7 @@ const ZONE: &str = "
     sub 300 NS ns.sub
     sub 300 NS ns.sib
     sub 300 NS ns1
-    sub 300 DS 1 13 2 beef
+    sub 300 DS 1 13 250 beef
     ns.sub 300 A 192.0.2.60
     ns.sub 300 AAAA 2001:db8::60
     sib 300 NS ns.sib
@@ -110,7 +110,7 @@ fn s4_3_2_step_3b_referrals() {
 
 #[test]
 fn rfc4035_s3_1_4_1_ds_lives_above_the_cut() {
-    check("sub.example.com. DS", "NOERROR aa\nsub.example.com. 300 IN DS 1 13 2 BEEF");
+    check("sub.example.com. DS", "NOERROR aa\nsub.example.com. 300 IN DS 1 13 250 BEEF");
     check("sib.example.com. DS", "NOERROR aa\n$SOA");
     // Parent and child are hosted here, but the parent has no cut: NXDOMAIN would deny the child (RFC 8020).
     check(

@@ -452,7 +452,7 @@ fn what_cannot_stand_side_by_side() {
 #[test]
 fn what_is_never_answered() {
     records(
-        "  sub: {NS: [ns.sub, ns.example.net.], DS: \"1 8 2 abcd\", TXT: x}\n  ns.sub: {A: 192.0.2.1}\n  a.b.sub: {TXT: x}\n  w.sub: {steer: web}\n  c: {NS: ns.example.net., steer: web}\n  d: {DNAME: example.net., TXT: fine}\n  x.d: {A: 192.0.2.1}\n",
+        "  sub: {NS: [ns.sub, ns.example.net.], DS: \"1 8 9 abcd\", TXT: x}\n  ns.sub: {A: 192.0.2.1}\n  a.b.sub: {TXT: x}\n  w.sub: {steer: web}\n  c: {NS: ns.example.net., steer: web}\n  d: {DNAME: example.net., TXT: fine}\n  x.d: {A: 192.0.2.1}\n",
         expect![[r#"
             z.yaml:4:58: warning: `TXT` is never answered: the name is delegated
               help: its servers answer for it; only `DS` and glue addresses stand beside `NS`

@@ -47,6 +47,23 @@ pub(super) fn certificate_mnemonic(number: u16) -> Option<&'static str> {
     CERTIFICATES.iter().find(|row| row.1 == number).map(|row| row.0)
 }
 
+/// Octets that a digest of a known kind must have and those it has, if they differ: other servers and resolvers refuse the
+/// message that holds such a DS, CDS (RFC 4509, 6605) or SSHFP (RFC 4255, 6594).
+pub(super) fn wrong_digest(rtype: Type, wire: &[u8]) -> Option<(usize, usize)> {
+    let (kind, digest) = match rtype {
+        Type::DS | Type::CDS => (wire.get(3)?, wire.get(4..)?),
+        Type::SSHFP => (wire.get(1)?, wire.get(2..)?),
+        _ => return None,
+    };
+    let wanted = match (rtype, kind) {
+        (_, 1) => 20,
+        (_, 2) | (Type::DS | Type::CDS, 3) => 32,
+        (Type::DS | Type::CDS, 4) => 48,
+        _ => return None,
+    };
+    (digest.len() != wanted).then_some((wanted, digest.len()))
+}
+
 /// Types as windows of a bitmap (RFC 4034 §4.1.2): window number, length 1 to 32, bits from the left; rising windows.
 pub(super) fn bitmap(rtype: Type, tokens: &[Token<'_>]) -> Result<Vec<u8>, RdataError> {
     let mut types = Vec::with_capacity(tokens.len());

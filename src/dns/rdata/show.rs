@@ -11,6 +11,7 @@ pub fn show(rtype: Type, wire: &[u8]) -> String {
     let known = match rtype {
         Type::SVCB | Type::HTTPS => svcb::show(wire),
         Type::LOC => loc::show(wire),
+        _ if codes::wrong_digest(rtype, wire).is_some() => None,
         _ => form(rtype).and_then(|form| split(&form, wire)).and_then(|fields| {
             let shown: Option<Vec<_>> = fields.into_iter().map(|(field, octets)| show_field(field, octets)).collect();
             shown.map(|shown| shown.join(" ").trim_end().to_owned())

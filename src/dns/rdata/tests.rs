@@ -39,10 +39,16 @@ fn numbers_names_and_addresses() {
 
 #[test]
 fn octets() {
-    check("DS", "60485 5 1 2BB1 83af", "ec4505012bb183af");
+    check("DS", "60485 5 250 2BB1 83af", "ec4505fa2bb183af");
+    check(
+        "DS",
+        "60485 5 1 2BB1 83af",
+        "a digest of this type has 20 octets, not 4 / resolvers refuse the whole answer otherwise: copy the digest whole",
+    );
+    check("DS", "\\# 5 ec45050112", "these 5 octets are not the data of type DS");
     check("DNSKEY", "256 3 5 AQPS KmyA", "0100030501 03d22a6c80".replace(' ', "").as_str());
     check("TLSA", "3 1 1 d2ab", "030101d2ab");
-    check("SSHFP", "4 2 12 34", "04021234");
+    check("SSHFP", "4 9 12 34", "04091234");
     check("OPENPGPKEY", "AQPS", "0103d2");
     check("EUI48", "00-00-5e-00-53-2a", "00005e00532a");
     check("URI", "10 1 \"ftp://a/\"", "000a00016674703a2f2f612f");
@@ -145,7 +151,7 @@ fn the_table_agrees_with_hickory() {
         (Type::SRV, "1 2 3 a.b."),
         (Type::NAPTR, "100 10 \"S\" \"SIP+D2U\" \"!^.*$!x!\" a.b."),
         (Type::TLSA, "3 1 1 d2abde240d7cd3ee"),
-        (Type::SSHFP, "4 2 123456789abcdef6"),
+        (Type::SSHFP, "1 1 123456789abcdef67890123456789abcdef67890"),
         (Type::HINFO, "\"a\" \"b\""),
         (Type::AAAA, "2001:db8::1"),
         (Type::TXT, "\"a b\" \"c\""),
