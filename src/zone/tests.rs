@@ -139,7 +139,7 @@ fn line() -> impl Strategy<Value = Line> {
         2 => owner().prop_map(|target| ("NS", target)),
         2 => owner().prop_map(|target| ("CNAME", target)),
         1 => owner().prop_map(|target| ("DNAME", target)),
-        1 => Just(("DS", "1 13 2 beef".to_owned())),
+        1 => Just(("DS", "1 13 250 beef".to_owned())),
         2 => (0..9u8).prop_map(|n| ("steer", n.to_string())),
     ];
     (owner(), data).prop_map(|(owner, (rtype, data))| (owner, rtype, data))
@@ -233,7 +233,7 @@ fn what_is_odd() {
          warning 2: the name server `ns.w.z` of `w.z` has no address in the zone: write its A or AAAA record",
     );
     check(
-        &[("w", "NS", "ns.other."), ("x.w", "TXT", "x"), ("w", "DS", "1 13 2 beef")],
+        &[("w", "NS", "ns.other."), ("x.w", "TXT", "x"), ("w", "DS", "1 13 250 beef")],
         "warning 3: TXT of `x.w.z` is never answered: `w.z` is delegated: \
          only NS, DS and the addresses of name servers belong there",
     );

@@ -9,7 +9,7 @@ const ZONE: &str = "
     @ 60 NS ns.other.
     parent 60 NS ns.elsewhere.
     signed 60 NS ns.elsewhere.
-    signed 60 DS 1 13 2 beef
+    signed 60 DS 1 13 250 beef
     zone child.parent.example
     @ 60 SOA ns.other. hm 1 2 3 4 30
     @ 60 NS ns.other.
@@ -32,6 +32,6 @@ fn s3_1_4_1_an_alias_leads_to_the_parent_side_of_a_cut() {
         "alias.child.parent.example. DS",
         "NOERROR aa
          alias.child.parent.example. 60 IN CNAME signed.example.
-         signed.example. 60 IN DS 1 13 2 BEEF",
+         signed.example. 60 IN DS 1 13 250 BEEF",
     );
 }
