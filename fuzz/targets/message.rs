@@ -2,6 +2,7 @@
 
 #![no_main]
 
+use catchment::dns::ecs::Ecs;
 use catchment::dns::edns::Opt;
 use catchment::dns::message::{HEADER, Header, Reader, split_name};
 use catchment::dns::{FoldedName, Name, Type};
@@ -28,7 +29,7 @@ fuzz_target!(|packet: &[u8]| {
         assert!(before < reader.at() && reader.at() <= packet.len());
         before = reader.at();
         if record.rtype == Type::OPT
-            && let Some(options) = Opt::read(&record).and_then(|opt| opt.options())
+            && let Some(options) = Opt::read(&record).and_then(|opt| opt.options(Ecs::On))
             && let Some(ecs) = options.ecs
         {
             assert!(ecs.source() <= ecs.width());
