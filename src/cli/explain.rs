@@ -9,13 +9,12 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
 
-use super::Places;
+use super::{Places, reader};
 use crate::daemon::remembered;
 use crate::dns::Name;
 use crate::explain::{Assume, CandidateView, Explained, KeySource, Question, Steered, explain};
 use crate::net::Block;
-use crate::reload::{Loader, Now, Options};
-use crate::snapshot::Identity;
+use crate::reload::Now;
 use crate::steering::Standing;
 
 #[derive(Clone, Debug, Args)]
@@ -43,13 +42,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let settings = args.places.settings()?;
     let health = settings.state.join("health.json");
     // Reads the cache of the site table where a server has left one, and writes nothing.
-    let mut loader = Loader::read_only(Options {
-        zones: settings.zones.clone(),
-        geodb: settings.geodb.clone(),
-        state: Some(settings.state.clone()),
-        grace: settings.vanish_grace,
-        identity: Identity::default(),
-    });
+    let mut loader = reader(&settings);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let mut seen = None;
     let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, targets| {

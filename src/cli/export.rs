@@ -10,13 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::bail;
 use clap::Args;
 
-use super::Places;
+use super::{Places, reader};
 use crate::config::model::{SteerModel, ZoneModel};
 use crate::daemon::remembered;
 use crate::dns::{Name, Rdata, Type, rdata};
 use crate::explain::{Assume, Explained, Question, explain};
-use crate::reload::{Loader, Now, Options};
-use crate::snapshot::{Identity, Snapshot};
+use crate::reload::Now;
+use crate::snapshot::Snapshot;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct ExportArgs {
@@ -36,13 +36,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let settings = args.places.settings()?;
     let health = settings.state.join("health.json");
     // What a server here would serve, its last good copies included; writes nothing.
-    let mut loader = Loader::read_only(Options {
-        zones: settings.zones.clone(),
-        geodb: settings.geodb.clone(),
-        state: Some(settings.state.clone()),
-        grace: settings.vanish_grace,
-        identity: Identity::default(),
-    });
+    let mut loader = reader(&settings);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, targets| {
         remembered::read(&health, targets).map(|(states, _)| states).unwrap_or_default()

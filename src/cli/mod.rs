@@ -22,6 +22,8 @@ use crate::config::render;
 use crate::config::settings::{self, Io, Settings};
 use crate::daemon::Setup;
 use crate::geo::DB_IP_CREDIT;
+use crate::reload::{Loader, Options};
+use crate::snapshot::Identity;
 
 /// The settings file that is read when there is one.
 const SETTINGS: &str = "catchment.yaml";
@@ -151,6 +153,17 @@ fn read_settings(written: Option<&Path>) -> anyhow::Result<Settings> {
         Some(settings) if !diagnostics.has_errors() => Ok(settings),
         _ => bail!("{} is not usable", path.display()),
     }
+}
+
+/// A loader that sees what a server with these settings would serve, and writes nothing.
+fn reader(settings: &Settings) -> Loader {
+    Loader::read_only(Options {
+        zones: settings.zones.clone(),
+        geodb: settings.geodb.clone(),
+        state: Some(settings.state.clone()),
+        grace: settings.vanish_grace,
+        identity: Identity::default(),
+    })
 }
 
 /// Whose listeners serve.

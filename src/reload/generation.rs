@@ -4,14 +4,14 @@
 //! SEMANTICS §6.3–6.5: a bad zone keeps its last good version, a fleet that is bad or would break a good zone is refused
 //! whole, a vanished zone has a time of grace, and when many vanish at once all are held.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::files::{FileText, NamedFile, NamedFiles, Scan};
+use super::files::{NamedFiles, Scan};
+use super::parsed::{ParsedFile, parse_copy, parse_one, sniff_origin, whole};
 use crate::compile;
 use crate::config::model::{Fleet, ZoneModel};
-use crate::config::{self, Diagnostic, Diagnostics, FleetFile, Location, Named, Parsed, Source, ZoneFile};
+use crate::config::{self, Diagnostic, Diagnostics, FleetFile, Parsed, ZoneFile};
 use crate::dns::Name;
 use crate::zone::Zone;
 
@@ -67,53 +67,6 @@ pub enum Stale {
 enum Role {
     Zone(Name),
     Fleet,
-}
-
-#[derive(Debug)]
-struct ParsedFile {
-    hash: u64,
-    /// Every file it names, and they name: when one of them changes, it is parsed again.
-    inputs: Vec<NamedInput>,
-    result: Option<Parsed>,
-    diagnostics: Diagnostics,
-}
-
-/// A file that took part in parsing another.
-#[derive(Clone, Debug)]
-struct NamedInput {
-    /// As shown.
-    path: Arc<str>,
-    hash: u64,
-    modified: u32,
-}
-
-impl ParsedFile {
-    /// Whether the same texts would be parsed again.
-    fn is_of(&self, file: &FileText, named: &NamedFiles) -> bool {
-        self.hash == file.hash && self.inputs.iter().all(|input| named.read(&input.path).hash == input.hash)
-    }
-
-    /// Newest modification time of the files it names.
-    fn modified(&self) -> u32 {
-        self.inputs.iter().map(|input| input.modified).max().unwrap_or(0)
-    }
-}
-
-/// Gives named files and writes down which were asked for.
-struct Recorder<'r> {
-    read: &'r dyn Fn(&str) -> NamedFile,
-    inputs: RefCell<Vec<NamedInput>>,
-}
-
-impl Named for Recorder<'_> {
-    fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
-        let NamedFile { hash, modified, octets } = (self.read)(path);
-        let mut inputs = self.inputs.borrow_mut();
-        if !inputs.iter().any(|input| &*input.path == path) {
-            inputs.push(NamedInput { path: path.into(), hash, modified });
-        }
-        octets
-    }
 }
 
 /// Files that were parsed well and still may not be used, with why: an `expect:` of theirs fails.
@@ -567,40 +520,6 @@ impl Link<'_> {
         diagnostics.extend(found);
         Some(GoodZone { file: Arc::clone(file), model: Arc::new(model), zone: Arc::new(zone?), serial })
     }
-}
-
-fn parse_one(path: &Arc<str>, file: &FileText, named: &NamedFiles) -> ParsedFile {
-    let recorder = Recorder { read: &|path| named.read(path), inputs: RefCell::default() };
-    let (result, diagnostics) = match &file.text {
-        Ok(text) => config::parse_with(&Source { path: Arc::clone(path), text: Arc::clone(text) }, &recorder),
-        Err(words) => (None, Diagnostics(vec![Diagnostic::error(whole(path), words.clone())])),
-    };
-    ParsedFile { hash: file.hash, inputs: recorder.inputs.into_inner(), result, diagnostics }
-}
-
-/// A last good copy, with the copies of the files it names; it was accepted once, so what is wrong with it now is of no
-/// interest.
-fn parse_copy(path: &Arc<str>, text: &Arc<str>, memory: &dyn Memory) -> Option<Parsed> {
-    struct Copies<'c>(&'c str, &'c dyn Memory);
-    impl Named for Copies<'_> {
-        fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
-            self.1.named_copy(self.0, path).ok_or_else(|| "has no copy".to_owned())
-        }
-    }
-    let source = Source { path: Arc::clone(path), text: Arc::clone(text) };
-    let (parsed, diagnostics) = config::parse_with(&source, &Copies(path, memory));
-    parsed.filter(|_| !diagnostics.has_errors())
-}
-
-/// The zone a file names in a line `zone: NAME`, for files that cannot be parsed as a whole.
-fn sniff_origin(text: &str) -> Option<Name> {
-    let line = text.lines().find_map(|line| line.strip_prefix("zone:"))?;
-    let word = line.split('#').next()?.trim().trim_matches(['"', '\'']).trim_end_matches('.');
-    Name::parse(&format!("{word}."), None).ok()
-}
-
-fn whole(path: &Arc<str>) -> Location {
-    Location { file: Arc::clone(path), line: 0, column: 0 }
 }
 
 /// Maps a slice on all cores, in order.

@@ -7,6 +7,7 @@
 pub mod databases;
 pub mod files;
 pub mod generation;
+mod parsed;
 pub mod state;
 pub mod watch;
 

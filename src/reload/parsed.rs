@@ -1,0 +1,92 @@
+//! One file's text → what it was parsed to, with the files that took part: the part of a generation that is kept as long
+//! as no text changes.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::files::{FileText, NamedFile, NamedFiles};
+use super::generation::Memory;
+use crate::config::{self, Diagnostic, Diagnostics, Location, Named, Parsed, Source};
+use crate::dns::Name;
+
+/// What one file was parsed to, and from which texts.
+#[derive(Debug)]
+pub(super) struct ParsedFile {
+    pub(super) hash: u64,
+    /// Every file it names, and they name: when one of them changes, it is parsed again.
+    pub(super) inputs: Vec<NamedInput>,
+    pub(super) result: Option<Parsed>,
+    pub(super) diagnostics: Diagnostics,
+}
+
+/// A file that took part in parsing another.
+#[derive(Clone, Debug)]
+pub(super) struct NamedInput {
+    /// As shown.
+    pub(super) path: Arc<str>,
+    hash: u64,
+    modified: u32,
+}
+
+impl ParsedFile {
+    /// Whether the same texts would be parsed again.
+    pub(super) fn is_of(&self, file: &FileText, named: &NamedFiles) -> bool {
+        self.hash == file.hash && self.inputs.iter().all(|input| named.read(&input.path).hash == input.hash)
+    }
+
+    /// Newest modification time of the files it names.
+    pub(super) fn modified(&self) -> u32 {
+        self.inputs.iter().map(|input| input.modified).max().unwrap_or(0)
+    }
+}
+
+/// Gives named files and writes down which were asked for.
+struct Recorder<'r> {
+    read: &'r dyn Fn(&str) -> NamedFile,
+    inputs: RefCell<Vec<NamedInput>>,
+}
+
+impl Named for Recorder<'_> {
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+        let NamedFile { hash, modified, octets } = (self.read)(path);
+        let mut inputs = self.inputs.borrow_mut();
+        if !inputs.iter().any(|input| &*input.path == path) {
+            inputs.push(NamedInput { path: path.into(), hash, modified });
+        }
+        octets
+    }
+}
+
+pub(super) fn parse_one(path: &Arc<str>, file: &FileText, named: &NamedFiles) -> ParsedFile {
+    let recorder = Recorder { read: &|path| named.read(path), inputs: RefCell::default() };
+    let (result, diagnostics) = match &file.text {
+        Ok(text) => config::parse_with(&Source { path: Arc::clone(path), text: Arc::clone(text) }, &recorder),
+        Err(words) => (None, Diagnostics(vec![Diagnostic::error(whole(path), words.clone())])),
+    };
+    ParsedFile { hash: file.hash, inputs: recorder.inputs.into_inner(), result, diagnostics }
+}
+
+/// A last good copy, with the copies of the files it names; it was accepted once, so what is wrong with it now is of no
+/// interest.
+pub(super) fn parse_copy(path: &Arc<str>, text: &Arc<str>, memory: &dyn Memory) -> Option<Parsed> {
+    struct Copies<'c>(&'c str, &'c dyn Memory);
+    impl Named for Copies<'_> {
+        fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+            self.1.named_copy(self.0, path).ok_or_else(|| "has no copy".to_owned())
+        }
+    }
+    let source = Source { path: Arc::clone(path), text: Arc::clone(text) };
+    let (parsed, diagnostics) = config::parse_with(&source, &Copies(path, memory));
+    parsed.filter(|_| !diagnostics.has_errors())
+}
+
+/// The zone a file names in a line `zone: NAME`, for files that cannot be parsed as a whole.
+pub(super) fn sniff_origin(text: &str) -> Option<Name> {
+    let line = text.lines().find_map(|line| line.strip_prefix("zone:"))?;
+    let word = line.split('#').next()?.trim().trim_matches(['"', '\'']).trim_end_matches('.');
+    Name::parse(&format!("{word}."), None).ok()
+}
+
+pub(super) fn whole(path: &Arc<str>) -> Location {
+    Location { file: Arc::clone(path), line: 0, column: 0 }
+}
