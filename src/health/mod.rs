@@ -5,7 +5,9 @@
 //! Knows nothing of sockets, PoPs or clocks: times are arguments.
 
 pub mod check;
+pub mod guard;
 pub mod observation;
+pub mod overrides;
 pub mod state;
 pub mod table;
 
