@@ -274,6 +274,7 @@ impl Overrides {
         }
         if let Scope::Both { service, pop } = scope
             && let Some((holds, _)) = self.holding(service, pop, now_ms)
+            && matches!(holds.word, Word::Drain | Word::Return)
         {
             let (wider, word) = (&holds.scope, holds.word);
             return Refusal::conflict(

@@ -72,19 +72,19 @@ fn run(roster: &Roster, orders: &[(u64, &str)]) -> (String, Overrides) {
     let mut overrides = Overrides::default();
     let mut told = String::new();
     for (second, words) in orders {
-        told.push_str(&format!("{second:>4} {words}: "));
+        told.push_str(&format!("{second} {words}: "));
         match overrides.order(&order(words), roster, (T + second) * 1000) {
             Ok(done) => {
                 overrides = done.overrides;
                 told.push_str("done\n");
                 for note in done.notes {
-                    told.push_str(&format!("     note: {note}\n"));
+                    told.push_str(&format!("  note: {note}\n"));
                 }
             }
             Err(refusal) => {
                 told.push_str(&format!("{:?}: {}\n", refusal.kind, refusal.message));
                 if let Some(help) = refusal.help {
-                    told.push_str(&format!("     help: {help}\n"));
+                    told.push_str(&format!("  help: {help}\n"));
                 }
             }
         }
@@ -254,8 +254,8 @@ fn what_makes_no_sense_is_refused_with_help() {
                0 up ams: done
                0 undrain ams: Conflict: `ams` is forced up, not drained
                  help: `catchment force clear ams`
-               0 undrain web@ams: Conflict: `web@ams` has no drain of its own; what holds there is up of `ams`
-                 help: `catchment undrain ams`, or `catchment force up web@ams` for this alone
+               0 undrain web@ams: Conflict: `web@ams` is not drained
+                 help: there are: drain of `both`, up of `ams`
                0 clear ams: done
         "#]],
     );
