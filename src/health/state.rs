@@ -72,6 +72,21 @@ pub struct Change {
     pub to: State,
 }
 
+/// What an earlier run knew of a target. Durations count back from the moment it is recalled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Remembered {
+    /// Its state.
+    pub state: State,
+    /// For how long it had been in it.
+    pub since: Duration,
+    /// Counted failures in a row.
+    pub failures: u32,
+    /// Successes in a row.
+    pub successes: u32,
+    /// Flap penalty, 0 and up.
+    pub penalty: f64,
+}
+
 /// What one observation led to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Step {
@@ -90,6 +105,8 @@ pub struct Step {
 pub struct Machine {
     state: State,
     since: Duration,
+    /// For how long it had been in this state when the clock began, of a state remembered from an earlier run.
+    before: Duration,
     /// Counted failures in a row.
     failures: u32,
     /// Successes in a row.
@@ -109,6 +126,7 @@ impl Machine {
         Self {
             state: State::Unknown,
             since: now,
+            before: Duration::ZERO,
             failures: 0,
             successes: 0,
             penalty: Penalty::default(),
@@ -116,6 +134,16 @@ impl Machine {
             next_pair: 0,
             open_from: 0,
         }
+    }
+
+    /// Begins, at `now`, with what an earlier run knew (SEMANTICS §4.4). It grows old as if it had been measured now.
+    pub fn recall(&mut self, known: &Remembered, now: Duration) {
+        self.state = known.state;
+        (self.since, self.before) = (now, known.since);
+        (self.failures, self.successes) = (known.failures, known.successes);
+        self.penalty = Penalty { value: known.penalty.max(0.0), as_of: now };
+        self.judged = Some(now);
+        self.end_pairs();
     }
 
     /// Takes in the result, at `now`, of a probe made as `role`.
@@ -167,6 +195,11 @@ impl Machine {
     /// When this state began, or when the machine was made.
     pub fn since(&self) -> Duration {
         self.since
+    }
+
+    /// For how long it has been in this state at `now`, what is remembered of an earlier run included.
+    pub fn for_how_long(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.since) + self.before
     }
 
     /// Counted failures in a row; a failure waiting for its confirmation is not among them.
@@ -234,7 +267,7 @@ impl Machine {
             return None;
         }
         let from = std::mem::replace(&mut self.state, to);
-        self.since = now;
+        (self.since, self.before) = (now, Duration::ZERO);
         Some(Change { from, to })
     }
 }

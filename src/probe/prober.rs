@@ -19,7 +19,7 @@ use super::attempt::probe;
 use super::schedule::{Schedule, Start, Ticket};
 use super::tls::Connectors;
 use super::{FirstRound, Settings};
-use crate::health::state::Change;
+use crate::health::state::{Change, Remembered};
 use crate::health::table::{Entry, Table};
 use crate::health::{Observation, State, Target, TargetId};
 
@@ -147,6 +147,15 @@ impl Prober {
         }
         self.shared.nudge.notify_one();
         self.shared.tick();
+    }
+
+    /// Gives targets that have no result yet what an earlier run knew of them (SEMANTICS §4.4); how many it knew.
+    pub fn remember(&self, known: impl Fn(&Target) -> Option<Remembered>) -> usize {
+        let recalled = self.shared.core().table.recall(known, self.shared.now());
+        if recalled > 0 {
+            self.shared.tick();
+        }
+        recalled
     }
 
     /// Waits until each target of the plan has had its first probe, or the deadline has passed. Tells how it went.
@@ -351,7 +360,7 @@ impl Core {
             id,
             target: target.clone(),
             state: machine.state(),
-            since: now.saturating_sub(machine.since()),
+            since: machine.for_how_long(now),
             last,
             failures: machine.failures(),
             successes: machine.successes(),
