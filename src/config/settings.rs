@@ -389,8 +389,11 @@ fn canaries(node: &Node<'_>, sink: &mut Sink) -> Vec<SocketAddr> {
         }
     }
     if items.len() == 1 || items.len() > MAX_CANARIES {
-        let message =
-            if items.len() == 1 { "one canary is too few".to_owned() } else { format!("{} canaries are too many", items.len()) };
+        let message = if items.len() == 1 {
+            "one canary is too few".to_owned()
+        } else {
+            format!("{} canaries are too many", items.len())
+        };
         sink.error_help(node.at(), message, format!("2 to {MAX_CANARIES}: one may be down by itself"));
     }
     canaries

@@ -64,7 +64,8 @@ async fn order(
         Failure::new(rejection.status(), "the body could not be read", help)
     })?;
     let body: OrderBody = serde_json::from_slice(&body).map_err(|error| {
-        let help = r#"for example `{"target": "fra", "action": "drain", "reason": "maintenance", "for_seconds": 7200}`"#;
+        let help =
+            r#"for example `{"target": "fra", "action": "drain", "reason": "maintenance", "for_seconds": 7200}`"#;
         Failure::new(StatusCode::BAD_REQUEST, format!("the body is not an order: {error}"), help)
     })?;
     let (reply, answer) = oneshot::channel();

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::wire::{
-    Alarm, Canary, Database, GuardStatus, Health, LastResult, Member, Memory, OrderDone, OverrideView, Probing,
-    Serves, Service, Stale, Status, Target, TargetCounts, Zones,
+    Alarm, Canary, Database, GuardStatus, Health, LastResult, Member, Memory, OrderDone, OverrideView, Probing, Serves,
+    Service, Stale, Status, Target, TargetCounts, Zones,
 };
 use super::{Desk, Files, GuardPhase, GuardView};
 use crate::health::overrides::{ALL, Done, Forced, Override, Overrides, Scope};

@@ -28,7 +28,9 @@ pub(super) fn start(canaries: &[SocketAddr]) -> Sightings {
     let sender = Arc::new(watch::Sender::new(first));
     let sightings = sender.subscribe();
     if canaries.is_empty() {
-        info!("no canaries are set (`health: {{canaries: …}}`): a node that is cut off will believe that all PoPs are down");
+        info!(
+            "no canaries are set (`health: {{canaries: …}}`): a node that is cut off will believe that all PoPs are down"
+        );
     }
     for (index, address) in canaries.iter().copied().enumerate() {
         tokio::spawn(watch_one(Arc::clone(&sender), index, address));

@@ -255,7 +255,41 @@ mod tests {
         write(&path, &overrides()).unwrap();
         assert_eq!(read(&path), overrides());
         let text = fs::read_to_string(&path).unwrap();
-        expect![[r#""#]].assert_eq(&text);
+        expect![[r#"
+            {
+              "version": 1,
+              "overrides": [
+                {
+                  "pop": "fra",
+                  "word": "drain",
+                  "since": 1700000000,
+                  "until": 1700000600,
+                  "from_share": 1000,
+                  "reason": "maintenance",
+                  "by": "alice"
+                },
+                {
+                  "service": "web",
+                  "word": "down",
+                  "since": 1700000000,
+                  "from_share": 1000,
+                  "reason": "maintenance",
+                  "by": "alice"
+                },
+                {
+                  "service": "web",
+                  "pop": "fra",
+                  "word": "return",
+                  "since": 1700000000,
+                  "over_seconds": 60,
+                  "from_share": 500,
+                  "reason": "maintenance",
+                  "by": "alice"
+                }
+              ]
+            }
+        "#]]
+        .assert_eq(&text);
         // Written again, and nothing else is left there.
         write(&path, &Overrides::default()).unwrap();
         assert_eq!(read(&path), Overrides::default());
@@ -300,6 +334,9 @@ mod tests {
         };
         audit(&path, &[line("a\nb\"")]).unwrap();
         audit(&path, &[line("c")]).unwrap();
-        expect![[r#""#]].assert_eq(&fs::read_to_string(&path).unwrap());
+        expect![[r#"
+            {"time":"2026-01-01T00:00:00Z","by":"alice","action":"drain","target":"fra","reason":"a\nb\"","until":"2026-01-01T02:00:00Z","force":true}
+            {"time":"2026-01-01T00:00:00Z","by":"alice","action":"drain","target":"fra","reason":"c","until":"2026-01-01T02:00:00Z","force":true}
+        "#]].assert_eq(&fs::read_to_string(&path).unwrap());
     }
 }

@@ -84,7 +84,8 @@ impl Knowledge {
     /// had its time to thaw. The clock may be set meanwhile, so whoever waits asks again now and then.
     pub(super) fn next_change(&self) -> Option<Duration> {
         let now = unix_ms();
-        let override_ = self.overrides.borrow().next_change(now).map(|at| Duration::from_millis(at.saturating_sub(now)));
+        let override_ =
+            self.overrides.borrow().next_change(now).map(|at| Duration::from_millis(at.saturating_sub(now)));
         let thaw = self.watch().guard.next_look().map(|at| at.saturating_sub(self.start.elapsed()));
         [override_, thaw].into_iter().flatten().min()
     }

@@ -119,7 +119,8 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         .map_err(|error| DaemonError::Zones { directory: settings.zones.clone(), error })?;
 
     let mut loader = loader(&setup);
-    let places = operator::Places { overrides: loader.state.path("overrides.json"), audit: loader.state.path("audit.log") };
+    let places =
+        operator::Places { overrides: loader.state.path("overrides.json"), audit: loader.state.path("audit.log") };
     let overrides = said_before(&places);
     let recalled = remembered::recall(loader.state.path("health.json").as_deref(), settings.health.remember);
     let prober = Prober::start(&probe::Settings::default())?;

@@ -12,9 +12,7 @@ use tracing::{info, warn};
 use super::known::unix_ms;
 use super::{Shared, kept};
 use crate::control::{Files, OrderError, Request};
-use crate::health::overrides::{
-    Done, Order, Override, Overrides, Roster, RosterMember, RosterService,
-};
+use crate::health::overrides::{Done, Order, Override, Overrides, Roster, RosterMember, RosterService};
 use crate::steering::Standing;
 
 /// The clock may be set: what ends by itself is looked for at least this often.
@@ -127,8 +125,7 @@ fn roster(shared: &Shared, files: &Files) -> Roster {
         });
         let name = &map.service.name;
         let min_up = files.services.iter().filter(|(of, _)| of == name).map(|(_, min_up)| *min_up).max();
-        let service =
-            RosterService { name: name.clone(), min_up: min_up.unwrap_or(1), members: members.collect() };
+        let service = RosterService { name: name.clone(), min_up: min_up.unwrap_or(1), members: members.collect() };
         if !services.contains(&service) {
             services.push(service);
         }

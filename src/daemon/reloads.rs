@@ -11,8 +11,8 @@ use crate::config::Severity;
 use crate::config::model::ServiceModel;
 use crate::control::{Files, StaleZone};
 use crate::health::overrides::RosterPop;
-use crate::reload::generation::Stale;
 use crate::reload::databases::{Databases, SHIPPED_KIND};
+use crate::reload::generation::Stale;
 use crate::reload::watch::{Cause, Watch};
 use crate::reload::{Event, Loaded, Loader};
 
@@ -63,7 +63,9 @@ pub(super) fn files(loader: &Loader) -> Files {
         let why = match (&entry.stale, &entry.good) {
             (None, _) | (_, None) => continue,
             (Some(Stale::Refused), Some(_)) => "its file is refused; the last good version serves",
-            (Some(Stale::Vanished(_)), Some(_)) => "its file is gone; it is kept for a time of grace, or until confirmed",
+            (Some(Stale::Vanished(_)), Some(_)) => {
+                "its file is gone; it is kept for a time of grace, or until confirmed"
+            }
         };
         files.stale.push(StaleZone { zone: zone.to_string(), file: entry.path.to_string(), why });
     }

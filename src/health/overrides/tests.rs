@@ -6,7 +6,6 @@ use proptest::prelude::*;
 use super::*;
 
 const T: u64 = 1_000_000;
-const MINUTE: Duration = Duration::from_mins(1);
 
 /// PoPs `ams`, `fra`, `sin` (drained in its file), `both`; services `web` (ams, fra, sin), `api` (fra, needs 1), `both`
 /// (ams). Names after `down` are not usable by measurement.
