@@ -75,7 +75,7 @@ impl Server {
     fn ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Said> {
         let socket = self.socket()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let asked = runtime.block_on(timeout(PATIENCE, ask(&socket, method, path, body)));
+        let asked = runtime.block_on(async { timeout(PATIENCE, ask(&socket, method, path, body)).await });
         asked.unwrap_or_else(|_| bail!("the server at {} did not answer within {PATIENCE:?}", socket.display()))
     }
 }

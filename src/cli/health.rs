@@ -172,9 +172,12 @@ fn details(target: &Target) -> String {
     let mut parts = Vec::new();
     match &target.last {
         Some(last) => {
-            let took = last.total_us / 1000;
+            let took = match last.total_us {
+                us @ 0..10_000 => format!("{}.{}ms", us / 1000, us % 1000 / 100),
+                us => short(us / 1000),
+            };
             let verdict = if last.verdict == "unable" { "could not be probed: " } else { "" };
-            parts.push(format!("{verdict}{} ({}, {} ago)", safe(&last.reason), short(took), short(last.age_ms)));
+            parts.push(format!("{verdict}{} ({}, {} ago)", safe(&last.reason), took, short(last.age_ms)));
         }
         None => parts.push("no result yet".to_owned()),
     }

@@ -131,8 +131,8 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let (known, loader, loaded) = tokio::task::spawn_blocking(move || {
         let _runtime = runtime.enter();
         let loaded = loader.load(now(began), false, &mut |generation, targets| {
-            known.prober.replace(generation, targets.to_vec());
-            let count = known.prober.remember(|target| recalled.of(target));
+            let recall = |target: &crate::health::Target| recalled.of(target);
+            let count = known.prober.replace_remembering(generation, targets.to_vec(), recall);
             if count > 0 {
                 info!(targets = count, "health of the run before is remembered");
             }

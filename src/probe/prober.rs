@@ -129,11 +129,24 @@ impl Prober {
     /// of those that are gone stop at once; new ones are probed at once. [`Prober::states`] tells of the new plan when
     /// this returns.
     pub fn replace(&self, generation: u64, targets: Vec<Target>) {
+        self.replace_remembering(generation, targets, |_| None);
+    }
+
+    /// The same, where targets of which nothing is known begin with what an earlier run knew (SEMANTICS §4.4), before
+    /// any of them is probed. How many of them there are.
+    pub fn replace_remembering(
+        &self,
+        generation: u64,
+        targets: Vec<Target>,
+        known: impl Fn(&Target) -> Option<Remembered>,
+    ) -> usize {
         let now = self.shared.now();
+        let recalled;
         {
             let mut core = self.shared.core();
             let Core { table, schedule, running, .. } = &mut *core;
             table.replace(targets, now);
+            recalled = table.recall(known, now);
             let gone = schedule.replace(table.entries().iter().map(|entry| (entry.key, &entry.target)), now);
             for ticket in gone {
                 if let Some(task) = running.remove(&ticket) {
@@ -147,14 +160,6 @@ impl Prober {
         }
         self.shared.nudge.notify_one();
         self.shared.tick();
-    }
-
-    /// Gives targets that have no result yet what an earlier run knew of them (SEMANTICS §4.4); how many it knew.
-    pub fn remember(&self, known: impl Fn(&Target) -> Option<Remembered>) -> usize {
-        let recalled = self.shared.core().table.recall(known, self.shared.now());
-        if recalled > 0 {
-            self.shared.tick();
-        }
         recalled
     }
 
