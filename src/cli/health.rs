@@ -36,13 +36,17 @@ pub(super) fn run(args: &HealthArgs) -> anyhow::Result<ExitCode> {
             Ok(None) => {}
             Ok(Some(code)) => return Ok(code),
             // A restart of the server does not end a watch; a reader that has had enough does.
-            Err(error) if args.watch && !error.chain().any(|cause| cause.is::<io::Error>()) => {
+            Err(error) if args.watch && !error.chain().any(closed) => {
                 writeln!(io::stderr(), "error: {error:#}")?;
             }
             Err(error) => return Err(error),
         }
         std::thread::sleep(WATCH);
     }
+}
+
+fn closed(cause: &(dyn std::error::Error + 'static)) -> bool {
+    cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn look(args: &HealthArgs) -> anyhow::Result<Option<ExitCode>> {
@@ -261,7 +265,7 @@ mod tests {
                 "targets": [target("127.0.0.10:8443", "up", &json!({
                     "latency": {"p50_ms": 11.25, "p90_ms": 14.0, "p99_ms": 30.0}}))]
             }),
-            &expect![[r#"
+            &expect![[r"
                 2026-11-22T18:00:00Z  generation 1, epoch 1
 
                 SERVICE  POP  A         AAAA      OPERATOR
@@ -271,7 +275,7 @@ mod tests {
                 up             3d4h     1.2s  127.0.0.10:8443 https GET /healthz
                   HTTP 200 (12ms, 3.7s ago); p50 11.2 p90 14.0 p99 30.0 ms
                   for web@fra 192.0.2.10
-            "#]],
+            "]],
         );
     }
 
@@ -283,11 +287,11 @@ mod tests {
                 "guard": {"phase": "off", "canaries": []}, "alarms": [], "transitions": [], "overrides": [],
                 "services": [], "targets": []
             }),
-            &expect![[r#"
+            &expect![[r"
                 2026-11-22T18:00:00Z  generation 1, epoch 1
 
                 Nothing is probed: no service has checks.
-            "#]],
+            "]],
         );
     }
 
@@ -337,7 +341,7 @@ mod tests {
                     {"age_ms": 71_000, "address": "127.0.0.11:8443", "check": "https GET /healthz", "from": "down",
                      "to": "recovering", "reason": "HTTP 200"}]
             }),
-            &expect![[r#"
+            &expect![[r"
                 2026-11-22T18:00:00Z  generation 12, epoch 345
                 FROZEN since 2026-11-22T17:59:00Z: 9 of 10 targets turned bad at once and no
                 canary answers: answers go by health as it was before
@@ -376,7 +380,7 @@ mod tests {
                    1m1s ago  suspect → down        127.0.0.10:8443 https GET /healthz: TLS:
                                                    certificate expired 3 days ago
                   1m11s ago  down → recovering     127.0.0.11:8443 https GET /healthz: HTTP 200
-            "#]],
+            "]],
         );
     }
 }

@@ -80,21 +80,16 @@ pub(super) fn line(o: &OverrideView) -> String {
 
 fn text(done: &OrderDone) -> String {
     let mut out = match &done.set {
-        Some(set) => match (set.word.as_str(), set.over_seconds) {
-            ("drain", Some(over)) => format!("{}, over {}\n", headline(set), short(over * 1000)),
-            ("return", Some(over)) => format!("{}, over {}\n", headline(set), short(over * 1000)),
-            _ => format!("{}\n", headline(set)),
-        },
+        Some(set) => {
+            let over = set.over_seconds.map_or_else(String::new, |over| format!(", over {}", short(over * 1000)));
+            format!("{}: {}{over}\n", set.target, line(set))
+        }
         None => format!("{}: no override any more\n", done.target),
     };
     for note in &done.notes {
         out.push_str(&format!("  note: {note}\n"));
     }
     out
-}
-
-fn headline(set: &OverrideView) -> String {
-    format!("{}: {}", set.target, line(set))
 }
 
 /// Who asks: the one behind `sudo`, if that is how it came; the server knows the rest.

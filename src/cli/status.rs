@@ -138,7 +138,7 @@ mod tests {
             "guard": {"phase": "off", "canaries": []}, "alarms": [], "overrides": []
         }))
         .unwrap();
-        expect![[r#"
+        expect![[r"
             catchment  0.1.0, process 4711, up 3d4h (since 2026-11-22T18:00:00Z)
             serves     generation 1, epoch 1
             zones      2 loaded
@@ -148,7 +148,7 @@ mod tests {
             probing    0 of 256 in flight, none late
             guard      off: no canaries are set
             overrides  none
-        "#]]
+        "]]
         .assert_eq(&text(&status, PLAIN));
     }
 
@@ -181,7 +181,7 @@ mod tests {
                  "share": 1000, "reason": "the check lies", "by": "root", "known": false}]
         }))
         .unwrap();
-        expect![[r#"
+        expect![[r"
             catchment  0.1.0, process 4711, up 2m10s (since 2026-11-22T18:00:00Z)
             serves     generation 12, epoch 345, its exact scopes still being built
             zones      2 loaded
@@ -203,7 +203,7 @@ mod tests {
                        alice (as root): kernel update \u{1b}[2J
                        web@old forced up, by root: the check lies (no file names this any
                        more)
-        "#]]
+        "]]
         .assert_eq(&text(&status, PLAIN));
     }
 }

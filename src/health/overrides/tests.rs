@@ -183,18 +183,18 @@ fn min_up_refuses_by_name() {
             (4, "up web@ams"),
             (5, "drain both"),
         ],
-        &expect![[r#"
-               0 drain fra: Conflict: this would leave `web` no usable PoP; its `min_up` is 1
-                 help: to do it all the same, add `--force`
-               1 drain web@fra: Conflict: this would leave `web` no usable PoP; its `min_up` is 1
-                 help: to do it all the same, add `--force`
-               2 down web@fra force: done
-                 note: `web` has no usable PoP left, below its `min_up` of 1
-               3 down web@ams: done
-               4 up web@ams: done
-               5 drain both: Invalid: `both` is a PoP and a service
-                 help: write `pop:both` or `service:both`
-        "#]],
+        &expect![[r"
+            0 drain fra: Conflict: this would leave `web` no usable PoP; its `min_up` is 1
+              help: to do it all the same, add `--force`
+            1 drain web@fra: Conflict: this would leave `web` no usable PoP; its `min_up` is 1
+              help: to do it all the same, add `--force`
+            2 down web@fra force: done
+              note: `web` has no usable PoP left, below its `min_up` of 1
+            3 down web@ams: done
+            4 up web@ams: done
+            5 drain both: Invalid: `both` is a PoP and a service
+              help: write `pop:both` or `service:both`
+        "]],
     );
 }
 
@@ -222,41 +222,41 @@ fn what_makes_no_sense_is_refused_with_help() {
             (0, "undrain web@ams"),
             (0, "clear ams"),
         ],
-        &expect![[r#"
-               0 drain frq: Unknown: there is no PoP or service `frq`
-                 help: did you mean `fra`?
-               0 drain nowhere: Unknown: there is no PoP or service `nowhere`
-                 help: there are `ams`, `api`, `both`, `fra`, `sin`, `web`
-               0 drain wbe@fra: Unknown: there is no service `wbe`
-                 help: did you mean `web`?
-               0 drain api@ams: Unknown: `api` is not served at `ams`
-                 help: it is at `fra`
-               0 drain pop:api: Unknown: there is no PoP `api`
-                 help: there are `ams`, `both`, `fra`, `sin`
-               0 drain ams silently: Invalid: `drain` needs a reason
-                 help: say why with `--reason`: whoever is on call next will read it
-               0 up ams over 5m: Invalid: `up` has no `over`
-                 help: `drain` and `undrain` have
-               0 undrain ams for 5m: Invalid: `undrain` has no `for`
-                 help: `drain`, `up` and `down` have
-               0 drain ams for 1m over 5m: Invalid: `for` is shorter than `over`
-                 help: the drain would end before it is complete
-               0 drain ams for 0s: Invalid: `for` is out of range
-                 help: accepted: 1 s to 366 days
-               0 undrain ams: Conflict: `ams` is not drained
-                 help: there are no overrides
-               0 clear ams: Conflict: there is no override of `ams`
-                 help: there are no overrides
-               0 drain service:both: done
-               0 clear ams: Conflict: there is no override of `ams`
-                 help: there are: drain of `both`
-               0 up ams: done
-               0 undrain ams: Conflict: `ams` is forced up, not drained
-                 help: `catchment force clear ams`
-               0 undrain web@ams: Conflict: `web@ams` is not drained
-                 help: there are: drain of `both`, up of `ams`
-               0 clear ams: done
-        "#]],
+        &expect![[r"
+            0 drain frq: Unknown: there is no PoP or service `frq`
+              help: did you mean `fra`?
+            0 drain nowhere: Unknown: there is no PoP or service `nowhere`
+              help: there are `ams`, `api`, `both`, `fra`, `sin`, `web`
+            0 drain wbe@fra: Unknown: there is no service `wbe`
+              help: did you mean `web`?
+            0 drain api@ams: Unknown: `api` is not served at `ams`
+              help: it is at `fra`
+            0 drain pop:api: Unknown: there is no PoP `api`
+              help: there are `ams`, `both`, `fra`, `sin`
+            0 drain ams silently: Invalid: `drain` needs a reason
+              help: say why with `--reason`: whoever is on call next will read it
+            0 up ams over 5m: Invalid: `up` has no `over`
+              help: `drain` and `undrain` have
+            0 undrain ams for 5m: Invalid: `undrain` has no `for`
+              help: `drain`, `up` and `down` have
+            0 drain ams for 1m over 5m: Invalid: `for` is shorter than `over`
+              help: the drain would end before it is complete
+            0 drain ams for 0s: Invalid: `for` is out of range
+              help: accepted: 1 s to 366 days
+            0 undrain ams: Conflict: `ams` is not drained
+              help: there are no overrides
+            0 clear ams: Conflict: there is no override of `ams`
+              help: there are no overrides
+            0 drain service:both: done
+            0 clear ams: Conflict: there is no override of `ams`
+              help: there are: drain of `both`
+            0 up ams: done
+            0 undrain ams: Conflict: `ams` is forced up, not drained
+              help: `catchment force clear ams`
+            0 undrain web@ams: Conflict: `web@ams` is not drained
+              help: there are: drain of `both`, up of `ams`
+            0 clear ams: done
+        "]],
     );
 }
 
@@ -272,19 +272,19 @@ fn a_drain_written_in_a_file_is_not_undone() {
             (4, "undrain sin"),
             (5, "undrain sin"),
         ],
-        &expect![[r#"
-               0 undrain sin: Conflict: `sin` is drained in its file, at zones/fleet.yaml:5:3; no command undoes that
-                 help: take `drain: true` out there; that is live within a second
-               1 undrain web@sin: Conflict: `sin` is drained in its file, at zones/fleet.yaml:5:3; no command undoes that
-                 help: take `drain: true` out there; that is live within a second
-               2 up sin: done
-                 note: `sin` stays drained by its file, at zones/fleet.yaml:5:3
-               3 drain sin: done
-               4 undrain sin: done
-                 note: `sin` stays drained by its file, at zones/fleet.yaml:5:3
-               5 undrain sin: Conflict: `sin` is drained in its file, at zones/fleet.yaml:5:3; no command undoes that
-                 help: take `drain: true` out there; that is live within a second
-        "#]],
+        &expect![[r"
+            0 undrain sin: Conflict: `sin` is drained in its file, at zones/fleet.yaml:5:3; no command undoes that
+              help: take `drain: true` out there; that is live within a second
+            1 undrain web@sin: Conflict: `sin` is drained in its file, at zones/fleet.yaml:5:3; no command undoes that
+              help: take `drain: true` out there; that is live within a second
+            2 up sin: done
+              note: `sin` stays drained by its file, at zones/fleet.yaml:5:3
+            3 drain sin: done
+            4 undrain sin: done
+              note: `sin` stays drained by its file, at zones/fleet.yaml:5:3
+            5 undrain sin: Conflict: `sin` is drained in its file, at zones/fleet.yaml:5:3; no command undoes that
+              help: take `drain: true` out there; that is live within a second
+        "]],
     );
 }
 
@@ -300,19 +300,19 @@ fn notes_tell_what_else_holds() {
             (4, "undrain web@ams"),
             (5, "clear ams"),
         ],
-        &expect![[r#"
-               0 up web@ams: done
-               1 drain ams: done
-                 note: up of `web@ams` is more specific and still holds there
-               2 up web: done
-                 note: up of `web@ams` is more specific and still holds there
-                 note: drain of `ams` is more specific and still holds there
-               3 clear web@ams: done
-                 note: drain of `ams` now holds there
-               4 undrain web@ams: Conflict: `web@ams` has no drain of its own; what holds there is drain of `ams`
-                 help: `catchment undrain ams`, or `catchment force up web@ams` for this alone
-               5 clear ams: done
-        "#]],
+        &expect![[r"
+            0 up web@ams: done
+            1 drain ams: done
+              note: up of `web@ams` is more specific and still holds there
+            2 up web: done
+              note: up of `web@ams` is more specific and still holds there
+              note: drain of `ams` is more specific and still holds there
+            3 clear web@ams: done
+              note: drain of `ams` now holds there
+            4 undrain web@ams: Conflict: `web@ams` has no drain of its own; what holds there is drain of `ams`
+              help: `catchment undrain ams`, or `catchment force up web@ams` for this alone
+            5 clear ams: done
+        "]],
     );
 }
 
