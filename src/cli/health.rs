@@ -177,11 +177,12 @@ fn details(target: &Target) -> String {
     match &target.last {
         Some(last) => {
             let took = match last.total_us {
-                us @ 0..10_000 => format!("{}.{}ms", us / 1000, us % 1000 / 100),
-                us => short(us / 1000),
+                0 => String::new(),
+                us @ 1..10_000 => format!("{}.{}ms, ", us / 1000, us % 1000 / 100),
+                us => format!("{}, ", short(us / 1000)),
             };
             let verdict = if last.verdict == "unable" { "could not be probed: " } else { "" };
-            parts.push(format!("{verdict}{} ({}, {} ago)", safe(&last.reason), took, short(last.age_ms)));
+            parts.push(format!("{verdict}{} ({took}{} ago)", safe(&last.reason), short(last.age_ms)));
         }
         None => parts.push("no result yet".to_owned()),
     }
@@ -363,12 +364,12 @@ mod tests {
                   12 failures in a row
                   for web@fra 192.0.2.10
                 recovering     3d4h     1.2s  127.0.0.11:8443 https GET /healthz
-                  could not be probed: too many open files (0ms, 900ms ago); 1 of 8 successes to
-                  be up; flap penalty 4.2
+                  could not be probed: too many open files (900ms ago); 1 of 8 successes to be
+                  up; flap penalty 4.2
                   for web@fra 192.0.2.10
                 suspect        4.0s     1.2s  [2001:db8:ffff:ffff:ffff:ffff:ffff:ffff]:65535
                                               https GET /healthz
-                  connection refused (0ms, 900ms ago); 1 of 3 failures to be down
+                  connection refused (0.2ms, 900ms ago); 1 of 3 failures to be down
                   for web@fra 192.0.2.10
                 unknown        3d4h     1.2s  127.0.0.12:8443 https GET /healthz
                   no result yet

@@ -1,5 +1,6 @@
 //! What `drain`, `undrain` and `force` have in common: an order to the running server, and its answer.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -87,7 +88,8 @@ fn text(done: &OrderDone) -> String {
         None => format!("{}: no override any more\n", done.target),
     };
     for note in &done.notes {
-        out.push_str(&format!("  note: {note}\n"));
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "  note: {note}");
     }
     out
 }

@@ -300,7 +300,7 @@ fn resident() -> Option<u64> {
 }
 
 pub(super) fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| ms(time))
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ms)
 }
 
 fn ms(time: Duration) -> u64 {

@@ -20,7 +20,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Each canary, and whether it answered its last probe; `None` before the first.
-pub(super) type Sightings = watch::Receiver<Vec<(SocketAddr, Option<bool>)>>;
+pub(super) type Sightings = watch::Receiver<Seen>;
+type Seen = Vec<(SocketAddr, Option<bool>)>;
 
 /// Probes them until nobody looks any more.
 pub(super) fn start(canaries: &[SocketAddr]) -> Sightings {
@@ -49,7 +50,7 @@ pub(super) fn verdict(sightings: &[(SocketAddr, Option<bool>)]) -> Canaries {
     }
 }
 
-async fn watch_one(sender: Arc<watch::Sender<Vec<(SocketAddr, Option<bool>)>>>, index: usize, address: SocketAddr) {
+async fn watch_one(sender: Arc<watch::Sender<Seen>>, index: usize, address: SocketAddr) {
     while !sender.is_closed() {
         if let Some(answers) = probe(address).await {
             let changed = sender.send_if_modified(|list| {

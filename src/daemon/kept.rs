@@ -243,7 +243,7 @@ mod tests {
         Overrides::new(vec![
             Override { until: Some(1_700_000_600), ..item(Scope::Pop("fra".to_owned()), Word::Drain) },
             item(Scope::Service("web".to_owned()), Word::Down),
-            Override { over: Some(Duration::from_secs(60)), from_share: 500, ..item(both, Word::Return) },
+            Override { over: Some(Duration::from_mins(1)), from_share: 500, ..item(both, Word::Return) },
         ])
     }
 

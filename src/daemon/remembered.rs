@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(states(300), [Some(State::Down), None, None, None]);
         assert_eq!(states(600), [Some(State::Down), Some(State::Down), None, None]);
         assert_eq!(states(0), [None; 4]);
-        let known = recall(Some(&path), Duration::from_secs(300)).of(&targets[0]).unwrap();
+        let known = recall(Some(&path), Duration::from_mins(5)).of(&targets[0]).unwrap();
         assert_eq!((known.failures, known.since.as_secs() / 10), (3, 12));
         // From the future: nobody knows how old that is.
         write(unix() + 3600);

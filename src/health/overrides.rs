@@ -273,8 +273,8 @@ const STEP_MS: u64 = 1000;
 pub fn ramp_share(since_ms: u64, over: Duration, from: u16, to: u16, now_ms: u64) -> u16 {
     let (over, steps) = steps(over);
     let done = (u128::from(now_ms.saturating_sub(since_ms)) * u128::from(steps) / u128::from(over)).min(steps.into());
-    let way = i64::from(to) - i64::from(from);
-    (i64::from(from) + way * done as i64 / steps as i64) as u16
+    let way = (u128::from(from.abs_diff(to)) * done / u128::from(steps)) as u16;
+    if from < to { from + way } else { from - way }
 }
 
 /// When [`ramp_share`] next differs, after `now_ms`; `None` when the ramp has ended.

@@ -300,7 +300,7 @@ fn health_and_control() {
         expect![[r#"
             catchment.yaml:1:20: error: `remember` cannot be `2d`
               help: accepted: 0s to 1d
-            catchment.yaml:1:34: error: 1 canaries are too few
+            catchment.yaml:1:34: error: one canary is too few
               help: 2 to 16: one may be down by itself
             catchment.yaml:2:11: error: `sockt` is not a key of `control`
               help: did you mean `socket`? accepted here: `socket`

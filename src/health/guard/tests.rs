@@ -123,7 +123,7 @@ fn rare_checks_do_not_outvote_the_others() {
     let mut guard = Guard::default();
     guard.replace(&targets[1..], &states("uu"));
     assert_eq!(guard.look(&states("su"), F, Duration::ZERO), None);
-    assert_eq!(guard.look(&states("ss"), F, Duration::from_secs(600)), Some(Event::Froze { bad: 2, of: 2 }));
+    assert_eq!(guard.look(&states("ss"), F, Duration::from_mins(10)), Some(Event::Froze { bad: 2, of: 2 }));
 }
 
 #[test]

@@ -403,8 +403,8 @@ impl Roster {
     /// A PoP of this scope that its file drains, and where.
     fn written_drain(&self, scope: &Scope) -> Option<(&str, &str)> {
         let (Scope::Pop(name) | Scope::Both { pop: name, .. }) = scope else { return None };
-        let of_name = self.pops.iter().filter(|pop| pop.name == *name);
-        of_name.filter_map(|pop| Some((pop.name.as_str(), pop.written_drain.as_deref()?))).next()
+        let mut of_name = self.pops.iter().filter(|pop| pop.name == *name);
+        of_name.find_map(|pop| Some((pop.name.as_str(), pop.written_drain.as_deref()?)))
     }
 
     fn pop_names(&self) -> BTreeSet<&str> {

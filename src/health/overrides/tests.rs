@@ -1,3 +1,4 @@
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use expect_test::{Expect, expect};
@@ -71,19 +72,19 @@ fn run(roster: &Roster, orders: &[(u64, &str)]) -> (String, Overrides) {
     let mut overrides = Overrides::default();
     let mut told = String::new();
     for (second, words) in orders {
-        told.push_str(&format!("{second} {words}: "));
+        write!(told, "{second} {words}: ").unwrap();
         match overrides.order(&order(words), roster, (T + second) * 1000) {
             Ok(done) => {
                 overrides = done.overrides;
                 told.push_str("done\n");
                 for note in done.notes {
-                    told.push_str(&format!("  note: {note}\n"));
+                    writeln!(told, "  note: {note}").unwrap();
                 }
             }
             Err(refusal) => {
-                told.push_str(&format!("{:?}: {}\n", refusal.kind, refusal.message));
+                writeln!(told, "{:?}: {}", refusal.kind, refusal.message).unwrap();
                 if let Some(help) = refusal.help {
-                    told.push_str(&format!("  help: {help}\n"));
+                    writeln!(told, "  help: {help}").unwrap();
                 }
             }
         }
