@@ -114,6 +114,8 @@ pub struct Machine {
     penalty: Penalty,
     /// When the last good or bad result came; what staleness counts from.
     judged: Option<Duration>,
+    /// When it last came up from `down`; what a slow start counts from.
+    returned: Option<Duration>,
     /// The number of the next pair.
     next_pair: u64,
     /// Pairs below this number have ended.
@@ -131,6 +133,7 @@ impl Machine {
             successes: 0,
             penalty: Penalty::default(),
             judged: None,
+            returned: None,
             next_pair: 0,
             open_from: 0,
         }
@@ -217,6 +220,11 @@ impl Machine {
         self.judged
     }
 
+    /// When it last came up from `down`.
+    pub fn returned(&self) -> Option<Duration> {
+        self.returned
+    }
+
     /// Flap penalty at `now`, 0 and up; 0 when the check keeps no flap memory.
     pub fn penalty(&self, check: &Check, now: Duration) -> f64 {
         check.flap.as_ref().map_or(0.0, |flap| self.penalty.at(flap, now))
@@ -236,7 +244,10 @@ impl Machine {
         self.successes = self.successes.saturating_add(1);
         let next = match self.state {
             State::Unknown | State::Up | State::Suspect => State::Up,
-            State::Down | State::Recovering if self.successes >= self.rise(check, now) => State::Up,
+            State::Down | State::Recovering if self.successes >= self.rise(check, now) => {
+                self.returned = Some(now);
+                State::Up
+            }
             State::Down | State::Recovering => State::Recovering,
         };
         self.enter(next, now)

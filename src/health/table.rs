@@ -150,6 +150,11 @@ impl Table {
         self.entries.iter().map(|entry| entry.machine.state()).collect()
     }
 
+    /// How long ago each target came up from `down`, by [`TargetId`]; `None`: never. What a slow start counts from.
+    pub fn returns(&self, now: Duration) -> Vec<Option<Duration>> {
+        self.entries.iter().map(|entry| entry.machine.returned().map(|at| now.saturating_sub(at))).collect()
+    }
+
     /// How many targets no probe of has ended yet.
     pub fn untried(&self) -> usize {
         self.untried
@@ -283,7 +288,9 @@ mod tests {
         assert_eq!(entry.machine.for_how_long(Duration::from_secs(9)), Duration::from_secs(72 * 3600 + 9));
         assert!((entry.machine.penalty(&entry.target.check, Duration::ZERO) - 2.0).abs() < 1e-9);
         // Goes on from there: two successes, as ever, and a state of its own begins anew.
+        assert_eq!(table.returns(Duration::from_secs(9)), [None; 3]);
         feed(&mut table, 0, "++");
+        assert_eq!(table.returns(Duration::from_secs(9)), [Some(Duration::from_secs(8)), None, None]);
         check(&table, &[(State::Up, 0), (State::Unknown, 0), (State::Up, 0)]);
         assert_eq!(table.entries()[0].machine.for_how_long(Duration::from_secs(9)), Duration::from_secs(8));
         // Grows old like a result of now.

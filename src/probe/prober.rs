@@ -186,6 +186,13 @@ impl Prober {
         (core.generation, core.table.states())
     }
 
+    /// How long ago each target came up from `down`, by [`TargetId`], with the generation of the plan; `None`: never.
+    pub fn returns(&self) -> (u64, Vec<Option<Duration>>) {
+        let now = self.shared.now();
+        let core = self.shared.core();
+        (core.generation, core.table.returns(now))
+    }
+
     /// Ticks on each change of a state and on each [`Prober::replace`].
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.shared.changes.subscribe()
