@@ -11,7 +11,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use crate::dns::ecs::Ecs;
 use crate::geo::SiteTable;
-use crate::health::{State, Target};
+use crate::health::{Known, Target};
 use crate::live::{self, Live, Map, MapId};
 use crate::steering::Pop;
 use crate::zone::{SteerId, ZoneSet};
@@ -112,12 +112,11 @@ impl Deref for Snapshot {
 }
 
 impl Snapshot {
-    /// Fills the live tables, scopes included, for what is known of the targets (by `TargetId`; missing ones are
-    /// unknown), taking over what the previous snapshot has alike.
-    pub fn new(parts: Parts, states: &[State], previous: Option<&Self>) -> Self {
+    /// Fills the live tables, scopes included, for what is known, taking over what the previous snapshot has alike.
+    pub fn new(parts: Parts, known: &Known, previous: Option<&Self>) -> Self {
         let before = previous.map(|snapshot| (snapshot, snapshot.live.load_full()));
         let before = before.as_ref().map(|(snapshot, live)| (snapshot.maps.as_slice(), live.as_ref()));
-        let first = live::epoch::first(&parts.maps, &parts.sites, states, before);
+        let first = live::epoch::first(&parts.maps, &parts.sites, known, before);
         let live = ArcSwap::from_pointee(live::complete(&first, &parts.maps, &parts.sites));
         Self { parts, live }
     }
@@ -130,9 +129,9 @@ impl Snapshot {
 
     /// Publishes the answers of a new state of health; their exact scopes follow with [`Snapshot::complete`] and
     /// [`Snapshot::publish`]. One task swaps, so that swaps do not race. Returns whether anything changed.
-    pub fn advance(&self, states: &[State]) -> bool {
+    pub fn advance(&self, known: &Known) -> bool {
         let old = self.live.load_full();
-        let new = live::advance(&old, &self.maps, &self.sites, states);
+        let new = live::advance(&old, &self.maps, &self.sites, known);
         let changed = new.maps.iter().zip(&old.maps).any(|(a, b)| !Arc::ptr_eq(&a.answers, &b.answers));
         if changed {
             self.live.store(Arc::new(new));

@@ -3,6 +3,7 @@
 //! [`zone`] turns one zone's model into the tables that answer; [`snapshot`] turns all zones, services and policies into
 //! the parts of a snapshot, sharing with the previous one what did not change. Reads no files and probes nothing.
 
+mod labels;
 mod parts;
 mod zone;
 

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::labels::{self, Labels};
 use crate::config::model::{Fleet, MemberModel, ServiceModel, SteerModel, ZoneModel};
 use crate::dns::Name;
-use crate::geo::SiteTable;
+use crate::geo::{AsnTable, SiteTable};
 use crate::health::{Target, TargetId};
-use crate::live::{Map, MapId};
+use crate::live::{Map, MapId, Source};
 use crate::snapshot::{Identity, Parts, Snapshot, Steer};
 use crate::steering::{Member, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
 use crate::zone::{Entry, Zone, ZoneSetBuilder};
@@ -21,8 +22,10 @@ pub struct Input<'a> {
     pub fleet: &'a Fleet,
     /// Every configured zone.
     pub zones: Vec<ZoneInput<'a>>,
-    /// Addresses → sites.
+    /// Addresses → sites, by the databases alone.
     pub sites: Arc<SiteTable>,
+    /// Addresses → AS numbers, if there is a database of them.
+    pub asns: Option<Arc<AsnTable>>,
     /// What the server says of itself.
     pub identity: Identity,
     /// The snapshot before, to share with.
@@ -58,18 +61,22 @@ pub fn snapshot(input: Input<'_>) -> Parts {
             steers.push(list);
         }
     }
-    let Tables { pops, targets, maps: plans, .. } = tables;
+    let Tables { pops, targets, maps: plans, policies, .. } = tables;
+    let Labels { overlay, by_policy } = labels::label(&policies);
+    let sites = SiteTable::overlaid(&input.sites, input.asns.as_ref(), &overlay, input.previous.map(|p| &p.sites));
     let mut maps: Vec<Arc<Map>> = Vec::with_capacity(plans.len());
     for Plan { policy, service } in plans {
         let before = input.previous.iter().flat_map(|snapshot| &snapshot.maps);
         let homes = maps.iter().chain(before).map(|map| &map.homes);
-        let map = Map::compile(policy, service, &pops, &input.sites, homes);
+        let source =
+            Source { policy: Arc::clone(&policies[policy]), service, prefixes: Arc::clone(&by_policy[policy]) };
+        let map = Map::compile(source, &pops, &sites, homes);
         maps.push(Arc::new(map));
     }
     Parts {
         generation: input.generation,
         zones: zones.build(),
-        sites: input.sites,
+        sites,
         pops,
         maps,
         steers,
@@ -88,10 +95,13 @@ struct Tables {
     target_ids: HashMap<Target, TargetId>,
     maps: Vec<Plan>,
     map_ids: HashMap<MapKey, MapId>,
+    policies: Vec<Arc<Policy>>,
+    policy_ids: HashMap<Arc<Policy>, usize>,
 }
 
 struct Plan {
-    policy: Policy,
+    /// Index of the policy.
+    policy: usize,
     service: Service,
 }
 
@@ -99,7 +109,7 @@ struct Plan {
 #[derive(PartialEq, Eq, Hash)]
 struct MapKey {
     service: *const ServiceModel,
-    policy: Policy,
+    policy: usize,
     ttls: Ttls,
 }
 
@@ -125,14 +135,33 @@ impl Tables {
         id
     }
 
-    fn map(&mut self, model: &Arc<ServiceModel>, policy: &Policy, ttls: Ttls) -> MapId {
-        let key = MapKey { service: Arc::as_ptr(model), policy: policy.clone(), ttls };
+    fn policy(&mut self, policy: &Arc<Policy>) -> usize {
+        if let Some(&id) = self.policy_ids.get(policy) {
+            return id;
+        }
+        let id = self.policies.len();
+        self.policies.push(Arc::clone(policy));
+        self.policy_ids.insert(Arc::clone(policy), id);
+        id
+    }
+
+    fn map(&mut self, model: &Arc<ServiceModel>, policy: &Arc<Policy>, ttls: Ttls) -> MapId {
+        let policy = self.policy(policy);
+        let key = MapKey { service: Arc::as_ptr(model), policy, ttls };
         if let Some(id) = self.map_ids.get(&key) {
             return *id;
         }
         let members = model.members.iter().map(|member| self.member(member)).collect();
         let id = MapId(self.maps.len() as u32);
-        self.maps.push(Plan { policy: policy.clone(), service: Service { name: model.name.clone(), members, ttls } });
+        let service = Service {
+            name: model.name.clone(),
+            members,
+            ttls,
+            min_up: model.min_up,
+            slow_start: model.slow_start,
+            bindings: model.bindings.clone(),
+        };
+        self.maps.push(Plan { policy, service });
         self.map_ids.insert(key, id);
         id
     }
@@ -146,6 +175,14 @@ impl Tables {
                 targets: address.targets.iter().map(|target| self.target(target)).collect(),
             })
             .collect();
-        Member { pop: self.pop(&model.pop), addresses, min_addresses: model.min_addresses }
+        Member {
+            pop: self.pop(&model.pop),
+            addresses,
+            min_addresses: model.min_addresses,
+            weight: model.weight,
+            capacity: model.capacity,
+            cname: model.cname.as_ref().map(|name| name.as_wire().into()),
+            cname_targets: model.cname_targets.iter().map(|target| self.target(target)).collect(),
+        }
     }
 }

@@ -29,8 +29,12 @@ pub struct Site {
     pub subdivision: Option<TextId>,
     /// City name (English), a key for [`SiteTable::text`].
     pub city: Option<TextId>,
+    /// GeoNames id of the city, 0 when unknown.
+    pub city_id: u32,
     /// Autonomous system number, 0 when unknown.
     pub asn: u32,
+    /// What the operator's prefixes say, opaque here; 0: nothing.
+    pub label: u32,
 }
 
 /// An interned text of a site table.
@@ -83,7 +87,9 @@ impl Row {
             country: std::str::from_utf8(&self.country).ok().and_then(Country::new),
             subdivision: text(self.subdivision),
             city: text(self.city),
+            city_id: 0,
             asn: self.asn,
+            label: 0,
         }
     }
 }
