@@ -198,7 +198,7 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
         site: SiteView {
             site,
             city: site.city.map(text),
-            subdivision: site.subdivision.map(text),
+            subdivision: site.subdivision_name.or(site.subdivision).map(text),
             place: site.place.or_else(|| site.country.and_then(crate::geo::Country::place)),
             by_country: site.place.is_none() && site.country.is_some(),
             majority: site_id != map.deciding_site(&snapshot.sites, Block::host(key.block.address())),

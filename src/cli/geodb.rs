@@ -429,7 +429,7 @@ mod tests {
         let country = crate::geo::Country::new("NL");
         assert_eq!(text("10.1.2.3", Record { country, ..none }), "52.10, 5.00 (the country's); NL (EU)");
         let place = Place::from_degrees(52.37, 4.9);
-        let all = Record { place, country, subdivision: Some("NH"), city: Some("Amsterdam"), asn: 3333 };
+        let all = Record { place, country, subdivision: Some("NH"), city: Some("Amsterdam"), asn: 3333, ..none };
         assert_eq!(text("192.0.2.1", all), "52.37, 4.90; Amsterdam; NH; NL (EU); AS3333");
     }
 }
