@@ -10,7 +10,7 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::dns::ecs::Ecs;
-use crate::geo::SiteTable;
+use crate::geo::{Overlay, SiteTable};
 use crate::health::{Known, Target};
 use crate::live::{self, Live, Map, MapId};
 use crate::steering::Pop;
@@ -30,7 +30,11 @@ pub struct Parts {
     pub generation: u64,
     /// Static data and the owner names that are steered.
     pub zones: ZoneSet,
-    /// Addresses → sites.
+    /// Addresses → sites by the databases alone.
+    pub base: Arc<SiteTable>,
+    /// What policies tell apart by prefix and AS number …
+    pub overlay: Overlay,
+    /// … and addresses → sites with that.
     pub sites: Arc<SiteTable>,
     /// By `PopId`.
     pub pops: Vec<Pop>,
@@ -51,6 +55,8 @@ pub struct Steer {
     pub map: MapId,
     /// Whether the zone heeds client subnets.
     pub ecs: Ecs,
+    /// Whether the service sends clients to names (CNAME) instead of addresses.
+    pub alias: bool,
 }
 
 /// What the server says of itself.

@@ -55,7 +55,7 @@ fn records(dir: &Path) -> Vec<String> {
         grace: std::time::Duration::from_secs(30),
         identity: Identity::default(),
     });
-    let loaded = loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, false, &mut |_, _| Vec::new());
+    let loaded = loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, false, &mut |_, _| Known::default());
     assert!(!loaded.findings.diagnostics.has_errors(), "{}", loaded.findings.diagnostics);
     let good = loader.generation.zones.values().next().unwrap().good.clone().unwrap();
     let mut all = vec![format!("{:?} {}", good.model.soa, good.serial)];

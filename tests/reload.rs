@@ -79,7 +79,7 @@ impl Site {
 
     fn load_with(&mut self, confirm: bool) -> Loaded {
         let now = Now { unix: 1_790_000_000, monotonic: self.now };
-        let loaded = self.loader.load(now, confirm, &mut |_, _| Vec::new());
+        let loaded = self.loader.load(now, confirm, &mut |_, _| Known::default());
         if let Some(snapshot) = &loaded.snapshot {
             self.snapshot = Some(Arc::clone(snapshot));
         }

@@ -86,7 +86,7 @@ impl Site {
 
     fn look(&mut self) -> Loaded {
         let now = Now { unix: 1_790_000_000, monotonic: 0 };
-        let loaded = self.loader.load(now, false, &mut |_, _| Vec::new());
+        let loaded = self.loader.load(now, false, &mut |_, _| Known::default());
         if let Some(snapshot) = &loaded.snapshot {
             self.snapshot = Some(Arc::clone(snapshot));
         }

@@ -15,6 +15,7 @@ use crate::config::model::{SteerModel, ZoneModel};
 use crate::daemon::remembered;
 use crate::dns::{Name, Rdata, Type, rdata};
 use crate::explain::{Assume, Explained, Question, explain};
+use crate::health::Known;
 use crate::reload::Now;
 use crate::snapshot::Snapshot;
 
@@ -39,7 +40,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let mut loader = reader(&settings);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, targets| {
-        remembered::read(&health, targets).map(|(states, _)| states).unwrap_or_default()
+        Known::of(remembered::read(&health, targets).map(|(states, _)| states).unwrap_or_default())
     });
     let Some(entry) = loader.generation.zones.get(&apex) else {
         let known: Vec<_> = loader.generation.zones.keys().map(|zone| format!("`{zone}`")).collect();

@@ -47,7 +47,9 @@ fn asns(policies: &[Arc<Policy>]) -> Vec<u32> {
     };
     let named = |rule: &Rule| match &rule.class {
         Match::Asn(list) => list.clone(),
-        Match::Prefix(_) | Match::City(_) | Match::Subdivision(_) | Match::Country(_) | Match::Continent(_) => Vec::new(),
+        Match::Prefix(_) | Match::City(_) | Match::Subdivision(_) | Match::Country(_) | Match::Continent(_) => {
+            Vec::new()
+        }
     };
     let mut all = Vec::new();
     for policy in policies {
@@ -89,12 +91,7 @@ fn sweep<K: Bits>(mut items: Vec<Item<K>>, labels: &mut Interner) -> Vec<(K, u32
 }
 
 /// Leaves the prefixes that end before `next`; after each of them what is around it holds again.
-fn close<K: Bits>(
-    around: &mut Vec<&Item<K>>,
-    next: Option<K>,
-    labels: &mut Interner,
-    emit: &mut impl FnMut(K, u32),
-) {
+fn close<K: Bits>(around: &mut Vec<&Item<K>>, next: Option<K>, labels: &mut Interner, emit: &mut impl FnMut(K, u32)) {
     while let Some(ended) = around.last().map(|item| item.last)
         && next.is_none_or(|next| ended < next)
     {
@@ -186,11 +183,16 @@ mod tests {
         let one = policy(&[("10.0.0.0/8", false), ("10.1.0.0/16", false), ("10.1.0.0/16", true), ("10.0.0.0/8", true)]);
         let other = policy(&[("10.1.2.0/24", false)]);
         let labels = label(&[one, other]);
-        let ranges: Vec<_> = labels.overlay.v4.iter().map(|(a, l)| (std::net::Ipv4Addr::from(*a).to_string(), *l)).collect();
-        let expected = [("10.0.0.0", 1), ("10.1.0.0", 2), ("10.1.2.0", 3), ("10.1.3.0", 2), ("10.2.0.0", 1), ("11.0.0.0", 0)];
+        let ranges: Vec<_> =
+            labels.overlay.v4.iter().map(|(a, l)| (std::net::Ipv4Addr::from(*a).to_string(), *l)).collect();
+        let expected =
+            [("10.0.0.0", 1), ("10.1.0.0", 2), ("10.1.2.0", 3), ("10.1.3.0", 2), ("10.2.0.0", 1), ("11.0.0.0", 0)];
         assert_eq!(ranges, expected.map(|(a, l)| (a.to_owned(), l)));
         let at = |address: &str| u32::from(address.parse::<std::net::Ipv4Addr>().unwrap());
-        assert_eq!(says(&labels, 0, at("10.9.0.1")), PrefixMatch { rule: Some(0), fences: [3].as_slice().into(), latency: None });
+        assert_eq!(
+            says(&labels, 0, at("10.9.0.1")),
+            PrefixMatch { rule: Some(0), fences: [3].as_slice().into(), latency: None }
+        );
         assert_eq!(says(&labels, 0, at("10.1.2.1")).rule, Some(1));
         assert_eq!(says(&labels, 0, at("10.1.2.1")).fences.as_slice(), [2, 3]);
         assert_eq!(says(&labels, 1, at("10.1.2.1")).rule, Some(0));

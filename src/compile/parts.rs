@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::labels::{self, Labels};
 use crate::config::model::{Fleet, MemberModel, ServiceModel, SteerModel, ZoneModel};
 use crate::dns::Name;
-use crate::geo::{AsnTable, SiteTable};
+use crate::geo::SiteTable;
 use crate::health::{Target, TargetId};
 use crate::live::{Map, MapId, Source};
 use crate::snapshot::{Identity, Parts, Snapshot, Steer};
@@ -24,8 +24,6 @@ pub struct Input<'a> {
     pub zones: Vec<ZoneInput<'a>>,
     /// Addresses → sites, by the databases alone.
     pub sites: Arc<SiteTable>,
-    /// Addresses → AS numbers, if there is a database of them.
-    pub asns: Option<Arc<AsnTable>>,
     /// What the server says of itself.
     pub identity: Identity,
     /// The snapshot before, to share with.
@@ -52,7 +50,11 @@ pub fn snapshot(input: Input<'_>) -> Parts {
     for zone in &input.zones {
         let (entry, list): (_, Box<[Steer]>) = match zone.loaded {
             Some((model, compiled)) => {
-                let steer = |s: &SteerModel| Steer { map: tables.map(&s.service, &s.policy, s.ttls), ecs: model.ecs };
+                let steer = |s: &SteerModel| Steer {
+                    map: tables.map(&s.service, &s.policy, s.ttls),
+                    ecs: model.ecs,
+                    alias: s.service.members.iter().any(|member| member.cname.is_some()),
+                };
                 (Entry::Loaded(Arc::clone(compiled)), model.steers.iter().map(steer).collect())
             }
             None => (Entry::NotLoaded, Box::default()),
@@ -63,7 +65,12 @@ pub fn snapshot(input: Input<'_>) -> Parts {
     }
     let Tables { pops, targets, maps: plans, policies, .. } = tables;
     let Labels { overlay, by_policy } = labels::label(&policies);
-    let sites = SiteTable::overlaid(&input.sites, input.asns.as_ref(), &overlay, input.previous.map(|p| &p.sites));
+    // The table of before is shared where nothing differs: homes and live tables are, only beside their own table.
+    let before = input.previous.filter(|old| Arc::ptr_eq(&old.base, &input.sites) && old.overlay == overlay);
+    let sites = match before {
+        Some(old) => Arc::clone(&old.sites),
+        None => SiteTable::overlaid(&input.sites, input.sites.asns(), &overlay),
+    };
     let mut maps: Vec<Arc<Map>> = Vec::with_capacity(plans.len());
     for Plan { policy, service } in plans {
         let before = input.previous.iter().flat_map(|snapshot| &snapshot.maps);
@@ -76,6 +83,8 @@ pub fn snapshot(input: Input<'_>) -> Parts {
     Parts {
         generation: input.generation,
         zones: zones.build(),
+        base: input.sites,
+        overlay,
         sites,
         pops,
         maps,

@@ -83,7 +83,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 async fn advance(shared: &Shared) {
     let snapshot = shared.current.load_full();
-    let (generation, states) = shared.prober.states();
+    let (generation, known) = shared.known();
     if generation != snapshot.generation {
         // A reload is between its new plan and its new snapshot; it tells when the snapshot is there.
         return;
@@ -91,7 +91,7 @@ async fn advance(shared: &Shared) {
     let before = Arc::clone(&snapshot.live());
     let advanced = {
         let snapshot = Arc::clone(&snapshot);
-        tokio::task::spawn_blocking(move || snapshot.advance(&states)).await
+        tokio::task::spawn_blocking(move || snapshot.advance(&known)).await
     };
     match advanced {
         Ok(true) => log(&snapshot, &before, &snapshot.live()),
@@ -107,8 +107,8 @@ fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
     let mut told = HashSet::new();
     for (map, (old, new)) in snapshot.maps.iter().zip(before.maps.iter().zip(&after.maps)) {
         let service = map.service.name.as_str();
-        for (candidate, (was, is)) in map.candidates.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
-            let pop = snapshot.pops[candidate.pop.0 as usize].name.as_str();
+        for (pop, (was, is)) in map.pops.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
+            let pop = &**pop;
             let families = [("A", was.v4, is.v4), ("AAAA", was.v6, is.v6)];
             for (usable_now, what) in [(false, "clients move away"), (true, "clients come back")] {
                 let moved = |(_, was, is): &&(&str, Standing, Standing)| {

@@ -22,6 +22,7 @@ use tokio::sync::Notify;
 use tracing::{error, info, warn};
 
 use crate::config::settings;
+use crate::health::Known;
 use crate::metrics::Metrics;
 use crate::probe::{self, Prober};
 use crate::reload::watch::{Cause, Watch};
@@ -86,6 +87,14 @@ struct Shared {
     health_file: Option<PathBuf>,
 }
 
+impl Shared {
+    /// What is known now, and of which generation's targets.
+    fn known(&self) -> (u64, Known) {
+        let (generation, states) = self.prober.states();
+        (generation, Known::of(states))
+    }
+}
+
 /// Serves until SIGTERM or SIGINT. SIGHUP looks at all files again, SIGUSR2 does and lets vanished zones go.
 ///
 /// # Errors
@@ -111,7 +120,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         let _runtime = runtime.enter();
         let loaded = loader.load(now(began), false, &mut |generation, targets| {
             prober.replace(generation, targets.to_vec());
-            prober.states().1
+            Known::of(prober.states().1)
         });
         (prober, loader, loaded)
     })
@@ -125,7 +134,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     if first.targets > 0 {
         info!(targets = first.targets, good = first.good, bad = first.bad, untried = first.untried, "first probes");
     }
-    snapshot.advance(&prober.states().1);
+    snapshot.advance(&Known::of(prober.states().1));
     let shared = Arc::new(Shared {
         current: Arc::new(ArcSwap::new(snapshot)),
         prober,

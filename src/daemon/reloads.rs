@@ -32,7 +32,7 @@ fn look(shared: &Shared, loader: &mut Loader, cause: Cause, began: Instant) -> O
     let started = Instant::now();
     let loaded = loader.load(now(began), cause == Cause::Confirmed, &mut |generation, targets| {
         shared.prober.replace(generation, targets.to_vec());
-        shared.prober.states().1
+        shared.known().1
     });
     log(&loaded, &loader.databases);
     let generation = shared.current.load().generation;

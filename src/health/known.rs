@@ -18,8 +18,8 @@ pub struct Known {
 
 impl Known {
     /// What is known when only the states of targets are.
-    pub fn of(states: &[State]) -> Self {
-        Self { states: states.to_vec(), ..Self::default() }
+    pub fn of(states: impl Into<Vec<State>>) -> Self {
+        Self { states: states.into(), ..Self::default() }
     }
 
     /// The state of a target.

@@ -157,7 +157,8 @@ impl Answer {
             .any(|(choice, family)| is_suspect(choice, facts, *family));
         let told = [Told::of(&decision.v4), Told::of(&decision.v6)];
         // The shortest of the families: TTLs need not fall from home to shaky.
-        let mut ttl = told.iter().filter_map(|told| Some(Lifetime::of(*told)?.seconds(ttls))).min().unwrap_or(ttls.home);
+        let mut ttl =
+            told.iter().filter_map(|told| Some(Lifetime::of(*told)?.seconds(ttls))).min().unwrap_or(ttls.home);
         if suspect {
             ttl = ttl.min(Lifetime::Shaky.seconds(ttls));
         }
@@ -188,7 +189,9 @@ impl Answer {
 
     /// Whether health was ignored for either family, as nothing was usable.
     pub fn fail_open(&self) -> bool {
-        [&self.decision.v4, &self.decision.v6].into_iter().any(|c| matches!(Told::of(c), Told::FailOpen | Told::Fallback))
+        [&self.decision.v4, &self.decision.v6]
+            .into_iter()
+            .any(|c| matches!(Told::of(c), Told::FailOpen | Told::Fallback))
     }
 }
 

@@ -23,7 +23,8 @@ struct Piece {
 }
 
 impl Pieces {
-    pub(super) fn prepare(map: &Map, facts: &Facts, known: &Known) -> Self {
+    /// Prepares the records of every member.
+    pub fn prepare(map: &Map, facts: &Facts, known: &Known) -> Self {
         let piece = |index: u16, open: bool| {
             let v4 = member_addresses(map, facts, known, index, open, Family::V4);
             let v6 = member_addresses(map, facts, known, index, open, Family::V6);
@@ -96,7 +97,7 @@ impl<'a> Dealt<'a> {
 
     /// The records of this type, member by member. Of HTTPS and SVCB those of the first member.
     #[inline]
-    pub fn records(&self, rtype: SteeredType) -> impl Iterator<Item = &'a Prepared> {
+    pub fn records(self, rtype: SteeredType) -> impl Iterator<Item = &'a Prepared> {
         let hand = match rtype {
             SteeredType::A => self.v4,
             SteeredType::Aaaa => self.v6,
@@ -122,6 +123,11 @@ impl<'a> Dealt<'a> {
     pub fn cname(&self) -> &'a Prepared {
         let first = usize::from(self.v4.members[0]);
         &self.pieces.members[first][usize::from(self.v4.open)].records[self.lifetime as usize].cname
+    }
+
+    /// TTL of every RRset of it, in seconds.
+    pub fn ttl(&self, ttls: &crate::steering::Ttls) -> u32 {
+        self.lifetime.seconds(ttls)
     }
 
     /// The members that serve a family, best first.

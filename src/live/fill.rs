@@ -4,15 +4,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::answer::{Answer, AnswerId};
-use super::dealt::Pieces;
+use super::dealt::{Dealt, Pieces};
 use super::standing::member_facts;
 use super::table::ScopeTable;
 use crate::geo::{SiteId, SiteTable};
 use crate::health::Known;
 use crate::steering::decide::{Class, decide_with_runner_up};
+use crate::steering::split::UnitKey;
 use crate::steering::{
-    Choice, Decision, Facts, Kind, MemberFacts, Mode, Plan, Policy, Pop, PrefixMatch, Service, Shape, Standing, Stances,
-    decide, facts,
+    Choice, Decision, Facts, Kind, MemberFacts, Mode, Plan, Policy, Pop, PrefixMatch, Service, Shape, Stances,
+    Standing, decide, facts,
 };
 
 /// A map of one snapshot. Means something only beside its snapshot.
@@ -230,6 +231,16 @@ impl LiveMap {
         Self { facts, answers, pieces, by_site: Arc::new(by_site), table: None }
     }
 
+    /// What a unit is dealt of an answer that several PoPs share; `None` for any other answer.
+    #[inline]
+    pub fn deal<'a>(&'a self, answer: &Answer, map: &Map, unit: impl FnOnce() -> UnitKey) -> Option<Dealt<'a>> {
+        if !answer.decision.is_split() {
+            return None;
+        }
+        let pieces = self.pieces.as_ref()?;
+        Some(Dealt::new(&map.plan, answer, pieces, &unit()))
+    }
+
     /// The answer of this id.
     #[inline]
     pub fn answer(&self, id: AnswerId) -> &Answer {
@@ -262,7 +273,9 @@ fn stands(home: &Decision, facts: &Facts) -> bool {
     let well = |choice: &Choice, standing: &dyn Fn(&MemberFacts) -> Standing| match choice {
         Choice::Absent => true,
         Choice::Empty | Choice::Servfail | Choice::Fallback => false,
-        Choice::Members { members, .. } => members.iter().all(|&index| whole(&facts.members[usize::from(index)], standing)),
+        Choice::Members { members, .. } => {
+            members.iter().all(|&index| whole(&facts.members[usize::from(index)], standing))
+        }
         Choice::Split(split) => {
             // Also those that would join must be well: nobody outside the group counts.
             split.group.iter().all(|share| whole(&facts.members[usize::from(share.member)], standing))

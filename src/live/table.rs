@@ -57,14 +57,23 @@ impl LiveMap {
     /// answers, scopes narrower or equal, never wider.
     #[inline]
     pub fn choose(&self, map: &Map, sites: &SiteTable, block: Block) -> Chosen {
-        match block {
+        let mut chosen = match block {
             Block::V4 { base, length } => {
                 choose(self, map, sites.v4(), self.table.as_ref().map(|t| &t.v4), base, length)
             }
             Block::V6 { base, length } => {
                 choose(self, map, sites.v6(), self.table.as_ref().map(|t| &t.v6), base, length)
             }
+        };
+        // Clients are dealt by unit: a wider scope would give many units the answer of one. Dealt by query they all may get
+        // any of the group (SEMANTICS §2.6).
+        if self.pieces.is_some()
+            && map.plan.sticky
+            && self.answers.get(usize::from(chosen.answer.0)).is_some_and(|answer| answer.decision.is_split())
+        {
+            chosen.scope = chosen.scope.max(map.plan.unit_length(block));
         }
+        chosen
     }
 
     /// The first and last address of the live range that holds a block's first address: its neighbors bound the scope.

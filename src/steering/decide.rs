@@ -311,12 +311,7 @@ impl Decider<'_> {
     }
 
     /// Those who share with the best: by weight all of its tier, or those that cost about the same.
-    fn group(
-        &self,
-        best: u16,
-        within: impl Fn(u16) -> bool,
-        share: impl Fn(u16) -> u16,
-    ) -> SmallVec<[(u16, u32); 4]> {
+    fn group(&self, best: u16, within: impl Fn(u16) -> bool, share: impl Fn(u16) -> u16) -> SmallVec<[(u16, u32); 4]> {
         let alone = || std::iter::once((best, u32::from(share(best)))).collect();
         if self.ranking.is_first(best) {
             return alone();

@@ -9,8 +9,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::policy::{Detail, Margin, Panic, Policy, Rank, Unit};
 use super::rule::{Effect, Match, Rule};
 use super::service::{Pop, Service};
+use super::split::UnitKey;
 use crate::geo::location::Vector;
-use crate::net::Block;
+use crate::net::{Bits, Block};
 
 /// A set of members of one service, by index.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -228,6 +229,35 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The unit of the clients of a subnet, folded (SEMANTICS §2.6).
+    #[inline]
+    pub fn unit_of_subnet(&self, block: Block) -> UnitKey {
+        match block {
+            Block::V4 { base, .. } => UnitKey::v4(base.first(self.unit.v4)),
+            Block::V6 { base, .. } => UnitKey::v6(base.first(self.unit.v6)),
+        }
+    }
+
+    /// The unit of a client of whom only the packet's source is known, folded: the whole address, or /64.
+    #[inline]
+    pub fn unit_of_source(&self, block: Block) -> UnitKey {
+        match block {
+            Block::V4 { base, .. } => UnitKey::v4(base),
+            Block::V6 { base, .. } => UnitKey::v6(base.first(64)),
+        }
+    }
+
+    /// The prefix length of units in a block's family.
+    #[inline]
+    pub fn unit_length(&self, block: Block) -> u8 {
+        match block {
+            Block::V4 { .. } => self.unit.v4,
+            Block::V6 { .. } => self.unit.v6,
+        }
+    }
+}
+
 impl Shape {
     /// Whether a single best member serves each class, without sharing, passing over or several at once: what the short
     /// cuts of an epoch need.
@@ -254,12 +284,17 @@ pub fn prefixes(policy: &Policy) -> impl Iterator<Item = (Slot, &Block)> {
         Rank::Distance | Rank::Order | Rank::Weights => &[],
     };
     let rules = policy.rules.list().iter().enumerate().map(|(at, rule)| (rule_slot(at, rule), rule));
-    let fences = policy.fences.iter().enumerate().map(|(at, rule)| (Slot::Fence((policy.rules.list().len() + at) as u32), rule));
+    let fences =
+        policy.fences.iter().enumerate().map(|(at, rule)| (Slot::Fence((policy.rules.list().len() + at) as u32), rule));
     let rows = latency.iter().enumerate().map(|(at, rule)| (Slot::Latency(at as u32), rule));
-    rules.chain(fences).chain(rows).flat_map(|(slot, rule)| match &rule.class {
-        Match::Prefix(blocks) => blocks.as_slice(),
-        _ => &[],
-    }.iter().map(move |block| (slot, block)))
+    rules.chain(fences).chain(rows).flat_map(|(slot, rule)| {
+        match &rule.class {
+            Match::Prefix(blocks) => blocks.as_slice(),
+            _ => &[],
+        }
+        .iter()
+        .map(move |block| (slot, block))
+    })
 }
 
 /// Where a rule stands among those that compete with it, with its index.

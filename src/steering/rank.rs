@@ -40,7 +40,8 @@ struct Extras<'p> {
 
 impl Extras<'_> {
     fn of(&self, index: u16) -> i64 {
-        let adjust = self.adjust.iter().filter(|(member, _)| *member == index).map(|(_, us)| i64::from(*us)).sum::<i64>();
+        let adjust =
+            self.adjust.iter().filter(|(member, _)| *member == index).map(|(_, us)| i64::from(*us)).sum::<i64>();
         i64::from(self.shape.members[usize::from(index)].bias) + adjust
     }
 }
@@ -154,7 +155,8 @@ fn measured(
     let value = |at: usize| values.iter().find(|v| usize::from(v.0) == at).map(|v| i64::from(v.1)).or_else(|| line(at));
     let total = |at: usize| value(at).map(|us| us + extras.of(at as u16));
     let all = 0..shape.members.len();
-    let by_distance = all.clone().filter_map(|at| Some((line(at)? + extras.of(at as u16), at))).min().map(|best| best.1);
+    let by_distance =
+        all.clone().filter_map(|at| Some((line(at)? + extras.of(at as u16), at))).min().map(|best| best.1);
     let best = all.clone().filter_map(total).min()?;
     if let Some(nearest) = by_distance {
         let margin = match row.level {

@@ -64,7 +64,11 @@ impl Draw {
 /// The member that wins a unit, as an index into the list of (key, weight), and the first of those in case of a tie. Weights
 /// of 0 do not take part; `None` when there is no other.
 #[inline]
-pub fn winner(list: impl IntoIterator<Item = (u64, u32)>, unit: &UnitKey, out: impl Fn(usize) -> bool) -> Option<usize> {
+pub fn winner(
+    list: impl IntoIterator<Item = (u64, u32)>,
+    unit: &UnitKey,
+    out: impl Fn(usize) -> bool,
+) -> Option<usize> {
     let mut best: Option<(Draw, usize)> = None;
     for (index, (key, weight)) in list.into_iter().enumerate() {
         if weight == 0 || out(index) {
@@ -134,8 +138,7 @@ mod tests {
         for step in 0..200_000u64 {
             let hash = step.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (step % 64);
             #[expect(clippy::cast_precision_loss, reason = "an oracle in floating point")]
-            let (ours, exact) =
-                (negative_log2(hash) as f64 / 2f64.powi(32), 64.0 - libm::log2(hash as f64 + 1.0));
+            let (ours, exact) = (negative_log2(hash) as f64 / 2f64.powi(32), 64.0 - libm::log2(hash as f64 + 1.0));
             worst = worst.max((ours - exact).abs());
         }
         assert!(worst < 1.0 / f64::from(1 << 22), "{worst}");

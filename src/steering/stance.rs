@@ -163,7 +163,7 @@ struct Named {
 }
 
 /// What [`Named`] depends on.
-type NameKey = (Option<Country>, Option<crate::geo::TextId>, Option<crate::geo::TextId>);
+type NameKey = (Option<Country>, [Option<crate::geo::TextId>; 3]);
 
 impl Finder {
     fn new(shape: &Shape) -> Self {
@@ -203,7 +203,7 @@ impl Finder {
         memo: &mut HashMap<NameKey, Named>,
     ) -> Stance {
         let names = if self.by_name {
-            let key = (site.country, site.subdivision, site.city);
+            let key = (site.country, [site.subdivision, site.subdivision_name, site.city]);
             memo.entry(key).or_insert_with(|| self.named(site, sites)).clone()
         } else {
             Named::default()
@@ -259,7 +259,10 @@ struct Words {
 impl Words {
     fn of(site: &Site, sites: &SiteTable) -> Self {
         let lower = |id| sites.text(id).to_lowercase();
-        Self { city: site.city.map(lower), subdivision: site.subdivision.map(lower).into_iter().collect() }
+        Self {
+            city: site.city.map(lower),
+            subdivision: [site.subdivision, site.subdivision_name].into_iter().flatten().map(lower).collect(),
+        }
     }
 }
 

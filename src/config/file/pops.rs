@@ -104,10 +104,8 @@ pub(super) fn read_policies(node: &Node<'_>, sink: &mut Sink) -> Vec<PolicyModel
         policy.name = key.text.to_string();
         policy.rank = fields.get("rank").and_then(|node| rank(node, sink)).unwrap_or(policy.rank);
         policy.count = fields.get("count").and_then(|node| count(node, sink)).unwrap_or(1);
-        policy.on_all_down = fields
-            .get("on_all_down")
-            .and_then(|node| on_all_down(node, sink))
-            .unwrap_or(OnAllDown::IgnoreHealth);
+        policy.on_all_down =
+            fields.get("on_all_down").and_then(|node| on_all_down(node, sink)).unwrap_or(OnAllDown::IgnoreHealth);
         if named {
             policies.push(PolicyModel { policy: Arc::new(policy), location: sink.location(key.at) });
         }
