@@ -7,6 +7,7 @@ use std::process::Command;
 use catchment::dns::rdata;
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
+use catchment::health::Known;
 use catchment::reload::{Loader, Now, Options};
 use catchment::snapshot::Identity;
 

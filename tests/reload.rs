@@ -10,6 +10,7 @@ use catchment::dns::{FoldedName, Name, Type};
 use catchment::explain::{Assume, expected};
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
+use catchment::health::Known;
 use catchment::net::Block;
 use catchment::reload::{Event, Loaded, Loader, Now, Options};
 use catchment::snapshot::{Identity, Snapshot};

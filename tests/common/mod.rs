@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catchment::dns::{Name, Type, rdata};
-use catchment::geo::{Place, SiteTable};
-use catchment::health::{Check, CheckKind, State, Target, TargetId};
-use catchment::live::{Map, MapId};
+use catchment::geo::{Overlay, Place, SiteTable};
+use catchment::health::{Check, CheckKind, Known, State, Target, TargetId};
+use catchment::live::{Map, MapId, Source};
 use catchment::query::{Ecs, Outcome, Response, Transport, Who, respond};
 use catchment::snapshot::{Identity, Parts, Snapshot, Steer};
-use catchment::steering::{Member, OnAllDown, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
+use catchment::steering::{Member, OnAllDown, Policy, Pop, PopId, Service, ServiceAddress};
 use catchment::zone::{Entry, SteerId, ZoneBuilder, ZoneSetBuilder};
 use domain::base::iana::OptionCode;
 use domain::base::opt::UnknownOptData;
@@ -83,13 +83,19 @@ impl Server {
         let (pops, targets, sites) = (pops(), targets(), Arc::new(SiteTable::empty()));
         let maps: Vec<_> = services()
             .into_iter()
-            .map(|(policy, service)| Arc::new(Map::compile(policy, service, &pops, &sites, [])))
+            .map(|(policy, service)| Arc::new(Map::compile(Source::new(policy, service), &pops, &sites, [])))
             .collect();
         let steers = heeded
             .into_iter()
-            .map(|ecs| (0..maps.len()).map(|id| Steer { map: MapId(id as _), ecs }).collect())
+            .map(|ecs| {
+                (0..maps.len())
+                    .map(|id| Steer { map: MapId(id as _), ecs, alias: maps[id].service.members[0].cname.is_some() })
+                    .collect()
+            })
             .collect();
-        let parts = Parts { generation: 1, zones: zones.build(), sites, pops, maps, steers, targets, identity };
+        let (base, overlay) = (Arc::clone(&sites), Overlay::default());
+        let zones = zones.build();
+        let parts = Parts { generation: 1, zones, base, overlay, sites, pops, maps, steers, targets, identity };
         let who = Who {
             source: "198.51.100.7".parse().unwrap(),
             source_port: 4711,
@@ -98,7 +104,7 @@ impl Server {
             ecs: Ecs::On,
             now: 1_800_000_000,
         };
-        Self { snapshot: Snapshot::new(parts, states, None), who }
+        Self { snapshot: Snapshot::new(parts, &Known::of(states), None), who }
     }
 
     /// Over another transport.
@@ -168,15 +174,11 @@ fn targets() -> Vec<Target> {
 
 /// 0: IPv4 and IPv6 at fra (target 0) and iad (target 1). 1: IPv4 alone. 2: as 0, SERVFAIL when all are down.
 pub fn services() -> Vec<(Policy, Service)> {
-    let member = |pop: u32, addresses: &[&str]| Member {
-        pop: PopId(pop as _),
-        addresses: addresses
-            .iter()
-            .map(|ip| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(pop)] })
-            .collect(),
-        min_addresses: 1,
+    let member = |pop: u32, addresses: &[&str]| {
+        let address = |ip: &&str| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(pop)] };
+        Member::new(PopId(pop as _), addresses.iter().map(address).collect())
     };
-    let service = |name: &str, members| Service { name: name.to_owned(), members, ttls: Ttls::default() };
+    let service = |name: &str, members| Service::new(name, members);
     let both = || vec![member(0, &["192.0.2.10", "2001:db8:f::10"]), member(1, &["192.0.2.20", "2001:db8:1::10"])];
     let nearest = Policy::built_in("nearest").unwrap();
     vec![
