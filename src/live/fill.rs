@@ -12,7 +12,7 @@ use crate::health::Known;
 use crate::steering::decide::{Class, decide_with_runner_up};
 use crate::steering::split::UnitKey;
 use crate::steering::{
-    Choice, Decision, Facts, Kind, MemberFacts, Mode, Plan, Policy, Pop, PrefixMatch, Service, Shape, Stances,
+    Choice, Decision, Facts, Kind, MemberFacts, Mode, OnEmpty, Plan, Policy, Pop, PrefixMatch, Service, Shape, Stances,
     Standing, decide, facts,
 };
 
@@ -141,6 +141,11 @@ impl Map {
     /// The decision for a site.
     pub fn decide(&self, sites: &SiteTable, site: SiteId, facts: &Facts) -> Decision {
         decide(&self.plan.shape, &Class::of(sites, site, &self.homes.stances), facts)
+    }
+
+    /// Whether the addresses that are written at an owner name serve clients whom nobody may serve (SEMANTICS §3.2).
+    pub fn falls_back_on_written(&self) -> bool {
+        self.policy.on_empty == OnEmpty::Static
     }
 
     /// Whether the type of this family exists at names of this map: a property of the service, never of the client.

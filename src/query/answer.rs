@@ -8,7 +8,6 @@ use crate::dns::message::{Owner, QUESTION, Section};
 use crate::dns::{FoldedName, Rcode, Type};
 use crate::live::{Live, Prepared, SteeredType, Told};
 use crate::snapshot::Snapshot;
-use crate::steering::OnEmpty;
 use crate::zone::{Cut, Entry, Found, Lookup, RrSet, SteerId, Zone};
 
 /// Links of a chain of CNAMEs and DNAMEs that are followed (SEMANTICS §5.4).
@@ -275,7 +274,7 @@ impl<'s> Step<'s, '_, '_, '_> {
     #[cold]
     fn empty(&mut self, steered: &Steered<'_>, told: Told, written: Option<RrSet<'_>>, owner: Owner<'_>) {
         match written {
-            Some(rrset) if told == Told::Empty && steered.on_empty == OnEmpty::Static => {
+            Some(rrset) if told == Told::Empty && steered.written => {
                 self.said.kind = Kind::OnEmpty;
                 self.put(Section::Answer, owner, rrset);
             }

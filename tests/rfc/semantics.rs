@@ -14,9 +14,20 @@ const ZONE: &str = "
     www steer 0
     *.app steer 0
     strict steer 2
-    fallback steer 2
-    fallback 60 A 203.0.113.9
+    written steer 5
+    written 60 A 203.0.113.9
+    written 60 AAAA 2001:db8::9
+    fenced steer 5
     alias 60 CNAME strict
+    names steer 3
+    *.names steer 3
+    dealt steer 4
+    pair steer 6
+    fallback steer 7
+    panic steer 8
+    own steer 0
+    own 60 HTTPS 0 other
+    own 60 MX 10 ns1
 ";
 use State::{Down, Up};
 
@@ -60,18 +71,128 @@ fn s3_4_fail_open_says_so() {
 fn s3_2_nothing_left() {
     check([Down, Down], "strict.example.com. A", "SERVFAIL\nopt 1232 ede 0 (no usable PoP)", Kind::Error);
     check([Down, Down], "alias.example.com. A", "SERVFAIL\nopt 1232 ede 0 (no usable PoP)", Kind::Error);
+    check([Up, Up], "fenced.example.com. A", "SERVFAIL\nopt 1232 ede 0 (no usable PoP)", Kind::Error);
     check(
-        [Down, Down],
-        "fallback.example.com. A",
-        "NOERROR aa\nfallback.example.com. 60 IN A 203.0.113.9\nopt 1232",
+        [Up, Up],
+        "written.example.com. A",
+        "NOERROR aa\nwritten.example.com. 60 IN A 203.0.113.9\nopt 1232",
         Kind::OnEmpty,
     );
+}
+
+#[test]
+fn s3_3_panic_says_so() {
     check(
-        [Up, Down],
+        [Down, Up],
+        "panic.example.com. A",
+        "NOERROR aa\npanic.example.com. 10 IN A 192.0.2.10\nopt 1232 ede 0 (panic)",
+        Kind::Panic,
+    );
+    check([Up, Up], "panic.example.com. A", "NOERROR aa\npanic.example.com. 60 IN A 192.0.2.10\nopt 1232", Kind::Home);
+}
+
+#[test]
+fn s3_4_fallback_addresses() {
+    check(
+        [Down, Down],
+        "fallback.example.com. AAAA",
+        "NOERROR aa\nfallback.example.com. 10 IN AAAA 2001:db8:ffff::1\nopt 1232 ede 0 (fallback)",
+        Kind::Fallback,
+    );
+    check(
+        [Down, Up],
         "fallback.example.com. A",
-        "NOERROR aa\nfallback.example.com. 60 IN A 192.0.2.10\nopt 1232",
+        "NOERROR aa\nfallback.example.com. 20 IN A 192.0.2.20\nopt 1232",
+        Kind::Away,
+    );
+}
+
+#[test]
+fn s3_9_hints_follow_the_decision() {
+    check(
+        [Up, Up],
+        "www.example.com. HTTPS",
+        "NOERROR aa\nwww.example.com. 60 IN HTTPS 1 . alpn=h2 ipv4hint=192.0.2.10 ipv6hint=2001:db8:f::10\nopt 1232",
         Kind::Home,
     );
+    check(
+        [Down, Up],
+        "www.example.com. HTTPS",
+        "NOERROR aa\nwww.example.com. 20 IN HTTPS 1 . alpn=h2 ipv4hint=192.0.2.20 ipv6hint=2001:db8:1::10\nopt 1232",
+        Kind::Away,
+    );
+    // A service without such records leaves what is written, and NODATA is of the service.
+    check(
+        [Up, Up],
+        "strict.example.com. HTTPS",
+        "NOERROR aa\nauthority:\nexample.com. 60 IN SOA ns1.example.com. hm.example.com. 1 7200 900 1209600 60\nopt 1232",
+        Kind::NoData,
+    );
+}
+
+#[test]
+fn s3_10_services_of_names() {
+    check(
+        [Up, Up],
+        "names.example.com. A",
+        "NOERROR aa\nnames.example.com. 60 IN CNAME fra.cdn.example.\nopt 1232",
+        Kind::Home,
+    );
+    check(
+        [Down, Up],
+        "x.names.example.com. A",
+        "NOERROR aa\nx.names.example.com. 20 IN CNAME ns1.example.com.\nns1.example.com. 300 IN A 192.0.2.53\nopt 1232",
+        Kind::Away,
+    );
+    check(
+        [Down, Up],
+        "names.example.com. CNAME",
+        "NOERROR aa\nnames.example.com. 20 IN CNAME ns1.example.com.\nopt 1232",
+        Kind::Away,
+    );
+    check(
+        [Up, Up],
+        "own.example.com. MX",
+        "NOERROR aa\nown.example.com. 60 IN MX 10 ns1.example.com.\nopt 1232",
+        Kind::Static,
+    );
+}
+
+/// Clients without a subnet are dealt by their whole address, those with one by its unit.
+#[test]
+fn s2_6_units_are_dealt_by_weight() {
+    let server = Server::with(ZONE, Identity::default(), &[Up, Up]);
+    let fra = |third: u8, last: u8| {
+        let query = Query::new("dealt.example.com. A").subnet(&format!("198.{third}.{last}.0/24"));
+        let answer = server.ask(&query);
+        assert!(answer.contains("scope 20") || answer.contains("/20"), "{answer}");
+        answer.contains("192.0.2.10")
+    };
+    let mut count = 0;
+    for third in 0..64 {
+        for unit in 0..16 {
+            let first = fra(third, unit * 16);
+            assert_eq!(fra(third, unit * 16 + 15), first, "one unit");
+            count += u32::from(first);
+        }
+    }
+    assert!((700..835).contains(&count), "{count} of 1,024");
+    // All names of a service agree, and two PoPs are both of them, the dealt one first.
+    let one = server.ask(&Query::new("dealt.example.com. A"));
+    let both = server.ask(&Query::new("pair.example.com. A"));
+    assert_eq!(both.lines().nth(1).unwrap().replace("pair", "dealt"), one.lines().nth(1).unwrap());
+    assert_eq!(both.matches(" IN A ").count(), 2);
+    // Who is dealt to a PoP that is down goes elsewhere for a short time; the others stay.
+    let failed = Server::with(ZONE, Identity::default(), &[Down, Up]);
+    for unit in 0..64 {
+        let query = Query::new("dealt.example.com. A").subnet(&format!("198.51.{}.0/24", unit * 4));
+        let (before, after) = (server.ask(&query), failed.ask(&query));
+        if before.contains("192.0.2.20") {
+            assert_eq!(before, after);
+        } else {
+            assert!(after.contains(" 20 IN A 192.0.2.20"), "{after}");
+        }
+    }
 }
 
 /// SEMANTICS §5.4: sixteen links and what they lead to, no more.
