@@ -187,7 +187,9 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
         })
         .collect();
 
-    let site = snapshot.sites.site(site_id);
+    let mut site = snapshot.sites.site(site_id);
+    // Sites hold only those AS numbers that policies name.
+    site.asn = snapshot.sites.describe(key.block.address()).asn;
     let text = |id| snapshot.sites.text(id).to_owned();
     Explained::Steered(Box::new(Steered {
         zone,

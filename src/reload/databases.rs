@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{is_ours, shown};
 use super::state::State;
 use crate::geo::CacheKey;
-use crate::geo::database::Database;
-use crate::geo::{Country, Place, SiteTable};
+use crate::geo::{Class, Country, Database, Listed, Place, SiteTable, Source};
 use crate::mapped::Mapped;
 
 /// The database in the program itself, for when there is no other.
@@ -29,6 +28,8 @@ pub struct Used {
     pub path: String,
     /// Its `database_type`.
     pub kind: String,
+    /// What it is about: `city`, `country`, `asn` or `unknown`.
+    pub class: String,
     /// When it was built, seconds since 1970.
     pub built: u64,
     /// The credit its licence asks for, if any.
@@ -52,13 +53,15 @@ pub struct Databases {
     key: Option<u128>,
     /// What the table was made from, in order of precedence.
     pub used: Vec<Used>,
-    /// The table in use.
+    /// The table in use. It knows the AS numbers of the databases and where everything is from
+    /// ([`SiteTable::asns`], [`SiteTable::describe`]).
     pub sites: Arc<SiteTable>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     path: PathBuf,
+    listed: Listed,
     length: u64,
     modified: Option<SystemTime>,
 }
@@ -108,7 +111,7 @@ impl Databases {
             Ok(key) => (key, stamps),
             Err((path, error)) => {
                 look.errors.push(format!("{}: cannot be read: {error}", path.display()));
-                (CacheKey::of([SHIPPED]), Vec::new())
+                (hash(&[]).unwrap_or_default(), Vec::new())
             }
         };
         if Some(key) == self.key {
@@ -124,13 +127,13 @@ impl Databases {
     }
 
     fn compile(&mut self, files: &[Stamp], key: u128, first: bool, state: &State, now: u64, look: &mut Look) {
-        let mut databases: Vec<(Used, Database)> = Vec::new();
+        let mut databases: Vec<(Listed, Used, Database)> = Vec::new();
         for file in files {
             let path = shown(&file.path).to_string();
             match open(&file.path, now) {
                 Ok(database) => {
                     let used = self.used_of(path, &database, look);
-                    databases.extend(used.map(|used| (used, database)));
+                    databases.extend(used.map(|used| (file.listed, used, database)));
                 }
                 Err(words) => look.errors.push(format!("{path}: {words}")),
             }
@@ -149,28 +152,36 @@ impl Databases {
             look.cached = true;
             return;
         }
-        if databases.is_empty() {
+        for (_, used, _) in databases.iter().filter(|(_, _, database)| database.class() == Class::Unknown) {
+            look.warnings.push(format!("{}: has none of the fields that steering can use", used.path));
+        }
+        if !databases.iter().any(|(_, _, database)| matches!(database.class(), Class::City | Class::Country)) {
             match Database::new(SHIPPED.to_vec()) {
                 Ok(database) => {
-                    look.warnings.push("no usable database found; serving with the one in the program".to_owned());
+                    look.warnings.push("no database with places found; serving with the one in the program".to_owned());
                     let used = Used::of("(built in)".to_owned(), &database);
-                    databases.push((used, database));
+                    databases.push((Listed::Folder(usize::MAX), used, database));
                 }
                 Err(error) => look.errors.push(format!("(built in): {error}")),
             }
         }
-        databases.sort_by(|(a, x), (b, y)| x.precedence().cmp(&y.precedence()).then_with(|| a.path.cmp(&b.path)));
-        let references: Vec<_> = databases.iter().map(|(_, database)| database).collect();
+        databases.sort_by_cached_key(|(listed, used, database)| (database.precedence(*listed), used.path.clone()));
+        let references: Vec<_> = databases.iter().map(|(_, _, database)| database).collect();
         let sites = match SiteTable::build(&references) {
             Ok(sites) => sites,
             Err(error) => {
-                let path = databases.get(error.database).map_or("", |(used, _)| used.path.as_str());
+                let path = databases.get(error.database).map_or("", |(_, used, _)| used.path.as_str());
                 look.errors.push(format!("{path}: {}", error.error));
                 return;
             }
         };
-        let same_kinds = databases.len() == self.used.len()
-            && databases.iter().zip(&self.used).all(|((new, _), old)| new.path == old.path && new.kind == old.kind);
+        let used: Vec<Used> = databases.iter().map(|(_, used, _)| used.clone()).collect();
+        drop(databases);
+        let places = |used: &[Used]| -> Vec<(String, String)> {
+            let places = used.iter().filter(|used| used.class != Class::Asn.to_string());
+            places.map(|used| (used.path.clone(), used.kind.clone())).collect()
+        };
+        let same_kinds = places(&used) == places(&self.used);
         if let Some(percent) = (!first && same_kinds).then(|| change(&self.sites, &sites)).filter(|p| *p > MAX_CHANGE) {
             look.errors.push(format!(
                 "{percent} % of the places in use would be lost or move by more than {MOVED_KM} km; at most {MAX_CHANGE} % \
@@ -178,8 +189,8 @@ impl Databases {
             ));
             return;
         }
-        self.used = databases.iter().map(|(used, _)| used.clone()).collect();
-        drop(databases);
+        let sites = sites.with_sources(used.iter().map(Used::source).collect());
+        self.used = used;
         self.key = Some(key);
         look.changed = true;
         match self.write_cache(state, key, &sites) {
@@ -218,7 +229,8 @@ impl Databases {
             }
             let mapped = Mapped::open(&state.path("sites.cache")?).ok()?;
             let sites = SiteTable::from_cache(Arc::new(mapped), made).ok()?;
-            Some((made, manifest.databases, sites))
+            let sources = manifest.databases.iter().map(Used::source).collect();
+            Some((made, manifest.databases, sites.with_sources(sources)))
         };
         let Some((made, used, sites)) = taken() else { return false };
         self.key = Some(made);
@@ -252,32 +264,39 @@ impl Databases {
         Ok(true)
     }
 
+    /// The files in the order of the list, those of a folder by name. One that is listed twice counts where it is first.
     fn list(&self) -> Result<Vec<Stamp>, (PathBuf, io::Error)> {
-        let mut paths = Vec::new();
-        for place in &self.places {
+        let mut found: Vec<(PathBuf, Listed)> = Vec::new();
+        for (index, place) in self.places.iter().enumerate() {
             let named = |error| (place.clone(), error);
             match std::fs::read_dir(place) {
                 Ok(entries) => {
+                    let mut paths = Vec::new();
                     for entry in entries {
                         let path = entry.map_err(named)?.path();
                         if is_ours(&path) && path.extension().is_some_and(|e| e == "mmdb") {
                             paths.push(path);
                         }
                     }
+                    paths.sort();
+                    found.extend(paths.into_iter().map(|path| (path, Listed::Folder(index))));
                 }
-                Err(_) if place.is_file() => paths.push(place.clone()),
+                Err(_) if place.is_file() => found.push((place.clone(), Listed::File(index))),
                 // No directory at all is a newcomer's: the database in the program serves.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && place.extension().is_none() => {}
                 Err(error) => return Err(named(error)),
             }
         }
-        paths.sort();
-        paths.dedup();
-        let stamp = |path: PathBuf| {
-            let metadata = std::fs::metadata(&path).ok()?;
-            Some(Stamp { length: metadata.len(), modified: metadata.modified().ok(), path })
-        };
-        Ok(paths.into_iter().filter_map(stamp).collect())
+        let mut stamps: Vec<Stamp> = Vec::new();
+        for (path, listed) in found {
+            match std::fs::metadata(&path) {
+                Ok(metadata) if stamps.iter().all(|stamp| stamp.path != path) => {
+                    stamps.push(Stamp { length: metadata.len(), modified: metadata.modified().ok(), path, listed });
+                }
+                _ => {}
+            }
+        }
+        Ok(stamps)
     }
 }
 
@@ -286,9 +305,14 @@ impl Used {
         Self {
             path,
             kind: database.kind().to_owned(),
+            class: database.class().to_string(),
             built: database.build_epoch(),
             credit: database.credit().map(str::to_owned),
         }
+    }
+
+    fn source(&self) -> Source {
+        Source { path: self.path.clone(), kind: self.kind.clone(), built: self.built }
     }
 }
 
@@ -301,16 +325,17 @@ fn open(path: &Path, now: u64) -> Result<Database, String> {
     }
 }
 
-/// One key over the contents of all files, read in pieces; the shipped database counts when there is none.
+/// One key over the contents of all files, read in pieces, and over all that their precedence and names depend on; the
+/// shipped database counts too.
 fn hash(stamps: &[Stamp]) -> Result<u128, (PathBuf, io::Error)> {
-    if stamps.is_empty() {
-        return Ok(CacheKey::of([SHIPPED]));
-    }
     let mut key = CacheKey::new();
+    key.file(SHIPPED.len() as u64);
+    key.bytes(SHIPPED);
     let mut buffer = vec![0; 1 << 20];
     for stamp in stamps {
         let mut read = || -> io::Result<()> {
             let mut file = File::open(&stamp.path)?;
+            key.bytes(format!("{} {:?} ", shown(&stamp.path), stamp.listed).as_bytes());
             key.file(stamp.length);
             loop {
                 match file.read(&mut buffer)? {
@@ -341,4 +366,137 @@ fn change(old: &SiteTable, new: &SiteTable) -> usize {
         }
     }
     changed * 100 / known.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::geo::value::Value;
+    use crate::geo::writer::{Metadata, Writer};
+    use crate::net::Block;
+
+    const NOW: u64 = 1_800_000_000;
+
+    /// A database of one kind of records: `city NL`, `country DE`, `asn 680`, `words x`; built so many days before now.
+    fn write(path: &Path, record: &str, days: u64, blocks: &[&str]) {
+        let (kind, value) = record.split_once(' ').unwrap();
+        let country = ("country_code", Value::Text(value));
+        let record = match kind {
+            "asn" => vec![("asn", Value::Text(value))],
+            "words" => vec![("words", Value::Text(value))],
+            "country" => vec![country],
+            // City and demonstration.
+            _ => vec![country, ("latitude", Value::Double(50.0)), ("longitude", Value::Double(5.0))],
+        };
+        let mut writer = Writer::new();
+        let id = writer.record(&Value::Map(record));
+        for block in blocks {
+            match Block::parse(block).unwrap() {
+                Block::V4 { base, length } => writer.insert_v4(base, length, id),
+                Block::V6 { base, length } => writer.insert_v6(base, length, id),
+            }
+        }
+        let kind = if kind == "demo" { SHIPPED_KIND } else { "Test" };
+        let metadata = Metadata { kind: kind.into(), description: String::new(), build_epoch: NOW - days * 86_400 };
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, writer.finish(&metadata)).unwrap();
+    }
+
+    /// Names in order of precedence, and country with its source for an address.
+    fn order(databases: &Databases, address: &str) -> String {
+        let name = |path: &str| path.rsplit('/').next().unwrap_or_default().trim_end_matches(".mmdb").to_owned();
+        let used: Vec<String> = databases.used.iter().map(|used| name(&used.path)).collect();
+        let known = databases.sites.describe(address.parse::<IpAddr>().unwrap());
+        let country = databases.sites.site(known.site).country.map_or("-".to_owned(), |c| c.to_string());
+        let from = |source: Option<&Source>| source.map_or("-".to_owned(), |source| name(&source.path));
+        let (source, asn_source) = (from(known.source), from(known.asn_source));
+        format!("{}: {country} from {source}, AS{} from {asn_source}", used.join(" "), known.asn)
+    }
+
+    struct Place {
+        folder: tempfile::TempDir,
+        state: State,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let state = State::open(&folder.path().join("state"), &folder.path().join("zones")).unwrap();
+            Self { folder, state }
+        }
+
+        fn write(&self, file: &str, record: &str, days: u64, blocks: &[&str]) {
+            write(&self.folder.path().join(format!("{file}.mmdb")), record, days, blocks);
+        }
+
+        /// What a start with this list makes of it.
+        #[track_caller]
+        fn check(&self, list: &[&str], cached: bool, expected: &str) -> Databases {
+            let mut databases = Databases::new(list.iter().map(|place| self.folder.path().join(place)).collect());
+            let look = databases.look(&self.state, NOW);
+            assert_eq!((look.errors, look.cached), (Vec::<String>::new(), cached), "{expected}");
+            assert_eq!(order(&databases, "192.0.2.1"), expected);
+            databases
+        }
+    }
+
+    const ALL: &[&str] = &["192.0.0.0/16"];
+
+    #[test]
+    fn s6_8_precedence_by_list_class_date_and_name() {
+        let place = Place::new();
+        place.write("geodb/demo", "demo SE", 1, ALL);
+        place.check(&["geodb"], false, "demo: SE from demo, AS0 from -");
+        place.write("geodb/a", "country DE", 2, ALL);
+        place.check(&["geodb"], false, "a demo: DE from a, AS0 from -");
+        place.write("geodb/old", "city FR", 30, ALL);
+        place.check(&["geodb"], false, "old a demo: FR from old, AS0 from -");
+        place.write("geodb/z", "city NL", 20, ALL);
+        place.check(&["geodb"], false, "z old a demo: NL from z, AS0 from -");
+        place.write("geodb/y", "city BE", 20, ALL);
+        place.check(&["geodb"], false, "y z old a demo: BE from y, AS0 from -");
+        place.check(&["geodb"], true, "y z old a demo: BE from y, AS0 from -");
+
+        // The list comes first, and its order is part of what the cache was made of.
+        place.check(&["geodb/a.mmdb", "geodb/y.mmdb"], false, "a y: DE from a, AS0 from -");
+        place.check(&["geodb/y.mmdb", "geodb/a.mmdb"], false, "y a: BE from y, AS0 from -");
+        place.check(&["geodb/old.mmdb", "geodb"], false, "old y z a demo: FR from old, AS0 from -");
+        place.check(&["geodb/demo.mmdb", "geodb/y.mmdb"], false, "demo y: SE from demo, AS0 from -");
+        place.write("other/x", "country IT", 1, ALL);
+        place.check(&["geodb", "other"], false, "y z old a x demo: BE from y, AS0 from -");
+        place.check(&["other", "geodb"], false, "x y z old a demo: IT from x, AS0 from -");
+    }
+
+    #[test]
+    fn s6_8_families_and_as_numbers_in_files_of_their_own() {
+        let place = Place::new();
+        place.write("geodb/v4", "city NL", 2, ALL);
+        place.write("geodb/v6", "city DE", 1, &["2001:db8::/32"]);
+        let databases = place.check(&["geodb"], false, "v6 v4: NL from v4, AS0 from -");
+        assert_eq!(order(&databases, "2001:db8::1"), "v6 v4: DE from v6, AS0 from -");
+        let sites = databases.sites.len();
+        place.write("geodb/asn", "asn 680", 1, &["192.0.2.0/25", "192.0.3.0/24", "10.0.0.0/8"]);
+        let databases = place.check(&["geodb"], false, "v6 v4 asn: NL from v4, AS680 from asn");
+        assert_eq!(databases.sites.len(), sites, "AS numbers make no sites");
+        place.check(&["geodb"], true, "v6 v4 asn: NL from v4, AS680 from asn");
+    }
+
+    #[test]
+    fn without_a_place_in_any_file_the_database_in_the_program_serves() {
+        let place = Place::new();
+        place.write("geodb/asn", "asn 680", 1, ALL);
+        place.write("geodb/words", "words x", 1, ALL);
+        let mut databases = Databases::new(vec![place.folder.path().join("geodb")]);
+        let look = databases.look(&place.state, NOW);
+        let warnings: Vec<_> = look.warnings.iter().map(|words| words.rsplit('/').next().unwrap_or_default()).collect();
+        let expected = [
+            "words.mmdb: has none of the fields that steering can use",
+            "no database with places found; serving with the one in the program",
+        ];
+        assert_eq!(warnings, expected);
+        assert_eq!(order(&databases, "193.0.6.139"), "asn words (built in): NL from (built in), AS0 from -");
+        assert_eq!(order(&databases, "192.0.2.1").rsplit(' ').next(), Some("asn"));
+    }
 }
