@@ -160,7 +160,7 @@ fn choose<K: Clip>(
     Chosen { answer, scope: scope.min(K::BLOCK) }
 }
 
-fn ends<K: Bits, V>(found: &Found<K, V>) -> (K, K) {
+fn ends<K: Bits, V: Copy>(found: &Found<K, V>) -> (K, K) {
     (found.start, found.end)
 }
 
