@@ -355,6 +355,29 @@ fn s6_6_serials_follow_the_newest_input_and_never_fall() {
 }
 
 #[test]
+fn an_alias_without_an_address_is_warned_of_when_all_zones_are_known() {
+    let one = "zone: a.example\nns: [ns.c.example.]\nrecords:\n  ok: {ALIAS: x.b.example.}\n  out: {ALIAS: x.c.example.}\n  none: {ALIAS: n.b.example.}\n  cut: {ALIAS: x.cut.b.example.}\n  \"*.w\": {ALIAS: y.w}\n";
+    let two = "zone: b.example\nns: [ns.c.example.]\nrecords:\n  x: {AAAA: \"2001:db8::1\"}\n  n: {TXT: x}\n  cut: {NS: ns.c.example.}\n";
+    let mut site = Site::new(&[("a.yaml", one), ("b.yaml", two)]);
+    let warned = |loaded: &Loaded| {
+        let aliases = loaded.fresh.0.iter().filter(|d| d.message.contains("ALIAS"));
+        aliases.map(|d| format!("{} {}", d.location.line, d.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warned(&site.restart()),
+        [
+            "5 `out.a.example.` is an ALIAS of `x.c.example.`, which leads out of the zones that are loaded here",
+            "6 `none.a.example.` is an ALIAS of `n.b.example.`, which has no address",
+            "7 `cut.a.example.` is an ALIAS of `x.cut.b.example.`, which is delegated to other name servers",
+            "8 `*.w.a.example.` is an ALIAS of `y.w.a.example.`, which leads round in a circle, or over too many aliases",
+        ]
+    );
+    // A change of the other zone is enough.
+    site.write("b.yaml", &two.replace("AAAA: \"2001:db8::1\"", "TXT: x"));
+    assert_eq!(warned(&site.load()), ["4 `ok.a.example.` is an ALIAS of `x.b.example.`, which has no address"]);
+}
+
+#[test]
 fn s6_7_an_expectation_gates_its_zone() {
     let with = |address: &str, pop: &str| {
         format!("{}expect:\n  - {{name: www, client: 8.8.8.8, pop: {pop}}}\n", zone("a.example", address))

@@ -8,10 +8,9 @@ use crate::dns::message::{Owner, QUESTION, Section};
 use crate::dns::{FoldedName, Rcode, Type};
 use crate::live::{Live, Told};
 use crate::snapshot::Snapshot;
-use crate::zone::{Cut, Entry, Found, Lookup, RrSet, SteerId, Zone};
+use crate::zone::{Cut, Entry, Found, Lookup, MAX_LINKS, RrSet, SteerId, Zone};
 
-/// Links of a chain of CNAMEs and DNAMEs that are followed (SEMANTICS §5.4).
-const MAX_LINKS: usize = 16;
+mod alias;
 
 /// Answers a question of class IN. `name` is the question's; it becomes the names of the chain.
 #[inline]
@@ -39,7 +38,7 @@ pub(super) fn answer(
         error: None,
     };
     let apex_at = Some(QUESTION + name.suffix_start(found.labels) as u16);
-    let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said, apex_at };
+    let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said, apex_at, cap: u32::MAX };
     match zone.lookup_from(name, found.hash, qtype) {
         lookup @ (Lookup::Cname(_) | Lookup::Dname { .. }) => step.chain(zone, lookup, name),
         Lookup::Referral(cut) => {
@@ -82,6 +81,8 @@ struct Step<'s, 'q, 'r, 'o> {
     said: &'q mut Said,
     /// A pointer to the apex inside the question, as long as the question is what is answered.
     apex_at: Option<u16>,
+    /// The longest TTL of written addresses: less than they have at the end of an ALIAS.
+    cap: u32,
 }
 
 impl<'s> Step<'s, '_, '_, '_> {
@@ -150,6 +151,7 @@ impl<'s> Step<'s, '_, '_, '_> {
                 self.put(Section::Answer, owner, rrset);
             }
             Lookup::Steered { steer, written } => self.steered(zone, steer, written, owner),
+            Lookup::Alias { alias, written } => self.alias(zone, alias, written, owner),
             Lookup::NxDomain => {
                 (self.said.rcode, self.said.kind) = (Rcode::NXDOMAIN, Kind::NxDomain);
                 self.put_soa(zone);
@@ -204,8 +206,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             Told::Absent | Told::Empty => {
                 let Some(rrset) = written else { return self.fail() };
                 self.said.kind = Kind::OnEmpty;
-                self.put(Section::Answer, owner, rrset);
-                return;
+                return self.put_capped(owner, rrset);
             }
         };
         self.reply.records(Section::Answer, owner, rtype, prepared.count, &prepared.bytes);
@@ -214,7 +215,7 @@ impl<'s> Step<'s, '_, '_, '_> {
     /// What is written of the type at a steered name.
     fn written(&mut self, zone: &Zone, written: Option<RrSet<'_>>, owner: Owner<'_>) {
         match written {
-            Some(rrset) => _ = self.put(Section::Answer, owner, rrset),
+            Some(rrset) => self.put_capped(owner, rrset),
             None => self.no_data(zone),
         }
     }
