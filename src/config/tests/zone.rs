@@ -495,7 +495,7 @@ fn an_alias_of_a_hosted_name() {
             z.yaml:6:7: error: `ALIAS` cannot stand beside `steer`
               help: an `ALIAS` gives the name all of its addresses; keep one of the two
             z.yaml:7:7: error: `ALIAS` cannot stand beside `NS`
-              help: an `ALIAS` gives the name all of its addresses; keep one of the two
+              help: a name with `NS` is delegated: its servers answer for it; keep one of the two
             z.yaml:9:3: warning: `x.e.example.com.` is never answered: it lies under the delegation of `e.example.com.`
               help: move it to the zone it belongs to, or delete the delegation
             z.yaml:11:3: warning: `x.f.example.com.` is never answered: it lies under the `DNAME` of `f.example.com.`
