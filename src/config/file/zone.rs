@@ -119,7 +119,6 @@ pub(super) fn read(
 fn apex(node: &Node<'_>, sink: &mut Sink) -> Option<Name> {
     let written = text(node, "`zone`", sink)?;
     match Name::parse(written, Some(&Name::root())) {
-        Ok(name) if name.is_root() => sink.error(node.at(), "the root zone is not served"),
         Ok(name) if name.is_wildcard() => sink.error(node.at(), format!("`{written}` is a wildcard, not a zone")),
         Ok(name) => return Some(name),
         Err(error) => sink.error(node.at(), error.to_string()),

@@ -161,7 +161,6 @@ fn a_service_that_is_not_at_the_pop_of_an_assertion() {
 #[test]
 fn the_apex_of_a_zone() {
     zone("zone:\nns: ns.example.net.\n", expect!["z.yaml:1:5: error: `zone` has no value"]);
-    zone("zone: .\nns: ns.example.net.\n", expect!["z.yaml:1:7: error: the root zone is not served"]);
     zone(
         "zone: \"*.example.com\"\nns: ns.example.net.\n",
         expect!["z.yaml:1:7: error: `*.example.com` is a wildcard, not a zone"],
@@ -445,6 +444,23 @@ fn what_cannot_stand_side_by_side() {
           help: keep one of the two
         z.yaml:6:21: error: `A` is written twice here"#]],
     );
+}
+
+/// RFC 8806: also the root zone is a zone.
+#[test]
+fn the_root_zone() {
+    let text = "zone: .\nns: [a.root-servers.net]\nrecords:\n  a.root-servers.net: {A: 192.0.2.4}\n  org: {NS: a0.org}\n  a0.org.: {A: 192.0.2.5}\n  arpa: {TXT: x}\n";
+    let loaded = load(&[("z.yaml", text)]);
+    assert_eq!(loaded.diagnostics.to_string(), "");
+    expect![[r#"
+        . 3600 SOA a.root-servers.net. hostmaster. None 7200 1800 1209600 300
+        . 3600 NS \x01a\x0croot-servers\x03net\x00 ; z.yaml:2:6
+        a.root-servers.net. 3600 A \xc0\x00\x02\x04 ; z.yaml:4:27
+        org. 3600 NS \x02a0\x03org\x00 ; z.yaml:5:13
+        a0.org. 3600 A \xc0\x00\x02\x05 ; z.yaml:6:16
+        arpa. 3600 TXT \x01x ; z.yaml:7:15
+    "#]]
+    .assert_eq(&describe(&loaded.zones[0]));
 }
 
 #[test]
