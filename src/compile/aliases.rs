@@ -10,7 +10,7 @@ use crate::zone::{Alias, End, Entry, Zone, ZoneSetBuilder};
 /// Warns of each ALIAS without an address. `zones` are all that are configured, in any order, with `None` for those that
 /// could not be loaded, which say for themselves what is wrong. Never an error: zones load, change and go independently.
 pub fn aliases<'z>(
-    zones: impl Iterator<Item = (&'z Name, Option<(&'z ZoneModel, &'z Arc<Zone>)>)> + Clone,
+    zones: &(impl Iterator<Item = (&'z Name, Option<(&'z ZoneModel, &'z Arc<Zone>)>)> + Clone),
 ) -> Diagnostics {
     let all = || zones.clone().filter_map(|(_, loaded)| loaded).flat_map(|(model, _)| &model.aliases);
     let mut found = Diagnostics::default();

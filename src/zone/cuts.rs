@@ -64,7 +64,7 @@ impl Zone {
                     }
                     Some(_) => {}
                     // An address can be steered or another name's; a name below another cut is that zone's affair.
-                    None if found.is_some_and(|f| self.is_tailored(self.node(f))) || (stop != NONE && stop != id) => {}
+                    None if found.is_some_and(|f| is_tailored(self.node(f))) || (stop != NONE && stop != id) => {}
                     None => missing.push(Missing { owner: id, target: target.into() }),
                 }
             }
@@ -83,10 +83,6 @@ impl Zone {
         id != NONE && self.node(id).flags & CUT != 0
     }
 
-    fn is_tailored(&self, node: &Node) -> bool {
-        node.steer != NONE || node.flags & ALIAS != 0
-    }
-
     fn has_address(&self, node: &Node) -> bool {
         self.set(node, Type::A).or_else(|| self.set(node, Type::AAAA)).is_some()
     }
@@ -100,4 +96,8 @@ impl Zone {
         let encloser = longest.map(|labels| self.find(name, labels, name.hash(labels))).find_map(|found| found);
         encloser.map_or(NONE, |id| self.node(id).stop)
     }
+}
+
+fn is_tailored(node: &Node) -> bool {
+    node.steer != NONE || node.flags & ALIAS != 0
 }
