@@ -352,6 +352,10 @@ fn find(snapshot: &Parts, name: &Name) -> Result<(Name, Steer, Vec<Name>), Expla
                 Some(target) if chain.len() <= LINKS && !chain.contains(&target) => chain.push(target),
                 _ => return fixed("an alias (CNAME) that leads nowhere"),
             },
+            Lookup::Alias { alias, .. } => match Name::from_wire(alias.target) {
+                Some(target) if chain.len() <= LINKS && !chain.contains(&target) => chain.push(target),
+                _ => return fixed("an ALIAS that leads nowhere"),
+            },
             Lookup::Dname { .. } => return fixed("below a DNAME"),
             Lookup::Answer(_) => return fixed("static records"),
             Lookup::Referral(_) => return fixed("delegated to other name servers"),

@@ -168,7 +168,7 @@ pub fn snapshot(sites: Arc<SiteTable>) -> Snapshot {
     let check = Check { interval: Duration::from_secs(5), ..Check::new(CheckKind::Tcp) };
     let target =
         |index: usize| Target { address: format!("127.0.0.1:{}", 1000 + index).parse().unwrap(), check: check.clone() };
-    let steers: Box<[Steer]> = [Steer { map: MapId(0), ecs: Ecs::On, alias: false }].into();
+    let steers: Box<[Steer]> = [Steer { map: MapId(0), ecs: Ecs::On, cname: false }].into();
     let parts = Parts {
         generation: 1,
         zones: zones.build(),

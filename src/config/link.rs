@@ -120,6 +120,7 @@ pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnost
         soa: contents.soa.clone(),
         records: contents.records.clone(),
         steers,
+        aliases: contents.aliases.clone(),
         expects,
     };
     let good = zone.good && !sink.has_errors();

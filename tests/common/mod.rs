@@ -34,7 +34,7 @@ pub struct Server {
 impl Server {
     /// From zone text: `zone NAME` begins a zone (`zone NAME broken` one that could not be loaded, `zone NAME ecs off` one
     /// that heeds no client subnets), then lines `OWNER TTL
-    /// TYPE DATA`, or `OWNER steer NUMBER` with a number of [`services`].
+    /// TYPE DATA`, `OWNER TTL ALIAS TARGET`, or `OWNER steer NUMBER` with a number of [`services`].
     pub fn new(text: &str) -> Self {
         Self::with(text, Identity::default(), &[])
     }
@@ -69,6 +69,10 @@ impl Server {
             let owner = Name::parse(word(), Some(apex)).unwrap();
             match word() {
                 "steer" => builder.steer(&owner, SteerId(word().parse().unwrap()), 0),
+                ttl if line.split_whitespace().nth(2) == Some("ALIAS") => {
+                    let target = line.split_whitespace().nth(3).unwrap_or_else(|| panic!("short line: {line}"));
+                    builder.alias(&owner, &Name::parse(target, Some(apex)).unwrap(), ttl.parse().unwrap(), 0);
+                }
                 ttl => {
                     let rtype = Type::parse(word()).unwrap();
                     // The data as written: spaces count in TXT.
@@ -90,7 +94,7 @@ impl Server {
             .into_iter()
             .map(|ecs| {
                 (0..maps.len())
-                    .map(|id| Steer { map: MapId(id as _), ecs, alias: maps[id].service.members[0].cname.is_some() })
+                    .map(|id| Steer { map: MapId(id as _), ecs, cname: maps[id].service.members[0].cname.is_some() })
                     .collect()
             })
             .collect();
