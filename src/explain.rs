@@ -6,13 +6,14 @@ use std::net::IpAddr;
 
 use crate::dns::ecs::Ecs;
 use crate::dns::{FoldedName, Name, Type};
-use crate::geo::location::DEFAULT_MS_PER_KM;
 use crate::geo::{Place, Site};
-use crate::live::{Answer, AnswerId, Live, LiveMap, Map};
+use crate::health::Known;
+use crate::live::{Answer, AnswerId, Dealt, Live, LiveMap, Map, Pieces, SteeredType, Told};
 use crate::net::{Block, Folded};
 use crate::snapshot::{Parts, Snapshot, Steer};
 use crate::steering::decide::ranking;
-use crate::steering::{Choice, Facts, Kind, MemberFacts, Standing, decide::Class};
+use crate::steering::split::UnitKey;
+use crate::steering::{Choice, Class, Facts, Family, MemberFacts, Ranked, Standing};
 use crate::zone::{Entry, Lookup};
 
 /// What is asked.
@@ -74,6 +75,10 @@ pub struct Steered {
     pub candidates: Vec<CandidateView>,
     /// The decision's answer.
     pub answer: Answer,
+    /// What the client is told of A and of AAAA, dealt where several PoPs share.
+    pub told: [Told; 2],
+    /// TTL in seconds.
+    pub ttl: u32,
     /// Addresses of the answer, IPv4 then IPv6.
     pub addresses: Vec<IpAddr>,
     /// Scope prefix length as a response would carry it; 0 without a client subnet of its own.
@@ -128,8 +133,10 @@ pub struct SiteView {
 pub struct CandidateView {
     /// Its name.
     pub pop: String,
-    /// Cost in microseconds, where distance gives one.
-    pub cost_us: Option<u32>,
+    /// Cost in microseconds, bias and rules included, where distance or latency gives one.
+    pub cost_us: Option<i64>,
+    /// Its place in the class's order, and why.
+    pub ranked: Ranked,
     /// Distance in kilometers.
     pub kilometers: Option<f64>,
     /// How it stood.
@@ -151,7 +158,7 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
     let map = &snapshot.maps[steer.map.0 as usize];
     let live_map = live.map(steer.map);
     let assumed = !question.assume.down.is_empty() || !question.assume.drain.is_empty();
-    let facts = assume(snapshot, map, &live_map.facts, &question.assume);
+    let facts = assume(map, &live_map.facts, &question.assume);
 
     let (key, scope, chosen) = choose(snapshot, map, live_map, steer.ecs, question);
     let site_id = map.deciding_site(&snapshot.sites, key.block);
@@ -161,33 +168,41 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
     let answer = match live_map.answers.iter().find(|answer| answer.decision == decision) {
         Some(answer) => answer.clone(),
         // Only an assumption leads to a decision that nobody gets now.
-        None => Answer::prepare(decision.clone(), &map.service, &[]),
+        None => Answer::prepare(decision.clone(), map, &facts, &Known::default()),
     };
+    let unit = match key.from {
+        _ if !map.plan.sticky => UnitKey::query(0, 0),
+        KeySource::Subnet => map.plan.unit_of_subnet(key.block),
+        KeySource::Source | KeySource::SourceForOff | KeySource::SourceForUnusable => {
+            map.plan.unit_of_source(key.block)
+        }
+    };
+    let given = Given::new(map, live_map, &answer, &facts, &unit);
 
-    let class = Class::of(&snapshot.sites, site_id);
+    let mut site = snapshot.sites.site(site_id);
+    let place = site.place.or_else(|| site.country.and_then(crate::geo::Country::place));
+    let class = Class::of(&snapshot.sites, site_id, &map.homes.stances);
     let place_of = |v: &[u16], index: u16| v.iter().position(|&i| i == index);
-    let members = |choice: &Choice| match choice {
-        Choice::Members { members, .. } => members.to_vec(),
-        Choice::Absent | Choice::Empty => Vec::new(),
-    };
-    let (v4, v6) = (members(&decision.v4), members(&decision.v6));
-    let candidates = ranking(&map.policy, &map.candidates, &class)
+    let candidates = ranking(&map.plan.shape, &class)
         .into_iter()
-        .map(|(cost_us, index)| {
-            let pop = &snapshot.pops[map.candidates[usize::from(index)].pop.0 as usize];
+        .map(|ranked| {
+            let index = ranked.member;
+            let pop = &snapshot.pops[map.service.members[usize::from(index)].pop.0 as usize];
             CandidateView {
                 pop: pop.name.clone(),
-                cost_us,
-                kilometers: cost_us.map(|us| f64::from(us) / 1000.0 / DEFAULT_MS_PER_KM),
+                cost_us: ranked.cost,
+                kilometers: pop.place.zip(place).map(|(pop, client)| pop.kilometers_to(client)),
                 facts: facts.members[usize::from(index)],
-                chosen_v4: place_of(&v4, index),
-                chosen_v6: place_of(&v6, index),
+                chosen_v4: place_of(&given.v4, index),
+                chosen_v6: place_of(&given.v6, index),
                 city: pop.city.clone(),
+                ranked,
             }
         })
         .collect();
 
-    let site = snapshot.sites.site(site_id);
+    // Sites hold only those AS numbers that policies name.
+    site.asn = snapshot.sites.describe(key.block.address()).asn;
     let text = |id| snapshot.sites.text(id).to_owned();
     Explained::Steered(Box::new(Steered {
         zone,
@@ -198,13 +213,15 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
         site: SiteView {
             site,
             city: site.city.map(text),
-            subdivision: site.subdivision.map(text),
-            place: site.place.or_else(|| site.country.and_then(crate::geo::Country::place)),
+            subdivision: site.subdivision_name.or(site.subdivision).map(text),
+            place,
             by_country: site.place.is_none() && site.country.is_some(),
             majority: site_id != map.deciding_site(&snapshot.sites, Block::host(key.block.address())),
         },
         candidates,
-        addresses: addresses(&answer),
+        addresses: given.addresses,
+        ttl: given.ttl,
+        told: given.told,
         answer,
         scope,
         range: live_map.range(&snapshot.sites, key.block),
@@ -220,15 +237,58 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
 pub fn expected(parts: &Parts, name: &Name, client: Block, assumed: &Assume) -> Result<Vec<String>, Explained> {
     let (_, steer, _) = find(parts, name)?;
     let map = &parts.maps[steer.map.0 as usize];
-    let facts = assume(parts, map, &map.facts(&[]), assumed);
-    let site = map.deciding_site(&parts.sites, Folded::new(client.address(), client.length()).block);
+    let facts = assume(map, &map.facts(&Known::default(), None), assumed);
+    let block = Folded::new(client.address(), client.length()).block;
+    let site = map.deciding_site(&parts.sites, block);
     let decision = map.decide(&parts.sites, site, &facts);
-    let choice = if decision.v4 == Choice::Absent { &decision.v6 } else { &decision.v4 };
-    let pop = |index: &u16| parts.pops[map.candidates[usize::from(*index)].pop.0 as usize].name.clone();
-    Ok(match choice {
-        Choice::Members { members, .. } => members.iter().map(pop).collect(),
-        Choice::Absent | Choice::Empty => Vec::new(),
-    })
+    let answer = Answer::prepare(decision, map, &facts, &Known::default());
+    let given =
+        Given::of(map, &answer, &Pieces::prepare(map, &facts, &Known::default()), &map.plan.unit_of_subnet(block));
+    let list = if given.told[0] == Told::Absent { given.v6 } else { given.v4 };
+    Ok(list.iter().map(|index| map.pops[usize::from(*index)].to_string()).collect())
+}
+
+/// What one client is told.
+struct Given {
+    v4: Vec<u16>,
+    v6: Vec<u16>,
+    told: [Told; 2],
+    ttl: u32,
+    addresses: Vec<IpAddr>,
+}
+
+impl Given {
+    fn new(map: &Map, live: &LiveMap, answer: &Answer, facts: &Facts, unit: &UnitKey) -> Self {
+        match &live.pieces {
+            Some(pieces) if live.facts == *facts => Self::of(map, answer, pieces, unit),
+            _ => Self::of(map, answer, &Pieces::prepare(map, facts, &Known::default()), unit),
+        }
+    }
+
+    fn of(map: &Map, answer: &Answer, pieces: &Pieces, unit: &UnitKey) -> Self {
+        let both = [SteeredType::A, SteeredType::Aaaa];
+        if answer.decision.is_split() {
+            let dealt = Dealt::new(&map.plan, answer, pieces, unit);
+            return Self {
+                v4: dealt.members(Family::V4).to_vec(),
+                v6: dealt.members(Family::V6).to_vec(),
+                told: both.map(|rtype| dealt.told(rtype)),
+                ttl: dealt.ttl(&map.service.ttls),
+                addresses: both.iter().flat_map(|rtype| dealt.records(*rtype)).flat_map(addresses).collect(),
+            };
+        }
+        let members = |choice: &Choice| match choice {
+            Choice::Members { members, .. } => members.to_vec(),
+            Choice::Absent | Choice::Empty | Choice::Servfail | Choice::Fallback | Choice::Split(_) => Vec::new(),
+        };
+        Self {
+            v4: members(&answer.decision.v4),
+            v6: members(&answer.decision.v6),
+            told: both.map(|rtype| answer.of(rtype).0),
+            ttl: answer.ttl,
+            addresses: both.iter().flat_map(|rtype| addresses(answer.of(*rtype).1)).collect(),
+        }
+    }
 }
 
 impl Steered {
@@ -245,17 +305,20 @@ impl Steered {
 
     /// Why the TTL is what it is (SEMANTICS §3.8), in words.
     pub fn ttl_reason(&self) -> &'static str {
-        let kinds = [&self.answer.decision.v4, &self.answer.decision.v6];
-        let any = |wanted: fn(&Choice) -> bool| kinds.iter().any(|choice| wanted(choice));
+        let any = |told| self.told.contains(&told);
         let suspect = |c: &CandidateView| {
             (c.chosen_v4.is_some() && c.facts.v4 == Standing::Suspect)
                 || (c.chosen_v6.is_some() && c.facts.v6 == Standing::Suspect)
         };
-        if self.answer.fail_open() {
+        if any(Told::FailOpen) {
             "fail-open: no PoP is usable, so health is ignored"
+        } else if any(Told::Panic) {
+            "panic: too little of the tier is usable, so health is ignored"
+        } else if any(Told::Fallback) {
+            "fallback: no PoP is usable, so the policy's fallback addresses serve"
         } else if self.candidates.iter().any(suspect) {
             "suspect: a check of the chosen PoP has begun to fail"
-        } else if any(|c| matches!(c, Choice::Members { kind: Kind::Away, .. })) {
+        } else if any(Told::Away) {
             "away: the chosen PoP stands in for a better one"
         } else {
             "home: the best PoP serves"
@@ -288,6 +351,10 @@ fn find(snapshot: &Parts, name: &Name) -> Result<(Name, Steer, Vec<Name>), Expla
             Lookup::Cname(rrset) => match Name::from_wire(rrset.first()) {
                 Some(target) if chain.len() <= LINKS && !chain.contains(&target) => chain.push(target),
                 _ => return fixed("an alias (CNAME) that leads nowhere"),
+            },
+            Lookup::Alias { alias, .. } => match Name::from_wire(alias.target) {
+                Some(target) if chain.len() <= LINKS && !chain.contains(&target) => chain.push(target),
+                _ => return fixed("an ALIAS that leads nowhere"),
             },
             Lookup::Dname { .. } => return fixed("below a DNAME"),
             Lookup::Answer(_) => return fixed("static records"),
@@ -327,32 +394,25 @@ fn choose(
     }
 }
 
-fn assume(snapshot: &Parts, map: &Map, facts: &Facts, assume: &Assume) -> Facts {
+fn assume(map: &Map, facts: &Facts, assume: &Assume) -> Facts {
     let mut facts = facts.clone();
-    for (candidate, member) in map.candidates.iter().zip(&mut facts.members) {
-        let name = &snapshot.pops[candidate.pop.0 as usize].name;
-        if assume.down.contains(name) {
+    for (name, member) in map.pops.iter().zip(&mut facts.members) {
+        if assume.down.iter().any(|pop| **pop == **name) {
             for standing in [&mut member.v4, &mut member.v6] {
                 if *standing != Standing::Absent {
                     *standing = Standing::Unusable;
                 }
             }
         }
-        member.drained |= assume.drain.contains(name);
+        member.drained |= assume.drain.iter().any(|pop| **pop == **name);
     }
     facts
 }
 
-/// The addresses of an answer's records.
-fn addresses(answer: &Answer) -> Vec<IpAddr> {
-    const FIXED: usize = 10;
-    let v4 = answer.a.bytes.chunks_exact(FIXED + 4).filter_map(|record| {
-        let octets: [u8; 4] = record[FIXED..].try_into().ok()?;
-        Some(IpAddr::from(octets))
-    });
-    let v6 = answer.aaaa.bytes.chunks_exact(FIXED + 16).filter_map(|record| {
-        let octets: [u8; 16] = record[FIXED..].try_into().ok()?;
-        Some(IpAddr::from(octets))
-    });
-    v4.chain(v6).collect()
+/// The addresses of A or AAAA records.
+fn addresses(records: &crate::live::Prepared) -> impl Iterator<Item = IpAddr> {
+    records.rdata().filter_map(|rdata| {
+        let v4 = <[u8; 4]>::try_from(rdata).map(IpAddr::from);
+        v4.or_else(|_| <[u8; 16]>::try_from(rdata).map(IpAddr::from)).ok()
+    })
 }

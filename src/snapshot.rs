@@ -10,8 +10,8 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::dns::ecs::Ecs;
-use crate::geo::SiteTable;
-use crate::health::{State, Target};
+use crate::geo::{Overlay, SiteTable};
+use crate::health::{Known, Target};
 use crate::live::{self, Live, Map, MapId};
 use crate::steering::Pop;
 use crate::zone::{SteerId, ZoneSet};
@@ -30,7 +30,11 @@ pub struct Parts {
     pub generation: u64,
     /// Static data and the owner names that are steered.
     pub zones: ZoneSet,
-    /// Addresses → sites.
+    /// Addresses → sites by the databases alone.
+    pub base: Arc<SiteTable>,
+    /// What policies tell apart by prefix and AS number …
+    pub overlay: Overlay,
+    /// … and addresses → sites with that.
     pub sites: Arc<SiteTable>,
     /// By `PopId`.
     pub pops: Vec<Pop>,
@@ -51,6 +55,8 @@ pub struct Steer {
     pub map: MapId,
     /// Whether the zone heeds client subnets.
     pub ecs: Ecs,
+    /// Whether the service sends clients to names (CNAME) instead of addresses.
+    pub cname: bool,
 }
 
 /// What the server says of itself.
@@ -112,12 +118,11 @@ impl Deref for Snapshot {
 }
 
 impl Snapshot {
-    /// Fills the live tables, scopes included, for what is known of the targets (by `TargetId`; missing ones are
-    /// unknown), taking over what the previous snapshot has alike.
-    pub fn new(parts: Parts, states: &[State], previous: Option<&Self>) -> Self {
+    /// Fills the live tables, scopes included, for what is known, taking over what the previous snapshot has alike.
+    pub fn new(parts: Parts, known: &Known, previous: Option<&Self>) -> Self {
         let before = previous.map(|snapshot| (snapshot, snapshot.live.load_full()));
         let before = before.as_ref().map(|(snapshot, live)| (snapshot.maps.as_slice(), live.as_ref()));
-        let first = live::epoch::first(&parts.maps, &parts.sites, states, before);
+        let first = live::epoch::first(&parts.maps, &parts.sites, known, before);
         let live = ArcSwap::from_pointee(live::complete(&first, &parts.maps, &parts.sites));
         Self { parts, live }
     }
@@ -130,9 +135,9 @@ impl Snapshot {
 
     /// Publishes the answers of a new state of health; their exact scopes follow with [`Snapshot::complete`] and
     /// [`Snapshot::publish`]. One task swaps, so that swaps do not race. Returns whether anything changed.
-    pub fn advance(&self, states: &[State]) -> bool {
+    pub fn advance(&self, known: &Known) -> bool {
         let old = self.live.load_full();
-        let new = live::advance(&old, &self.maps, &self.sites, states);
+        let new = live::advance(&old, &self.maps, &self.sites, known);
         let changed = new.maps.iter().zip(&old.maps).any(|(a, b)| !Arc::ptr_eq(&a.answers, &b.answers));
         if changed {
             self.live.store(Arc::new(new));

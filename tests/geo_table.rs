@@ -84,11 +84,13 @@ fn is_teredo_of(reader: &maxminddb::Reader<Vec<u8>>, address: IpAddr) -> bool {
     reader.metadata().database_type != "Test" && u128::from(v6) >> 96 == 0x2001_0000
 }
 
+/// As text; an AS number alone says nothing of a place.
 fn describe(record: Record<'_>, unusable: bool) -> String {
-    match record == Record::default() {
-        true if unusable => "unusable".to_owned(),
-        true => "nowhere".to_owned(),
-        false => format!("{record:?}"),
+    let asn = record.asn;
+    match record.has_location() {
+        false if unusable => format!("unusable, AS {asn}"),
+        false => format!("nowhere, AS {asn}"),
+        true => format!("{record:?}"),
     }
 }
 
@@ -99,14 +101,17 @@ fn got(table: &SiteTable, address: IpAddr) -> String {
         IpAddr::V6(a) => table.v6().find(u128::from(a)).value,
     };
     let site = table.site(SiteId(id));
+    assert_eq!((site.asn, site.label), (0, 0), "nothing is added to what the databases say of places");
     let record = Record {
         place: site.place,
         country: site.country,
         subdivision: site.subdivision.map(|text| table.text(text)),
+        subdivision_name: site.subdivision_name.map(|text| table.text(text)),
         city: site.city.map(|text| table.text(text)),
-        asn: site.asn,
+        city_id: site.city_id,
+        asn: table.asns().map_or(0, |asns| asns.asn(address)),
     };
-    assert_eq!(record == Record::default(), id <= SiteId::UNUSABLE.0, "only the first two sites are empty");
+    assert_eq!(record.has_location(), id > SiteId::UNUSABLE.0, "only the first two sites are empty");
     describe(record, id == SiteId::UNUSABLE.0)
 }
 
@@ -114,7 +119,16 @@ fn got(table: &SiteTable, address: IpAddr) -> String {
 fn edges(table: &SiteTable) -> Vec<IpAddr> {
     let v4 = table.v4().iter().flat_map(|range| [range.start, range.end]).map(|a| IpAddr::V4(Ipv4Addr::from(a)));
     let v6 = table.v6().iter().flat_map(|range| [range.start, range.end]).map(|a| IpAddr::V6(Ipv6Addr::from(a)));
-    v4.chain(v6).collect()
+    let mut edges: Vec<IpAddr> = v4.chain(v6).collect();
+    if let Some(asns) = table.asns() {
+        edges.extend(
+            asns.v4().iter().flat_map(|range| [range.start, range.end]).map(|a| IpAddr::from(Ipv4Addr::from(a))),
+        );
+        edges.extend(
+            asns.v6().iter().flat_map(|range| [range.start, range.end]).map(|a| IpAddr::from(Ipv6Addr::from(a))),
+        );
+    }
+    edges
 }
 
 #[track_caller]
@@ -126,7 +140,11 @@ fn check(files: &[Vec<u8>], more: &[IpAddr]) -> SiteTable {
         assert_eq!(got(&table, *address), expected(&readers, *address), "{address}");
         let records: Vec<Record<'_>> = databases.iter().map(|db| db.lookup(*address).unwrap().record).collect();
         let combined = Record::combine(records.iter().copied());
-        assert_eq!(describe(combined, got(&table, *address) == "unusable"), got(&table, *address), "{address}");
+        assert_eq!(
+            describe(combined, got(&table, *address).starts_with("unusable")),
+            got(&table, *address),
+            "{address}"
+        );
     }
     table
 }
@@ -276,11 +294,21 @@ fn small() -> (Vec<u8>, Vec<Value<'static>>) {
 
 fn records() -> Vec<Value<'static>> {
     use Value::{Double, Map, Single, Text, Whole};
-    let names = |name| Map(vec![("names", Map(vec![("de", Text("anders")), ("en", Text(name))]))]);
     let location = Map(vec![("latitude", Double(52.37)), ("longitude", Double(4.9))]);
     let country = |code| Map(vec![("iso_code", Text(code))]);
     vec![
-        Map(vec![("country", country("NL")), ("location", location), ("city", names("Amsterdam"))]),
+        Map(vec![
+            ("country", country("NL")),
+            ("location", location),
+            ("city", Map(vec![("geoname_id", Whole(2_759_794)), ("names", Map(vec![("en", Text("Amsterdam"))]))])),
+            (
+                "subdivisions",
+                Value::List(vec![Map(vec![
+                    ("iso_code", Text("NH")),
+                    ("names", Map(vec![("en", Text("North Holland"))])),
+                ])]),
+            ),
+        ]),
         Map(vec![
             ("country_code", Text("DE")),
             ("latitude", Single(50.125)),
@@ -397,7 +425,8 @@ proptest! {
             for address in edges(&table) {
                 prop_assert_eq!(got(&again, address), got(&table, address));
             }
-            prop_assert_eq!((again.v4().len(), again.v6().len(), again.len()), (table.v4().len(), table.v6().len(), table.len()));
+            prop_assert!(again.v4().iter().eq(table.v4().iter()) && again.v6().iter().eq(table.v6().iter()));
+            prop_assert_eq!((again.len(), again.asns().is_some()), (table.len(), table.asns().is_some()));
         }
     }
 
@@ -465,7 +494,8 @@ fn a_damaged_cache_is_refused() {
                             IpAddr::V6(a) => table.v6().find(u128::from(a)).value,
                         };
                         let site = table.site(SiteId(id));
-                        let _ = (site.city.map(|id| table.text(id)), site.subdivision.map(|id| table.text(id)));
+                        let texts = [site.city, site.subdivision, site.subdivision_name];
+                        let _ = (texts.map(|id| id.map(|id| table.text(id))), table.describe(address));
                     }
                 }
             }
@@ -476,8 +506,9 @@ fn a_damaged_cache_is_refused() {
 #[test]
 fn the_empty_table_knows_the_unusable_blocks_only() {
     let table = SiteTable::empty();
-    let check =
-        |address: &str, expected: &str| assert_eq!(got(&table, address.parse().unwrap()), expected, "{address}");
+    let check = |address: &str, expected: &str| {
+        assert_eq!(got(&table, address.parse().unwrap()), format!("{expected}, AS 0"), "{address}");
+    };
     assert_eq!(table.len(), 2);
     check("0.0.0.0", "unusable");
     check("1.0.0.0", "nowhere");

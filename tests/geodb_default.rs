@@ -6,8 +6,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use catchment::geo::{Class, Country, DB_IP_CREDIT, DEFAULT_MS_PER_KM, Database, Place, RangeView};
-use catchment::geo::{Record, SiteId, SiteTable, Vector, nearest};
+use catchment::geo::{Class, Country, DB_IP_CREDIT, DEFAULT_MS_PER_KM, Database, Place};
+use catchment::geo::{Record, SiteId, SiteTable, SiteView, Vector, nearest};
 use catchment::net::Bits;
 
 /// Addresses whose true place is known, on every continent: registries, universities, providers. Unicast, all of them.
@@ -141,9 +141,9 @@ fn homes(table: &SiteTable, pops: &[Vector]) -> Vec<Option<usize>> {
 /// Shares of agreement where the full table knows a home: by addresses, and by pieces of ranges.
 #[expect(clippy::cast_precision_loss, reason = "shares of the address space")]
 fn agreement<K: Bits>(
-    full: RangeView<'_, K, u32>,
+    full: SiteView<'_, K>,
     homes_full: &[Option<usize>],
-    small: RangeView<'_, K, u32>,
+    small: SiteView<'_, K>,
     homes_small: &[Option<usize>],
 ) -> (f64, f64) {
     let (mut same, mut all, mut position) = ([0.0; 2], [0.0; 2], K::ZERO);

@@ -10,6 +10,7 @@ use catchment::config::Severity;
 use catchment::dns::{FoldedName, Name, Type, rdata};
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
+use catchment::health::Known;
 use catchment::reload::{Loaded, Loader, Now, Options};
 use catchment::snapshot::{Identity, Snapshot};
 use catchment::zone::{Entry, Lookup};
@@ -86,7 +87,7 @@ impl Site {
 
     fn look(&mut self) -> Loaded {
         let now = Now { unix: 1_790_000_000, monotonic: 0 };
-        let loaded = self.loader.load(now, false, &mut |_, _| Vec::new());
+        let loaded = self.loader.load(now, false, &mut |_, _| Known::default());
         if let Some(snapshot) = &loaded.snapshot {
             self.snapshot = Some(Arc::clone(snapshot));
         }

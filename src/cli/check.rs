@@ -47,7 +47,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         identity: Identity::default(),
     });
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, _| Vec::new());
+    let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, _| crate::health::Known::default());
     let mut diagnostics = loaded.findings.diagnostics.clone();
     if let Some(only) = &only {
         let named: Vec<_> = loader.generation.inputs(only).collect();

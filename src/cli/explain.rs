@@ -13,6 +13,7 @@ use super::{Places, reader};
 use crate::daemon::remembered;
 use crate::dns::Name;
 use crate::explain::{Assume, CandidateView, Explained, KeySource, Question, Steered, explain};
+use crate::health::Known;
 use crate::net::Block;
 use crate::reload::Now;
 use crate::steering::Standing;
@@ -48,7 +49,7 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, targets| {
         let known = remembered::read(&health, targets);
         seen = known.as_ref().map(|(_, age)| *age);
-        known.map(|(states, _)| states).unwrap_or_default()
+        Known::of(known.map(|(states, _)| states).unwrap_or_default())
     });
     if loaded.findings.diagnostics.has_errors() {
         writeln!(
@@ -117,7 +118,7 @@ fn print(out: &mut impl Write, question: &Question, s: &Steered, seen: Option<Du
     writeln!(out, "  service    {} by policy {}, in zone {}", s.service, s.policy, s.zone)?;
     writeln!(out, "  decided by {} {}", s.key.block, key_words(s.key.from))?;
     writeln!(out, "  located    {}", place_words(s))?;
-    writeln!(out, "  TTL        {} s, {}", s.answer.ttl, s.ttl_reason())?;
+    writeln!(out, "  TTL        {} s, {}", s.ttl, s.ttl_reason())?;
     let (first, last) = s.range;
     let scope = match s.key.from {
         KeySource::Subnet => format!("/{}", s.scope),
@@ -149,7 +150,7 @@ fn print(out: &mut impl Write, question: &Question, s: &Steered, seen: Option<Du
             index + 1,
             c.pop,
             number(c.kilometers, 0),
-            number(c.cost_us.map(|us| f64::from(us) / 1000.0), 3),
+            number(c.cost_us.map(milliseconds), 3),
             standing(c.facts.v4),
             standing(c.facts.v6),
             remark(c),
@@ -184,6 +185,12 @@ fn place_words(s: &Steered) -> String {
         words.push("(the block is mixed; this is where most of it is)".to_owned());
     }
     words.join(", ")
+}
+
+/// Costs are far below what an `f64` holds exactly.
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn milliseconds(microseconds: i64) -> f64 {
+    microseconds as f64 / 1000.0
 }
 
 fn standing(standing: Standing) -> &'static str {
@@ -246,7 +253,7 @@ fn to_json(s: &Steered, seen: Option<Duration>, credits: &[String]) -> serde_jso
         },
         "pops": s.pops(),
         "addresses": s.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "ttl": s.answer.ttl,
+        "ttl": s.ttl,
         "ttl_reason": s.ttl_reason(),
         "fail_open": s.answer.fail_open(),
         "scope": s.scope,

@@ -140,7 +140,8 @@ fn operator(member: &Member) -> String {
     };
     match &member.by {
         Some(scope) => format!("{what} ({scope})"),
-        None => format!("{what} (in its file)"),
+        None if member.drained => format!("{what} (in its file)"),
+        None => format!("{what} (slow start)"),
     }
 }
 

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::labels::{self, Labels};
 use crate::config::model::{Fleet, MemberModel, ServiceModel, SteerModel, ZoneModel};
 use crate::dns::Name;
 use crate::geo::SiteTable;
 use crate::health::{Target, TargetId};
-use crate::live::{Map, MapId};
+use crate::live::{Map, MapId, Source};
 use crate::snapshot::{Identity, Parts, Snapshot, Steer};
 use crate::steering::{Member, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
 use crate::zone::{Entry, Zone, ZoneSetBuilder};
@@ -21,7 +22,7 @@ pub struct Input<'a> {
     pub fleet: &'a Fleet,
     /// Every configured zone.
     pub zones: Vec<ZoneInput<'a>>,
-    /// Addresses → sites.
+    /// Addresses → sites, by the databases alone.
     pub sites: Arc<SiteTable>,
     /// What the server says of itself.
     pub identity: Identity,
@@ -49,7 +50,11 @@ pub fn snapshot(input: Input<'_>) -> Parts {
     for zone in &input.zones {
         let (entry, list): (_, Box<[Steer]>) = match zone.loaded {
             Some((model, compiled)) => {
-                let steer = |s: &SteerModel| Steer { map: tables.map(&s.service, &s.policy, s.ttls), ecs: model.ecs };
+                let steer = |s: &SteerModel| Steer {
+                    map: tables.map(&s.service, &s.policy, s.ttls),
+                    ecs: model.ecs,
+                    cname: s.service.members.iter().any(|member| member.cname.is_some()),
+                };
                 (Entry::Loaded(Arc::clone(compiled)), model.steers.iter().map(steer).collect())
             }
             None => (Entry::NotLoaded, Box::default()),
@@ -58,18 +63,29 @@ pub fn snapshot(input: Input<'_>) -> Parts {
             steers.push(list);
         }
     }
-    let Tables { pops, targets, maps: plans, .. } = tables;
+    let Tables { pops, targets, maps: plans, policies, .. } = tables;
+    let Labels { overlay, by_policy } = labels::label(&policies);
+    // The table of before is shared where nothing differs: homes and live tables are, only beside their own table.
+    let before = input.previous.filter(|old| Arc::ptr_eq(&old.base, &input.sites) && old.overlay == overlay);
+    let sites = match before {
+        Some(old) => Arc::clone(&old.sites),
+        None => SiteTable::overlaid(&input.sites, input.sites.asns(), &overlay),
+    };
     let mut maps: Vec<Arc<Map>> = Vec::with_capacity(plans.len());
     for Plan { policy, service } in plans {
         let before = input.previous.iter().flat_map(|snapshot| &snapshot.maps);
         let homes = maps.iter().chain(before).map(|map| &map.homes);
-        let map = Map::compile(policy, service, &pops, &input.sites, homes);
+        let source =
+            Source { policy: Arc::clone(&policies[policy]), service, prefixes: Arc::clone(&by_policy[policy]) };
+        let map = Map::compile(source, &pops, &sites, homes);
         maps.push(Arc::new(map));
     }
     Parts {
         generation: input.generation,
         zones: zones.build(),
-        sites: input.sites,
+        base: input.sites,
+        overlay,
+        sites,
         pops,
         maps,
         steers,
@@ -88,10 +104,13 @@ struct Tables {
     target_ids: HashMap<Target, TargetId>,
     maps: Vec<Plan>,
     map_ids: HashMap<MapKey, MapId>,
+    policies: Vec<Arc<Policy>>,
+    policy_ids: HashMap<Arc<Policy>, usize>,
 }
 
 struct Plan {
-    policy: Policy,
+    /// Index of the policy.
+    policy: usize,
     service: Service,
 }
 
@@ -99,7 +118,7 @@ struct Plan {
 #[derive(PartialEq, Eq, Hash)]
 struct MapKey {
     service: *const ServiceModel,
-    policy: Policy,
+    policy: usize,
     ttls: Ttls,
 }
 
@@ -125,14 +144,33 @@ impl Tables {
         id
     }
 
-    fn map(&mut self, model: &Arc<ServiceModel>, policy: &Policy, ttls: Ttls) -> MapId {
-        let key = MapKey { service: Arc::as_ptr(model), policy: policy.clone(), ttls };
+    fn policy(&mut self, policy: &Arc<Policy>) -> usize {
+        if let Some(&id) = self.policy_ids.get(policy) {
+            return id;
+        }
+        let id = self.policies.len();
+        self.policies.push(Arc::clone(policy));
+        self.policy_ids.insert(Arc::clone(policy), id);
+        id
+    }
+
+    fn map(&mut self, model: &Arc<ServiceModel>, policy: &Arc<Policy>, ttls: Ttls) -> MapId {
+        let policy = self.policy(policy);
+        let key = MapKey { service: Arc::as_ptr(model), policy, ttls };
         if let Some(id) = self.map_ids.get(&key) {
             return *id;
         }
         let members = model.members.iter().map(|member| self.member(member)).collect();
         let id = MapId(self.maps.len() as u32);
-        self.maps.push(Plan { policy: policy.clone(), service: Service { name: model.name.clone(), members, ttls } });
+        let service = Service {
+            name: model.name.clone(),
+            members,
+            ttls,
+            min_up: model.min_up,
+            slow_start: model.slow_start,
+            bindings: model.bindings.clone(),
+        };
+        self.maps.push(Plan { policy, service });
         self.map_ids.insert(key, id);
         id
     }
@@ -146,6 +184,14 @@ impl Tables {
                 targets: address.targets.iter().map(|target| self.target(target)).collect(),
             })
             .collect();
-        Member { pop: self.pop(&model.pop), addresses, min_addresses: model.min_addresses }
+        Member {
+            pop: self.pop(&model.pop),
+            addresses,
+            min_addresses: model.min_addresses,
+            weight: model.weight,
+            capacity: model.capacity,
+            cname: model.cname.as_ref().map(|name| name.as_wire().into()),
+            cname_targets: model.cname_targets.iter().map(|target| self.target(target)).collect(),
+        }
     }
 }

@@ -120,6 +120,7 @@ pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnost
         soa: contents.soa.clone(),
         records: contents.records.clone(),
         steers,
+        aliases: contents.aliases.clone(),
         expects,
     };
     let good = zone.good && !sink.has_errors();
@@ -212,8 +213,10 @@ impl<'n> Names<'n> {
         {
             warn_without_place(&steer.location, policy, service, sink);
         }
-        let mut policy = policy.unwrap_or_else(|| service.policy.clone());
-        policy.count = steer.count.unwrap_or(policy.count);
+        let mut policy = policy.unwrap_or_else(|| Arc::clone(&service.policy));
+        if let Some(count) = steer.count.filter(|count| *count != policy.count) {
+            policy = Arc::new(Policy { count, ..Policy::clone(&policy) });
+        }
         Some(SteerModel {
             owner: steer.owner.clone(),
             service: Arc::clone(service),
@@ -288,7 +291,7 @@ impl<'s> Scope<'s> {
         warn_same_address(text, sink);
         let policy = match &text.policy {
             Some(spot) => policy(spot, self.policies.iter().copied(), &self.broken, sink)?,
-            None => Policy::built_in("nearest")?,
+            None => Arc::new(Policy::built_in("nearest")?),
         };
         let service = ServiceModel {
             name: text.name.clone(),
@@ -297,6 +300,8 @@ impl<'s> Scope<'s> {
             policy,
             ttls: text.ttls,
             min_up: text.min_up,
+            slow_start: None,
+            bindings: Vec::new(),
         };
         if service.policy.rank == Rank::Distance {
             warn_without_place(&text.location, &service.policy, &service, sink);
@@ -346,6 +351,10 @@ impl<'l> ServiceLinker<'l> {
             location: text.pop.location.clone(),
             addresses,
             min_addresses: self.text.min_addresses,
+            weight: 1,
+            capacity: 1,
+            cname: None,
+            cname_targets: Vec::new(),
         })
     }
 
@@ -442,12 +451,12 @@ fn policy<'p>(
     defined: impl Iterator<Item = &'p PolicyModel> + Clone,
     broken: &[&HashSet<String>],
     sink: &mut Sink,
-) -> Option<Policy> {
+) -> Option<Arc<Policy>> {
     if let Some(policy) = Policy::built_in(&spot.text) {
-        return Some(policy);
+        return Some(Arc::new(policy));
     }
     if let Some(found) = defined.clone().find(|p| p.policy.name == spot.text) {
-        return Some(found.policy.clone());
+        return Some(Arc::clone(&found.policy));
     }
     if PLANNED_POLICIES.contains(&spot.text.as_str()) {
         let message = format!("policy `{}` is planned, not in this version", spot.text);

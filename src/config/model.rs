@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::diagnostic::Location;
 use crate::dns::ecs::Ecs;
 use crate::dns::{Name, Rdata, Type};
 use crate::health::{Check, Target};
 use crate::net::Block;
-use crate::steering::{Policy, Pop, Ttls};
+use crate::steering::{Binding, Policy, Pop, Ttls};
 
 /// What all zones share: every file of `zones/` without a `zone:` key, taken together.
 #[derive(Clone, Debug, Default)]
@@ -40,7 +41,7 @@ pub struct CheckModel {
 #[derive(Clone, Debug)]
 pub struct PolicyModel {
     /// The policy.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Where.
     pub location: Location,
 }
@@ -64,11 +65,15 @@ pub struct ServiceModel {
     /// Its PoPs in the order written, at least one.
     pub members: Vec<MemberModel>,
     /// The policy it names, `nearest` when it names none; an owner's `steer` may name another.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// Times to live of its answers.
     pub ttls: Ttls,
     /// Usable PoPs an override must leave; default 1.
     pub min_up: u16,
+    /// A PoP that comes back gets its clients over this time; `None`: at once.
+    pub slow_start: Option<Duration>,
+    /// HTTPS and SVCB records of its owner names.
+    pub bindings: Vec<Binding>,
 }
 
 /// A service at a PoP.
@@ -78,10 +83,18 @@ pub struct MemberModel {
     pub pop: Pop,
     /// Where the member was written.
     pub location: Location,
-    /// Addresses in the order written, at least one.
+    /// Addresses in the order written; none only with a `cname`.
     pub addresses: Vec<AddressModel>,
     /// Usable addresses of a family below which the PoP is not eligible for it, at least 1.
     pub min_addresses: u16,
+    /// Its part of a split; default 1.
+    pub weight: u32,
+    /// What it counts for panic; default 1.
+    pub capacity: u32,
+    /// Instead of addresses: the name clients are sent to. At all members of a service or at none.
+    pub cname: Option<Name>,
+    /// What is probed for the `cname`.
+    pub cname_targets: Vec<Target>,
 }
 
 /// An address and what is probed for it.
@@ -110,6 +123,8 @@ pub struct ZoneModel {
     pub records: Vec<RecordModel>,
     /// Every steered owner name, in file order.
     pub steers: Vec<SteerModel>,
+    /// Every ALIAS, in file order.
+    pub aliases: Vec<AliasModel>,
     /// Assertions a reload must keep.
     pub expects: Vec<Expect>,
 }
@@ -148,6 +163,19 @@ pub struct RecordModel {
     pub location: Location,
 }
 
+/// An owner name with the addresses of another hosted name.
+#[derive(Clone, Debug)]
+pub struct AliasModel {
+    /// Owner name.
+    pub owner: Name,
+    /// The name whose addresses it has.
+    pub target: Name,
+    /// The longest TTL of the answers, in seconds, where the target's addresses are written.
+    pub ttl: u32,
+    /// Where it was written.
+    pub location: Location,
+}
+
 /// A steered owner name.
 #[derive(Clone, Debug)]
 pub struct SteerModel {
@@ -155,8 +183,8 @@ pub struct SteerModel {
     pub owner: Name,
     /// What is served there.
     pub service: Arc<ServiceModel>,
-    /// The service's policy, or the owner's own, with the owner's `count` applied.
-    pub policy: Policy,
+    /// The service's policy, or the owner's own, with the owner's `count` and `skip` applied.
+    pub policy: Arc<Policy>,
     /// The service's TTLs, or the owner's own (`steer.ttl`).
     pub ttls: Ttls,
     /// Where it was written.

@@ -8,7 +8,7 @@ use super::wire::{
     Service, Stale, Status, Target, TargetCounts, Zones,
 };
 use super::{Desk, Files, GuardPhase, GuardView};
-use crate::health::overrides::{ALL, Done, Forced, Override, Overrides, Scope};
+use crate::health::overrides::{Done, Forced, Override, Overrides, Scope};
 use crate::health::{State, TargetId, Verdict};
 use crate::probe::TargetReport;
 use crate::snapshot::Snapshot;
@@ -145,7 +145,7 @@ fn services(snapshot: &Snapshot, overrides: &Overrides, now_ms: u64) -> Vec<Serv
                 v6: standing(facts.v6).to_owned(),
                 drained: facts.drained || effect.drained,
                 forced,
-                share: if facts.drained { 0 } else { effect.share.min(ALL) },
+                share: if facts.drained { 0 } else { facts.share },
                 by: holds.map(|(item, _)| item.scope.to_string()),
                 pop,
             }
@@ -165,12 +165,13 @@ fn alarms(snapshot: &Snapshot) -> Vec<Alarm> {
     let live = snapshot.live();
     let mut alarms: Vec<Alarm> = Vec::new();
     for (map, live) in snapshot.maps.iter().zip(&live.maps) {
-        if live.answers.iter().any(crate::live::Answer::fail_open) {
-            let alarm = Alarm {
-                service: map.service.name.clone(),
-                what: "fail-open".to_owned(),
-                words: "no PoP is usable for some clients, who are answered as if all were up".to_owned(),
-            };
+        let fail_open = live.answers.iter().any(crate::live::Answer::fail_open);
+        let kinds = [
+            (fail_open, "fail-open", "no PoP is usable for some clients, who are answered as if all were up"),
+            (live.facts.any_panic(), "panic", "too few PoPs are usable, so health is ignored for a tier"),
+        ];
+        for (_, what, words) in kinds.into_iter().filter(|(is, ..)| *is) {
+            let alarm = Alarm { service: map.service.name.clone(), what: what.to_owned(), words: words.to_owned() };
             if !alarms.contains(&alarm) {
                 alarms.push(alarm);
             }

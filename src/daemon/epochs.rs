@@ -38,7 +38,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     loop {
         let snapshot = shared.current.load_full();
         let incomplete = !snapshot.live().is_complete();
-        let by_time = shared.known.next_change().map_or_else(|| Instant::now() + LOOK, |wait| Instant::now() + wait);
+        let by_time =
+            shared.known.next_change(&snapshot).map_or_else(|| Instant::now() + LOOK, |wait| Instant::now() + wait);
         let write_at = written + if dirty { REMEMBER } else { HEARTBEAT };
         tokio::select! {
             changed = changes.changed() => {
@@ -97,7 +98,7 @@ async fn advance(shared: &Shared) {
     let before = Arc::clone(&snapshot.live());
     let advanced = {
         let snapshot = Arc::clone(&snapshot);
-        tokio::task::spawn_blocking(move || known.advance(&snapshot)).await
+        tokio::task::spawn_blocking(move || snapshot.advance(&known)).await
     };
     match advanced {
         Ok(true) => log(&snapshot, &before, &snapshot.live()),
@@ -113,8 +114,8 @@ fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
     let mut told = HashSet::new();
     for (map, (old, new)) in snapshot.maps.iter().zip(before.maps.iter().zip(&after.maps)) {
         let service = map.service.name.as_str();
-        for (candidate, (was, is)) in map.candidates.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
-            let pop = snapshot.pops[candidate.pop.0 as usize].name.as_str();
+        for (pop, (was, is)) in map.pops.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
+            let pop = &**pop;
             let families = [("A", was.v4, is.v4), ("AAAA", was.v6, is.v6)];
             for (usable_now, what) in [(false, "clients move away"), (true, "clients come back")] {
                 let moved = |(_, was, is): &&(&str, Standing, Standing)| {

@@ -11,7 +11,7 @@ use super::canaries::Sightings;
 use crate::control::{GuardPhase, GuardView};
 use crate::health::guard::{Event, Guard, Phase};
 use crate::health::overrides::Overrides;
-use crate::health::{State, Target};
+use crate::health::{Known, State, Target};
 use crate::probe::Prober;
 use crate::snapshot::Snapshot;
 
@@ -37,24 +37,6 @@ struct Watch {
     guard: Guard,
 }
 
-/// What is known at one moment, as the live tables take it.
-#[derive(Clone, Debug)]
-pub(super) struct Known {
-    /// By `TargetId`, the guard heeded.
-    pub(super) states: Vec<State>,
-    /// What the operator said.
-    pub(super) overrides: Arc<Overrides>,
-    /// The moment, in milliseconds since 1970.
-    pub(super) now_ms: u64,
-}
-
-impl Known {
-    /// Publishes the answers of what is known. Returns whether anything changed.
-    pub(super) fn advance(&self, snapshot: &Snapshot) -> bool {
-        snapshot.advance(&self.states)
-    }
-}
-
 impl Knowledge {
     pub(super) fn new(prober: Prober, overrides: Overrides, canaries: Sightings) -> Self {
         let phase = if canaries.borrow().is_empty() { GuardPhase::Off } else { GuardPhase::Watching };
@@ -76,18 +58,47 @@ impl Knowledge {
         if of != generation {
             return None;
         }
+        let (same, returns) = self.prober.returns();
         self.guard(generation, targets, &mut states);
-        Some(Known { states, overrides: self.overrides.borrow().clone(), now_ms: unix_ms() })
+        let now_ms = unix_ms();
+        let moment = |ago: Option<Duration>| ago.map_or(0, |ago| now_ms.saturating_sub(ago.as_millis() as u64));
+        let returned_ms = returns.into_iter().map(moment).collect();
+        let overrides = Overrides::clone(&self.overrides.borrow());
+        (same == generation).then_some(Known { states, returned_ms, overrides, now_ms })
     }
 
     /// How long until what is known differs by time alone: the step of a ramp, the end of an override, a target that has
     /// had its time to thaw. The clock may be set meanwhile, so whoever waits asks again now and then.
-    pub(super) fn next_change(&self) -> Option<Duration> {
+    pub(super) fn next_change(&self, snapshot: &Snapshot) -> Option<Duration> {
         let now = unix_ms();
+        let slow = self.next_of_slow_starts(snapshot);
         let override_ =
             self.overrides.borrow().next_change(now).map(|at| Duration::from_millis(at.saturating_sub(now)));
         let thaw = self.watch().guard.next_look().map(|at| at.saturating_sub(self.start.elapsed()));
-        [override_, thaw].into_iter().flatten().min()
+        [override_, thaw, slow].into_iter().flatten().min()
+    }
+
+    /// When a member that came back lately next gets a larger share (`Map::slow_start`: 64 steps).
+    fn next_of_slow_starts(&self, snapshot: &Snapshot) -> Option<Duration> {
+        let (generation, returns) = self.prober.returns();
+        if generation != snapshot.generation {
+            return None;
+        }
+        let mut next: Option<Duration> = None;
+        for map in &snapshot.maps {
+            let Some(over) = map.service.slow_start else { continue };
+            let step = (over / 64).max(Duration::from_millis(1));
+            let members = map.service.members.iter();
+            let targets = members.flat_map(|m| m.addresses.iter().flat_map(|a| &a.targets).chain(&m.cname_targets));
+            for ago in targets.filter_map(|target| returns.get(target.0 as usize).copied().flatten()) {
+                if ago < over {
+                    let into = Duration::from_nanos((ago.as_nanos() % step.as_nanos()) as u64);
+                    let wait = step - into + Duration::from_millis(1);
+                    next = Some(next.map_or(wait, |next| next.min(wait)));
+                }
+            }
+        }
+        next
     }
 
     fn guard(&self, generation: u64, targets: &[Target], states: &mut [State]) {

@@ -136,7 +136,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
             if count > 0 {
                 info!(targets = count, "health of the run before is remembered");
             }
-            known.known(generation, targets).map(|known| known.states).unwrap_or_default()
+            known.known(generation, targets).unwrap_or_default()
         });
         (known, loader, loaded)
     })
@@ -151,7 +151,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         info!(targets = first.targets, good = first.good, bad = first.bad, untried = first.untried, "first probes");
     }
     if let Some(known) = known.known(snapshot.generation, &snapshot.targets) {
-        known.advance(&snapshot);
+        snapshot.advance(&known);
     }
     let shared = Arc::new(Shared {
         current: Arc::new(ArcSwap::new(snapshot)),

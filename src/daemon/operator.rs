@@ -12,6 +12,7 @@ use tracing::{info, warn};
 use super::known::unix_ms;
 use super::{Shared, kept};
 use crate::control::{Files, OrderError, Request};
+use crate::health::Known;
 use crate::health::overrides::{Done, Order, Override, Overrides, Roster, RosterMember, RosterService};
 use crate::steering::Standing;
 
@@ -109,11 +110,12 @@ async fn keep(places: &Places, overrides: &Overrides, lines: Vec<kept::Line>) ->
 /// The names of the files, and who is usable by what is measured.
 fn roster(shared: &Shared, files: &Files) -> Roster {
     let snapshot = shared.current.load_full();
-    let states = shared.known.known(snapshot.generation, &snapshot.targets).map(|known| known.states);
-    let states = states.unwrap_or_default();
+    let known = shared.known.known(snapshot.generation, &snapshot.targets).unwrap_or_default();
+    // What the operator said is the orders' own matter.
+    let measured = Known { overrides: Overrides::default(), ..known };
     let mut services: Vec<RosterService> = Vec::new();
     for map in &snapshot.maps {
-        let facts = map.facts(&states);
+        let facts = map.facts(&measured, None);
         let usable = |standing| matches!(standing, Standing::Usable | Standing::Suspect);
         let members = map.service.members.iter().zip(&facts.members).map(|(member, facts)| {
             let pop = &snapshot.pops[member.pop.0 as usize];

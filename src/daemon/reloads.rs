@@ -37,7 +37,7 @@ fn look(shared: &Shared, loader: &mut Loader, cause: Cause, began: Instant) -> O
     let started = Instant::now();
     let loaded = loader.load(now(began), cause == Cause::Confirmed, &mut |generation, targets| {
         shared.known.prober.replace(generation, targets.to_vec());
-        shared.known.known(generation, targets).map(|known| known.states).unwrap_or_default()
+        shared.known.known(generation, targets).unwrap_or_default()
     });
     log(&loaded, &loader.databases);
     shared.files.send_replace(Arc::new(files(loader)));

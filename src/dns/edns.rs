@@ -41,6 +41,10 @@ impl ExtendedError {
     pub const MAX_TEXT: usize = 24;
     /// Health was ignored for want of a usable PoP.
     pub const FAIL_OPEN: Self = Self { code: 0, text: "fail-open" };
+    /// Health was ignored, as too little of a tier is usable.
+    pub const PANIC: Self = Self { code: 0, text: "panic" };
+    /// The policy's fallback addresses, for want of a usable PoP.
+    pub const FALLBACK: Self = Self { code: 0, text: "fallback" };
     /// Nothing may be answered, and the policy says to fail.
     pub const NO_POP: Self = Self { code: 0, text: "no usable PoP" };
     /// A configured zone that could not be loaded.

@@ -5,12 +5,13 @@
 //! their order only, never on the timing of the threads.
 
 use std::hash::Hash;
+use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
-use super::column::Column;
+use super::asn::AsnTable;
+use super::column::{Column, RangeColumns};
 use super::database::{Database, DatabaseError};
-use super::location::{Country, Place};
 use super::ranges::Ranges;
 use super::record::Record;
 use super::sites::{Columns, Row, Site, SiteId, SiteTable, TextId};
@@ -29,8 +30,9 @@ pub struct BuildError {
 
 impl SiteTable {
     /// Builds the table of some databases in order of precedence: the first with location data for an address gives its
-    /// place, country, subdivision and city together; the AS number comes from the first that has one. Unusable blocks
-    /// ([`UNUSABLE`]) are [`SiteId::UNUSABLE`] only where no database says anything.
+    /// place, country, subdivision and city together. Unusable blocks ([`UNUSABLE`]) are [`SiteId::UNUSABLE`] only where no
+    /// database has a location. AS numbers are no part of the sites: they become a table of their own
+    /// ([`SiteTable::asns`]), each from the first database that has one, whatever else is in it.
     ///
     /// Reads every record that an address leads to, so a table also means that its databases are whole. Takes about a
     /// second per five million networks, on two threads.
@@ -57,31 +59,36 @@ impl SiteTable {
             ids.push(*known.entry(row).or_insert_with(|| sites.add(row)));
         }
         v6.ranges.map_values(|id| ids.get(id as usize).copied().unwrap_or(SiteId::NOWHERE.0));
-        Ok(table(v4.ranges, v6.ranges, sites))
+        let asns = AsnTable::new(v4.asns, v6.asns);
+        let asns = (!asns.is_empty()).then(|| Arc::new(asns));
+        Ok(SiteTable { asns, ..table([v4.ranges, v4.sources], [v6.ranges, v6.sources], sites) })
     }
 }
 
 impl SiteTable {
     /// A table made by hand: ranges → index into `sites`, plus 2 ([`SiteId::NOWHERE`] and [`SiteId::UNUSABLE`] come first,
-    /// and the ranges name them as 0 and 1). Texts are none. `None` when a range names a site that is not there.
+    /// and the ranges name them as 0 and 1). Texts are none, nor what an overlay adds (labels, AS numbers). `None` when a
+    /// range names a site that is not there.
     pub fn from_ranges(v4: Ranges<u32, u32>, v6: Ranges<u128, u32>, sites: &[Site]) -> Option<Self> {
         let count = sites.len() as u32 + 2;
         let fits = v4.view().iter().all(|f| f.value < count) && v6.view().iter().all(|f| f.value < count);
         let mut all = Sites::new();
-        all.rows.extend(sites.iter().map(|s| Row::new(&Site { subdivision: None, city: None, ..*s })));
-        fits.then(|| table(v4, v6, all))
+        let wordless = |s: &Site| Site { subdivision: None, subdivision_name: None, city: None, ..*s };
+        all.rows.extend(sites.iter().map(|site| Row::new(&wordless(site))));
+        fits.then(|| table([v4, Ranges::new(0)], [v6, Ranges::new(0)], all))
     }
 }
 
 /// See [`SiteTable::empty`].
 pub(super) fn empty() -> SiteTable {
     let build = SiteTable::build(&[]);
-    build.unwrap_or_else(|_| table(Ranges::new(0), Ranges::new(0), Sites::new()))
+    let nothing = || table([Ranges::new(0), Ranges::new(0)], [Ranges::new(0), Ranges::new(0)], Sites::new());
+    build.unwrap_or_else(|_| nothing())
 }
 
-fn table(v4: Ranges<u32, u32>, v6: Ranges<u128, u32>, sites: Sites) -> SiteTable {
-    let (v4_starts, v4_values) = v4.into_columns();
-    let (v6_starts, v6_values) = v6.into_columns();
+/// Of sites and sources of either family.
+fn table(v4: [Ranges<u32, u32>; 2], v6: [Ranges<u128, u32>; 2], sites: Sites) -> SiteTable {
+    let ([v4, v4_sources], [v6, v6_sources]) = (v4.map(RangeColumns::of), v6.map(RangeColumns::of));
     let mut texts = Vec::new();
     let mut text_ends = Vec::with_capacity(sites.texts.order.len());
     for text in &sites.texts.order {
@@ -90,17 +97,16 @@ fn table(v4: Ranges<u32, u32>, v6: Ranges<u128, u32>, sites: Sites) -> SiteTable
     }
     let mut rows = sites.rows;
     rows.shrink_to_fit();
-    SiteTable {
-        columns: Columns {
-            v4_starts: Column::Owned(v4_starts),
-            v4_values: Column::Owned(v4_values),
-            v6_starts: Column::Owned(v6_starts),
-            v6_values: Column::Owned(v6_values),
-            rows: Column::Owned(rows),
-            text_ends: Column::Owned(text_ends),
-            texts: Column::Owned(texts),
-        },
-    }
+    let columns = Columns {
+        v4,
+        v6,
+        rows: Column::Owned(rows),
+        text_ends: Column::Owned(text_ends),
+        texts: Column::Owned(texts),
+        v4_sources,
+        v6_sources,
+    };
+    SiteTable { columns: Arc::new(columns), sources: Arc::default(), asns: None, overlay: None }
 }
 
 /// Things numbered in the order they were first seen.
@@ -154,12 +160,14 @@ impl Row {
     /// The same row with its text ids looked up in a list.
     fn with_texts(self, texts: &[u32]) -> Self {
         let map = |id: u32| id.checked_sub(1).and_then(|id| texts.get(id as usize)).map_or(0, |id| id + 1);
-        Self { subdivision: map(self.subdivision), city: map(self.city), ..self }
+        let (subdivision, subdivision_name) = (map(self.subdivision), map(self.subdivision_name));
+        Self { subdivision, subdivision_name, city: map(self.city), ..self }
     }
 }
 
-/// The location part of a record, with interned texts.
-type Location = (Option<Place>, Option<Country>, Option<TextId>, Option<TextId>);
+/// The location parts of records, as rows: distinct ones, numbered. Not all become sites: a database of higher precedence
+/// may have something for every address of theirs.
+type Locations = Interner<Row>;
 
 /// One database on its way through one family.
 struct Cursor<'a, K> {
@@ -174,8 +182,8 @@ struct Cursor<'a, K> {
     known: HashMap<u32, Known>,
 }
 
-/// What one record says: index of its location plus 1 (0: none), and its AS number.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+/// What one record says: index of its location plus 1 (0: none), and its AS number (0: none).
+#[derive(Clone, Copy, Default)]
 struct Known {
     location: u32,
     asn: u32,
@@ -185,6 +193,10 @@ struct Known {
 struct Half<K> {
     ranges: Ranges<K, u32>,
     sites: Sites,
+    /// Index of the database that the location is from, plus 1.
+    sources: Ranges<K, u32>,
+    /// AS numbers, and in the same way where they are from.
+    asns: [Ranges<K, u32>; 2],
 }
 
 impl<K: Family> Half<K> {
@@ -196,7 +208,7 @@ impl<K: Family> Half<K> {
         unusable: Vec<(K, bool)>,
     ) -> Result<Self, BuildError> {
         let mut sites = Sites::new();
-        let mut locations: Interner<Location> = Interner::new();
+        let mut locations = Locations::new();
         let mut cursors = Vec::with_capacity(databases.len());
         for (index, database) in databases.iter().copied().enumerate() {
             let (walk, known) = (walk(database.tree()), HashMap::new());
@@ -206,31 +218,36 @@ impl<K: Family> Half<K> {
         }
 
         let mut ranges = Ranges::new(SiteId::NOWHERE.0);
-        let mut ids: HashMap<Known, u32> = HashMap::new();
+        let (mut sources, mut asns) = (Ranges::new(0), [Ranges::new(0), Ranges::new(0)]);
+        // Location → site, 0 for those that are none yet.
+        let mut ids: Vec<u32> = Vec::new();
         let mut unusable = unusable.into_iter().peekable();
         let mut is_unusable = false;
-        let mut last = (Known::default(), SiteId::NOWHERE.0);
         let mut position = K::ZERO;
         loop {
             while let Some((_, value)) = unusable.next_if(|(start, _)| *start <= position) {
                 is_unusable = value;
             }
-            let pick = |part: fn(&Known) -> u32| cursors.iter().map(|c| part(&c.now)).find(|part| *part != 0);
-            let known = Known { location: pick(|k| k.location).unwrap_or(0), asn: pick(|k| k.asn).unwrap_or(0) };
-            let id = if known == Known::default() {
-                if is_unusable { SiteId::UNUSABLE.0 } else { SiteId::NOWHERE.0 }
-            } else if known == last.0 {
-                last.1
-            } else {
-                let site = || {
-                    let location = known.location.checked_sub(1).and_then(|id| locations.order.get(id as usize));
-                    let (place, country, subdivision, city) = location.copied().unwrap_or_default();
-                    sites.add(Row::new(&Site { place, country, subdivision, city, asn: known.asn }))
-                };
-                *ids.entry(known).or_insert_with(site)
+            let first = |part: fn(&Known) -> u32| -> (u32, u32) {
+                let mut parts = (1..).zip(&cursors).map(|(source, cursor)| (part(&cursor.now), source));
+                parts.find(|(part, _)| *part != 0).unwrap_or((0, 0))
             };
-            last = (known, id);
+            let ((location, source), (asn, asn_source)) = (first(|k| k.location), first(|k| k.asn));
+            let id = match location.checked_sub(1).map(|index| index as usize) {
+                None if is_unusable => SiteId::UNUSABLE.0,
+                None => SiteId::NOWHERE.0,
+                Some(index) => {
+                    ids.resize(locations.order.len(), 0);
+                    if ids[index] == 0 {
+                        ids[index] = sites.add(locations.order[index]);
+                    }
+                    ids[index]
+                }
+            };
             ranges.push(position, id);
+            sources.push(position, source);
+            asns[0].push(position, asn);
+            asns[1].push(position, asn_source);
 
             let nexts = cursors.iter().filter_map(|c| c.next.map(|leaf| leaf.start));
             let Some(next) = nexts.chain(unusable.peek().map(|(start, _)| *start)).min() else { break };
@@ -242,18 +259,20 @@ impl<K: Family> Half<K> {
             }
         }
         ranges.shrink();
-        Ok(Self { ranges, sites })
+        sources.shrink();
+        asns.iter_mut().for_each(Ranges::shrink);
+        Ok(Self { ranges, sites, sources, asns })
     }
 }
 
 impl<K: Family> Cursor<'_, K> {
-    fn start(&mut self, sites: &mut Sites, locations: &mut Interner<Location>) -> Result<(), BuildError> {
+    fn start(&mut self, sites: &mut Sites, locations: &mut Locations) -> Result<(), BuildError> {
         self.next = self.leaf()?;
         self.step(sites, locations)
     }
 
     /// Moves to `next`.
-    fn step(&mut self, sites: &mut Sites, locations: &mut Interner<Location>) -> Result<(), BuildError> {
+    fn step(&mut self, sites: &mut Sites, locations: &mut Locations) -> Result<(), BuildError> {
         let Some(leaf) = self.next else { return Ok(()) };
         self.now = self.read(leaf, sites, locations)?;
         self.next = self.leaf()?;
@@ -269,12 +288,7 @@ impl<K: Family> Cursor<'_, K> {
         self.walk.next().transpose().map_err(|error| BuildError { database: self.index, error: error.into() })
     }
 
-    fn read(
-        &mut self,
-        leaf: Leaf<K>,
-        sites: &mut Sites,
-        locations: &mut Interner<Location>,
-    ) -> Result<Known, BuildError> {
+    fn read(&mut self, leaf: Leaf<K>, sites: &mut Sites, locations: &mut Locations) -> Result<Known, BuildError> {
         if leaf.pointer == 0 {
             return Ok(Known::default());
         }
@@ -286,8 +300,16 @@ impl<K: Family> Cursor<'_, K> {
         let record = value.as_ref().map(Record::new).unwrap_or_default();
         let mut known = Known { location: 0, asn: record.asn };
         if record.has_location() {
-            let (subdivision, city) = (sites.text(record.subdivision), sites.text(record.city));
-            known.location = locations.intern(&(record.place, record.country, subdivision, city)) + 1;
+            let row = Row::new(&Site {
+                place: record.place,
+                country: record.country,
+                subdivision: sites.text(record.subdivision),
+                subdivision_name: sites.text(record.subdivision_name),
+                city: sites.text(record.city),
+                city_id: record.city_id,
+                ..Site::default()
+            });
+            known.location = locations.intern(&row) + 1;
         }
         self.known.insert(leaf.pointer, known);
         Ok(known)

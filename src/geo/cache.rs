@@ -3,30 +3,35 @@
 //! ```text
 //!   0  magic `catchsit`     8  version, u32        12  byte order mark, u32
 //!  16  key, u128           32  xxh3-64 of all that follows it
-//!  40  seven columns: offset and length in bytes, u64 each
-//! 192  the columns, each at a multiple of 64
+//!  40  19 columns: offset and length in bytes, u64 each
+//! 384  the columns, each at a multiple of 64
 //! ```
 //!
+//! The columns are, IPv4 before IPv6 and starts before values: ranges → site, sites, ends of texts, texts, ranges → source of the
+//! site, ranges → AS number, ranges → source of that.
 //! Numbers are in the byte order of the machine that wrote the file; another one refuses it and builds its own. The key
 //! says what the table was made of, so that a change of a database is seen. Everything that a lookup relies on is checked
 //! when a file is taken, so that a damaged one is refused and can never make a lookup panic.
 
 use std::io::{self, Write};
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::column::{Column, SharedBytes};
-use super::ranges::RangeView;
+use super::asn::AsnTable;
+use super::column::{Column, RangeColumns, SharedBytes};
+use super::ranges::Ranges;
 use super::sites::{Columns, SiteTable};
+use crate::net::Bits;
 
 const MAGIC: &[u8; 8] = b"catchsit";
 /// Raised whenever the layout, or what a builder makes of the same databases, changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const ORDER_MARK: u32 = 0x0102_0304;
-const COLUMNS: usize = 7;
-const HEADER: usize = 192;
+const COLUMNS: usize = 19;
+const HEADER: usize = 384;
 /// A cache line; more than any column needs.
 const ALIGNMENT: usize = 64;
 /// Where the checksum begins to count.
@@ -92,20 +97,25 @@ impl CacheKey {
 }
 
 impl SiteTable {
-    /// Writes the table in the layout above.
+    /// Writes the table in the layout above, with the AS numbers, and without an overlay or the names of its sources.
     ///
     /// # Errors
     /// Those of `out`.
     pub fn write(&self, key: u128, out: &mut impl Write) -> io::Result<()> {
         let c = &self.columns;
+        let none = AsnTable::from_ranges(Ranges::new(0), Ranges::new(0));
+        let asns = self.asns.as_deref().unwrap_or(&none);
+        let (site4, site6) = (c.v4.bytes(), c.v6.bytes());
+        let (source4, source6) = (c.v4_sources.bytes(), c.v6_sources.bytes());
+        let (asn4, asn6) = (asns.v4.bytes(), asns.v6.bytes());
+        let (from4, from6) = (asns.v4_sources.bytes(), asns.v6_sources.bytes());
+        let rows = bytemuck::cast_slice(c.rows.as_slice());
+        let text_ends = bytemuck::cast_slice(c.text_ends.as_slice());
+        #[rustfmt::skip]
         let columns: [&[u8]; COLUMNS] = [
-            bytemuck::cast_slice(c.v4_starts.as_slice()),
-            bytemuck::cast_slice(c.v4_values.as_slice()),
-            bytemuck::cast_slice(c.v6_starts.as_slice()),
-            bytemuck::cast_slice(c.v6_values.as_slice()),
-            bytemuck::cast_slice(c.rows.as_slice()),
-            bytemuck::cast_slice(c.text_ends.as_slice()),
-            c.texts.as_slice(),
+            site4[0], site4[1], site6[0], site6[1], rows, text_ends, c.texts.as_slice(),
+            source4[0], source4[1], source6[0], source6[1],
+            asn4[0], asn4[1], asn6[0], asn6[1], from4[0], from4[1], from6[0], from6[1],
         ];
         let mut directory = Vec::with_capacity(HEADER - CHECKED);
         let mut offset = HEADER;
@@ -161,16 +171,20 @@ impl SiteTable {
         }
 
         let columns = Columns {
-            v4_starts: column(&bytes, 0)?,
-            v4_values: column(&bytes, 1)?,
-            v6_starts: column(&bytes, 2)?,
-            v6_values: column(&bytes, 3)?,
+            v4: ranges(&bytes, 0)?,
+            v6: ranges(&bytes, 2)?,
             rows: column(&bytes, 4)?,
             text_ends: column(&bytes, 5)?,
             texts: column(&bytes, 6)?,
+            v4_sources: ranges(&bytes, 7)?,
+            v6_sources: ranges(&bytes, 9)?,
         };
+        let (v4, v6, v4_sources, v6_sources) =
+            (ranges(&bytes, 11)?, ranges(&bytes, 13)?, ranges(&bytes, 15)?, ranges(&bytes, 17)?);
+        let asns = AsnTable { v4, v6, v4_sources, v6_sources };
         check(&columns)?;
-        Ok(Self { columns })
+        let asns = (!asns.is_empty()).then(|| Arc::new(asns));
+        Ok(Self { columns: Arc::new(columns), sources: Arc::default(), asns, overlay: None })
     }
 }
 
@@ -189,15 +203,19 @@ fn column<T: AnyBitPattern + NoUninit>(bytes: &SharedBytes, index: usize) -> Res
     range().and_then(|range| Column::at(bytes, range)).ok_or(CacheError::Damaged("a column lies outside"))
 }
 
-/// What lookups rely on.
+/// Two columns that make a table of ranges.
+fn ranges<K: Bits + AnyBitPattern + NoUninit>(
+    bytes: &SharedBytes,
+    index: usize,
+) -> Result<RangeColumns<K>, CacheError> {
+    let columns = RangeColumns { starts: column(bytes, index)?, values: column(bytes, index + 1)? };
+    if columns.is_ordered() { Ok(columns) } else { Err(CacheError::Damaged("its ranges are out of order")) }
+}
+
+/// What lookups rely on beside the order of ranges.
 fn check(columns: &Columns) -> Result<(), CacheError> {
-    let (v4_values, v6_values) = (columns.v4_values.as_slice(), columns.v6_values.as_slice());
+    let (v4_values, v6_values) = (columns.v4.values.as_slice(), columns.v6.values.as_slice());
     let (rows, texts) = (columns.rows.as_slice(), columns.texts.as_slice());
-    let ordered = RangeView::new(columns.v4_starts.as_slice(), v4_values).is_some()
-        && RangeView::new(columns.v6_starts.as_slice(), v6_values).is_some();
-    if !ordered {
-        return Err(CacheError::Damaged("its ranges are out of order"));
-    }
     let highest = v4_values.iter().chain(v6_values).fold(1, |highest, id| highest.max(*id));
     if highest as usize >= rows.len() {
         return Err(CacheError::Damaged("a range has a site that does not exist"));
@@ -211,7 +229,7 @@ fn check(columns: &Columns) -> Result<(), CacheError> {
         last = *end;
     }
     let count = columns.text_ends.as_slice().len();
-    if rows.iter().any(|row| row.subdivision.max(row.city) as usize > count) {
+    if rows.iter().any(|row| row.subdivision.max(row.subdivision_name).max(row.city) as usize > count) {
         return Err(CacheError::Damaged("a site has a text that does not exist"));
     }
     Ok(())

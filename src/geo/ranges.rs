@@ -63,7 +63,13 @@ impl<'a, K: Bits, V: Copy + PartialEq> RangeView<'a, K, V> {
     /// The range that holds `x`.
     #[inline]
     pub fn find(&self, x: K) -> Found<K, V> {
-        self.at(self.starts.partition_point(|start| *start <= x) - 1)
+        self.at(self.index(x))
+    }
+
+    /// The index of the range that holds `x`.
+    #[inline]
+    pub(super) fn index(&self, x: K) -> usize {
+        self.starts.partition_point(|start| *start <= x) - 1
     }
 
     /// The range of this index, from 0 to `len() - 1`.
@@ -75,8 +81,7 @@ impl<'a, K: Bits, V: Copy + PartialEq> RangeView<'a, K, V> {
 
     /// All ranges from the one that holds `x`, in address order.
     pub fn from(self, x: K) -> impl Iterator<Item = Found<K, V>> + 'a {
-        let first = self.starts.partition_point(|start| *start <= x) - 1;
-        (first..self.starts.len()).map(move |index| self.at(index))
+        (self.index(x)..self.starts.len()).map(move |index| self.at(index))
     }
 
     /// All ranges in address order.

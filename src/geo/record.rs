@@ -16,16 +16,17 @@ const COUNTRY: Paths = &[
     &["country"],
     &["registered_country", "iso_code"],
 ];
-const SUBDIVISION: Paths = &[
-    &["subdivisions", "0", "iso_code"],
+const SUBDIVISION: Paths = &[&["subdivisions", "0", "iso_code"], &["region_code"], &["subdivision_code"]];
+const SUBDIVISION_NAME: Paths = &[
     &["subdivisions", "0", "names", "en"],
     &["state1"],
-    &["region_code"],
     &["region"],
     &["region_name"],
+    &["subdivision"],
     &["stateprov"],
 ];
 const CITY: Paths = &[&["city", "names", "en"], &["city"], &["city_name"]];
+const CITY_ID: Paths = &[&["city", "geoname_id"], &["city_geoname_id"], &["geoname_id"]];
 const LATITUDE: Paths = &[&["location", "latitude"], &["latitude"], &["lat"]];
 const LONGITUDE: Paths = &[&["location", "longitude"], &["longitude"], &["lng"], &["lon"]];
 /// `latitude,longitude` in one text.
@@ -39,10 +40,14 @@ pub struct Record<'a> {
     pub place: Option<Place>,
     /// Country, or else where the network is registered; assigned codes only.
     pub country: Option<Country>,
-    /// Largest subdivision: ISO code, else name.
+    /// ISO 3166-2 code of the largest subdivision, without its country: `CA` of `US-CA`.
     pub subdivision: Option<&'a str>,
+    /// Name of the largest subdivision, English where there are several.
+    pub subdivision_name: Option<&'a str>,
     /// City name, English where there are several.
     pub city: Option<&'a str>,
+    /// `GeoNames` id of the city, 0 when the record has none.
+    pub city_id: u32,
     /// Autonomous system number, 0 when the record has none.
     pub asn: u32,
 }
@@ -50,17 +55,20 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     /// Reads what is known from a record of any schema.
     pub fn new(value: &Value<'a>) -> Self {
+        let country = first(value, COUNTRY, |v| v.text().and_then(Country::new).filter(|c| c.is_assigned()));
         Self {
             place: place(value),
-            country: first(value, COUNTRY, |v| v.text().and_then(Country::new).filter(|c| c.is_assigned())),
-            subdivision: first(value, SUBDIVISION, Value::text),
+            country,
+            subdivision: first(value, SUBDIVISION, |v| subdivision(v.text()?, country)),
+            subdivision_name: first(value, SUBDIVISION_NAME, Value::text),
+            city_id: first(value, CITY_ID, city_id).unwrap_or(0),
             city: first(value, CITY, Value::text),
             asn: first(value, ASN, asn).unwrap_or(0),
         }
     }
 
-    /// What several databases say together, in order of precedence: place, country, subdivision and city of the first
-    /// that has any of them, the AS number of the first that has one. [`super::SiteTable::build`] follows the same rule.
+    /// What several databases say together, in order of precedence: the location (place, country, subdivision, city) of the
+    /// first that has anything of one, the AS number of the first that has one. [`super::SiteTable::build`] follows the same rule.
     pub fn combine(records: impl Clone + IntoIterator<Item = Self>) -> Self {
         let location = records.clone().into_iter().find(Self::has_location).unwrap_or_default();
         let asn = records.into_iter().map(|record| record.asn).find(|asn| *asn != 0).unwrap_or(0);
@@ -69,7 +77,7 @@ impl<'a> Record<'a> {
 
     /// Whether it says anything of a location.
     pub fn has_location(&self) -> bool {
-        self.place.is_some() || self.country.is_some() || self.subdivision.is_some() || self.city.is_some()
+        Self { asn: 0, ..*self } != Self::default()
     }
 }
 
@@ -87,6 +95,26 @@ fn place(value: &Value<'_>) -> Option<Place> {
     };
     let (latitude, longitude) = pair?;
     Place::from_degrees(latitude, longitude).filter(|place| place.microdegrees() != (0, 0))
+}
+
+/// A code of at most three letters and digits (ISO 3166-2), taken without the country that some files put before it.
+fn subdivision(text: &str, country: Option<Country>) -> Option<&str> {
+    let code = match text.split_once('-') {
+        Some((before, after)) if Country::new(before).is_some_and(|c| country.is_none_or(|country| c == country)) => {
+            after
+        }
+        _ => text,
+    };
+    ((1..=3).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric())).then_some(code)
+}
+
+fn city_id(value: &Value<'_>) -> Option<u32> {
+    match value {
+        Value::Whole(number) => u32::try_from(*number).ok(),
+        Value::Text(text) => text.trim().parse().ok(),
+        _ => None,
+    }
+    .filter(|id| *id != 0)
 }
 
 /// A number, or text like `AS15169` or `15169`.
@@ -118,8 +146,9 @@ mod tests {
         let r = Record::new(&value);
         let place = r.place.map_or_else(|| "-".to_owned(), |p| p.to_string());
         let country = r.country.map_or_else(|| "-".to_owned(), |c| c.to_string());
-        let text =
-            format!("{place} | {country} | {} | {} | {}", r.subdivision.unwrap_or("-"), r.city.unwrap_or("-"), r.asn);
+        let subdivision = [r.subdivision, r.subdivision_name].map(|text| text.unwrap_or("-")).join(" ");
+        let city = format!("{} {}", r.city.unwrap_or("-"), r.city_id);
+        let text = format!("{place} | {country} | {subdivision} | {city} | {}", r.asn);
         assert_eq!(text, expected);
     }
 
@@ -140,37 +169,43 @@ mod tests {
     #[test]
     fn schemas() {
         check(
-            r#"{"city":{"names":{"de":"Köln","en":"Cologne"}},"country":{"iso_code":"DE"},
+            r#"{"city":{"geoname_id":2886242,"names":{"de":"Köln","en":"Cologne"}},"country":{"iso_code":"DE"},
                 "location":{"latitude":50.94,"longitude":6.96},"subdivisions":[{"iso_code":"NW","names":{"en":"x"}}]}"#,
-            "50.94, 6.96 | DE | NW | Cologne | 0",
+            "50.94, 6.96 | DE | NW x | Cologne 2886242 | 0",
         );
-        check(r#"{"registered_country":{"iso_code":"SE"}}"#, "- | SE | - | - | 0");
+        check(r#"{"registered_country":{"iso_code":"SE"}}"#, "- | SE | - - | - 0 | 0");
         check(
             r#"{"country":{"iso_code":"GB"},"registered_country":{"iso_code":"SE"},"traits":{"autonomous_system_number":7}}"#,
-            "- | GB | - | - | 7",
+            "- | GB | - - | - 0 | 7",
         );
         check(
             r#"{"city":"Rotterdam","country_code":"NL","latitude":51.9,"longitude":4.5,"state1":"South Holland","state2":""}"#,
-            "51.90, 4.50 | NL | South Holland | Rotterdam | 0",
+            "51.90, 4.50 | NL | - South Holland | Rotterdam 0 | 0",
         );
         check(
-            r#"{"country":"US","city":"X","lat":"37.4","lng":"-122.1","asn":"AS15169"}"#,
-            "37.40, -122.10 | US | - | X | 15169",
+            r#"{"country":"US","city":"X","lat":"37.4","lng":"-122.1","asn":"AS15169","geoname_id":"5375480"}"#,
+            "37.40, -122.10 | US | - - | X 5375480 | 15169",
         );
-        check(r#"{"country":"United States","country_code":"US","asn":"15169"}"#, "- | US | - | - | 15169");
-        check(r#"{"loc":"37.4, -122.1","region":"California"}"#, "37.40, -122.10 | - | California | - | 0");
-        check(r#"{"autonomous_system_number":3320}"#, "- | - | - | - | 3320");
-        check(r#"{"subdivisions":[{"names":{"en":"Bavaria"}}]}"#, "- | - | Bavaria | - | 0");
+        check(r#"{"country":"United States","country_code":"US","asn":"15169"}"#, "- | US | - - | - 0 | 15169");
+        check(
+            r#"{"loc":"37.4, -122.1","region":"California","region_code":"CA"}"#,
+            "37.40, -122.10 | - | CA California | - 0 | 0",
+        );
+        check(r#"{"country":"US","region_code":"us-ca"}"#, "- | US | ca - | - 0 | 0");
+        check(r#"{"autonomous_system_number":3320}"#, "- | - | - - | - 0 | 3320");
+        check(r#"{"subdivisions":[{"names":{"en":"Bavaria"}}]}"#, "- | - | - Bavaria | - 0 | 0");
     }
 
     #[test]
     fn what_says_nothing_or_nonsense_is_not_taken() {
-        check(r#"{"country_code":"ZZ","latitude":0,"longitude":0,"city":" ","asn":0}"#, "- | - | - | - | 0");
-        check(r#"{"latitude":"north","longitude":4,"asn":"AS","country":["NL"]}"#, "- | - | - | - | 0");
-        check(r#"{"latitude":91.0,"longitude":4,"asn":-5,"country_code":"NLD"}"#, "- | - | - | - | 0");
-        check(r#"{"latitude":52}"#, "- | - | - | - | 0");
-        check(r#"{"asn":"ä1","loc":"1"}"#, "- | - | - | - | 0");
-        check("[1]", "- | - | - | - | 0");
-        check("7", "- | - | - | - | 0");
+        let nothing = "- | - | - - | - 0 | 0";
+        check(r#"{"country_code":"ZZ","latitude":0,"longitude":0,"city":" ","asn":0,"geoname_id":0}"#, nothing);
+        check(r#"{"latitude":"north","longitude":4,"asn":"AS","country":["NL"],"region_code":"Bavaria"}"#, nothing);
+        check(r#"{"latitude":91.0,"longitude":4,"asn":-5,"country_code":"NLD","region_code":"ä"}"#, nothing);
+        check(r#"{"country":"US","region_code":"GB-ENG","geoname_id":-1}"#, "- | US | - - | - 0 | 0");
+        check(r#"{"latitude":52}"#, nothing);
+        check(r#"{"asn":"ä1","loc":"1"}"#, nothing);
+        check("[1]", nothing);
+        check("7", nothing);
     }
 }

@@ -8,10 +8,10 @@
 use std::collections::HashMap;
 
 use super::location::{Country, Place, Vector};
-use super::ranges::RangeView;
 use super::sites::{SiteId, SiteTable};
 use super::tree::Family;
 use super::value::Value;
+use super::view::SiteView;
 use super::writer::{Metadata, RecordId, Writer};
 
 /// Places a block remembers while it is decided whether it becomes one record. A block with more of them is a mix of many
@@ -218,7 +218,7 @@ fn weight(unit: u8, length: u8) -> f32 {
 type Sketch = smallvec::SmallVec<[(u32, f32); 2]>;
 
 impl<'a, K: Family> Pruner<'a, K> {
-    fn new(points: &'a Points, ranges: RangeView<'_, K, u32>, unit: u8) -> Self {
+    fn new(points: &'a Points, ranges: SiteView<'_, K>, unit: u8) -> Self {
         let (mut starts, mut values) = (Vec::new(), Vec::new());
         for range in ranges.iter() {
             let point = points.of_site.get(range.value as usize).copied().unwrap_or(NOTHING);

@@ -6,11 +6,14 @@
 
 pub mod check;
 pub mod guard;
+pub mod known;
 pub mod observation;
 pub mod overrides;
 pub mod state;
 pub mod table;
 
 pub use check::{Check, CheckKind, Http, Target, TargetId, Targets, Tls, forbidden};
+pub use known::Known;
 pub use observation::{Observation, Phases, Verdict};
+pub use overrides::{Effect, Forced, Overrides};
 pub use state::State;

@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
-use crate::health::State;
-use crate::steering::{Choice, Decision, Kind, Member, Service, Standing};
+use super::fill::Map;
+use super::records::{self, Prepared};
+use super::standing;
+use crate::health::Known;
+use crate::steering::{Choice, Decision, Facts, Family, Kind, Mode, OnAllDown, Standing, Ttls};
 
 /// An answer of one [`super::LiveMap`]. Means something only beside its map and epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,167 +19,226 @@ impl AnswerId {
     pub const MAX: usize = u16::MAX as usize - 1;
 }
 
-/// One RRset ready to copy out.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Prepared {
-    /// Number of records.
-    pub count: u16,
-    /// Per record TYPE CLASS TTL RDLENGTH RDATA (RFC 1035 §3.2.1 without the owner name), one after the other.
-    pub bytes: Box<[u8]>,
-}
-
-/// What the clients of one decision are told.
+/// What the clients of one decision are told. Of a decision that is dealt among several members the records are in
+/// [`super::Pieces`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// The decision it stands for.
     pub decision: Decision,
-    /// TTL of every RRset of it, in seconds.
+    /// TTL of every RRset of it, in seconds; of a decision that is dealt, that of a client at home.
     pub ttl: u32,
-    /// A records; empty when [`Choice::Absent`] or [`Choice::Empty`].
-    pub a: Prepared,
-    /// AAAA records; likewise.
-    pub aaaa: Prepared,
+    /// Its records; none where it is told nothing.
+    pub records: Records,
 }
 
-/// What a decision is for one family, for those who know nothing of policies.
+/// RRsets of one answer, ready to copy out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Records {
+    /// A records.
+    pub a: Prepared,
+    /// AAAA records.
+    pub aaaa: Prepared,
+    /// HTTPS records, their hints as the addresses.
+    pub https: Prepared,
+    /// SVCB records, likewise.
+    pub svcb: Prepared,
+    /// The CNAME of a service that sends clients to names.
+    pub cname: Prepared,
+}
+
+/// A type that is answered by decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SteeredType {
+    /// A.
+    A,
+    /// AAAA.
+    Aaaa,
+    /// HTTPS.
+    Https,
+    /// SVCB.
+    Svcb,
+}
+
+/// What a decision is for one type, for those who know nothing of policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
     /// The type does not exist at the name: a property of the service, never of the client.
     Absent,
-    /// Nothing is eligible, or nothing is usable and the policy says SERVFAIL.
+    /// Fences and overrides leave nobody: what the owner has written, if the policy allows.
     Empty,
+    /// SERVFAIL.
+    Servfail,
     /// The class's best PoP.
     Home,
     /// A substitute.
     Away,
-    /// Health was ignored.
+    /// Health was ignored in a tier.
+    Panic,
+    /// Health was ignored, as nothing was usable.
     FailOpen,
+    /// The policy's fallback addresses.
+    Fallback,
 }
 
-impl From<&Choice> for Told {
-    fn from(choice: &Choice) -> Self {
+impl Told {
+    /// What a choice is. [`Choice::Split`] is dealt first ([`super::dealt`]); as such it is told `Home`.
+    pub(super) fn of(choice: &Choice) -> Self {
         match choice {
             Choice::Absent => Self::Absent,
             Choice::Empty => Self::Empty,
-            Choice::Members { fail_open: true, .. } => Self::FailOpen,
-            Choice::Members { kind: Kind::Home, .. } => Self::Home,
-            Choice::Members { kind: Kind::Away, .. } => Self::Away,
+            Choice::Servfail => Self::Servfail,
+            Choice::Fallback => Self::Fallback,
+            Choice::Members { kind, mode, .. } => Self::served(*kind, *mode),
+            Choice::Split(split) => Self::served(Kind::Home, split.mode),
+        }
+    }
+
+    pub(super) fn served(kind: Kind, mode: Mode) -> Self {
+        match (mode, kind) {
+            (Mode::FailOpen, _) => Self::FailOpen,
+            (Mode::Panic, _) => Self::Panic,
+            (Mode::Normal, Kind::Home) => Self::Home,
+            (Mode::Normal, Kind::Away) => Self::Away,
+        }
+    }
+
+    /// Of several families the one that has most to say of HTTPS: an answer before none.
+    pub(super) fn or(self, other: Self) -> Self {
+        match self {
+            Self::Absent | Self::Empty | Self::Servfail if other != Self::Absent => other,
+            _ => self,
+        }
+    }
+}
+
+/// How long an answer may be kept, by what it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Lifetime {
+    Home,
+    Away,
+    /// A suspect PoP, or health ignored.
+    Shaky,
+}
+
+impl Lifetime {
+    pub(super) const ALL: [Self; 3] = [Self::Home, Self::Away, Self::Shaky];
+
+    /// Of a choice, suspicion aside; `None` where there is nothing to keep.
+    pub(super) fn of(told: Told) -> Option<Self> {
+        match told {
+            Told::Absent | Told::Empty | Told::Servfail => None,
+            Told::Home => Some(Self::Home),
+            Told::Away => Some(Self::Away),
+            Told::Panic | Told::FailOpen | Told::Fallback => Some(Self::Shaky),
+        }
+    }
+
+    pub(super) fn seconds(self, ttls: &Ttls) -> u32 {
+        match self {
+            Self::Home => ttls.home,
+            Self::Away => ttls.away,
+            Self::Shaky => ttls.away.min(ttls.suspect),
         }
     }
 }
 
 impl Answer {
-    /// What a question for A is told, and its records.
-    #[inline]
-    pub fn for_a(&self) -> (Told, &Prepared) {
-        (Told::from(&self.decision.v4), &self.a)
-    }
-
-    /// What a question for AAAA is told, and its records.
-    #[inline]
-    pub fn for_aaaa(&self) -> (Told, &Prepared) {
-        (Told::from(&self.decision.v6), &self.aaaa)
-    }
-
-    /// Prepares the answer of a decision for a service, with the addresses that are usable now (all of them when health
-    /// is ignored). The TTL is that of the decision's families taken together (SEMANTICS §3.8).
-    pub fn prepare(decision: Decision, service: &Service, states: &[State]) -> Self {
-        let v4 = addresses(&decision.v4, service, states, IpAddr::is_ipv4);
-        let v6 = addresses(&decision.v6, service, states, IpAddr::is_ipv6);
-        let suspect = [&v4, &v6].iter().any(|list| list.iter().any(|(_, suspect)| *suspect));
-        let ttl = [&decision.v4, &decision.v6].iter().filter_map(|choice| ttl(choice, service)).min();
-        let mut ttl = ttl.unwrap_or(service.ttls.home);
-        if suspect {
-            ttl = ttl.min(service.ttls.away).min(service.ttls.suspect);
+    /// Prepares the answer of a decision, with the addresses that are usable now (all of them when health is ignored). The
+    /// TTL is that of the decision's families taken together (SEMANTICS §3.8).
+    pub fn prepare(decision: Decision, map: &Map, facts: &Facts, known: &Known) -> Self {
+        let ttls = &map.service.ttls;
+        if decision.is_split() {
+            return Self { decision, ttl: ttls.home, records: Records::default() };
         }
-        Self { a: encode(&v4, ttl), aaaa: encode(&v6, ttl), ttl, decision }
+        let v4 = addresses(&decision.v4, map, facts, known, Family::V4);
+        let v6 = addresses(&decision.v6, map, facts, known, Family::V6);
+        let suspect = [(&decision.v4, Family::V4), (&decision.v6, Family::V6)]
+            .iter()
+            .any(|(choice, family)| is_suspect(choice, facts, *family));
+        let told = [Told::of(&decision.v4), Told::of(&decision.v6)];
+        // The shortest of the families: TTLs need not fall from home to shaky.
+        let mut ttl =
+            told.iter().filter_map(|told| Some(Lifetime::of(*told)?.seconds(ttls))).min().unwrap_or(ttls.home);
+        if suspect {
+            ttl = ttl.min(Lifetime::Shaky.seconds(ttls));
+        }
+        let binding = |rtype| records::bindings(&map.service.bindings, rtype, &v4, &v6, ttl);
+        let serves = told.iter().any(|told| Lifetime::of(*told).is_some());
+        let cname = first_member(&decision).and_then(|index| map.service.members[usize::from(index)].cname.as_deref());
+        let records = Records {
+            a: records::addresses(&v4, ttl),
+            aaaa: records::addresses(&v6, ttl),
+            https: if serves { binding(records::HTTPS) } else { Prepared::default() },
+            svcb: if serves { binding(records::SVCB) } else { Prepared::default() },
+            cname: cname.map(|target| records::cname(target, ttl)).unwrap_or_default(),
+        };
+        Self { decision, ttl, records }
     }
 
-    /// Whether health was ignored for either family.
+    /// What a question of this type is told, and its records, where nobody shares.
+    #[inline]
+    pub fn of(&self, rtype: SteeredType) -> (Told, &Prepared) {
+        let either = || Told::of(&self.decision.v4).or(Told::of(&self.decision.v6));
+        match rtype {
+            SteeredType::A => (Told::of(&self.decision.v4), &self.records.a),
+            SteeredType::Aaaa => (Told::of(&self.decision.v6), &self.records.aaaa),
+            SteeredType::Https => (either(), &self.records.https),
+            SteeredType::Svcb => (either(), &self.records.svcb),
+        }
+    }
+
+    /// Whether health was ignored for either family, as nothing was usable.
     pub fn fail_open(&self) -> bool {
         [&self.decision.v4, &self.decision.v6]
-            .iter()
-            .any(|choice| matches!(choice, Choice::Members { fail_open: true, .. }))
+            .into_iter()
+            .any(|c| matches!(Told::of(c), Told::FailOpen | Told::Fallback))
     }
 }
 
-fn ttl(choice: &Choice, service: &Service) -> Option<u32> {
+fn first_member(decision: &Decision) -> Option<u16> {
+    [&decision.v4, &decision.v6].into_iter().find_map(|choice| match choice {
+        Choice::Members { members, .. } => members.first().copied(),
+        Choice::Absent | Choice::Empty | Choice::Servfail | Choice::Fallback | Choice::Split(_) => None,
+    })
+}
+
+fn is_suspect(choice: &Choice, facts: &Facts, family: Family) -> bool {
+    let Choice::Members { members, .. } = choice else { return false };
+    members.iter().any(|index| facts.members[usize::from(*index)].standing(family) == Standing::Suspect)
+}
+
+/// The addresses of a choice in order.
+fn addresses(choice: &Choice, map: &Map, facts: &Facts, known: &Known, family: Family) -> Vec<IpAddr> {
     match choice {
-        Choice::Absent | Choice::Empty => None,
-        Choice::Members { fail_open: true, .. } => Some(service.ttls.away.min(service.ttls.suspect)),
-        Choice::Members { kind: Kind::Home, .. } => Some(service.ttls.home),
-        Choice::Members { kind: Kind::Away, .. } => Some(service.ttls.away),
-    }
-}
-
-/// The addresses of a choice in order, each with whether it is suspect.
-fn addresses(
-    choice: &Choice,
-    service: &Service,
-    states: &[State],
-    family: impl Fn(&IpAddr) -> bool,
-) -> Vec<(IpAddr, bool)> {
-    let Choice::Members { members, fail_open, .. } = choice else { return Vec::new() };
-    let mut list = Vec::new();
-    for &index in members {
-        for address in &service.members[usize::from(index)].addresses {
-            let state = address_standing(&address.targets, states);
-            if family(&address.ip) && (*fail_open || state != Standing::Unusable) {
-                list.push((address.ip, state == Standing::Suspect));
-            }
+        Choice::Absent | Choice::Empty | Choice::Servfail | Choice::Split(_) => Vec::new(),
+        Choice::Fallback => match &map.policy.on_all_down {
+            OnAllDown::Fallback(list) => list.iter().copied().filter(|ip| is_of(ip, family)).collect(),
+            OnAllDown::IgnoreHealth | OnAllDown::Servfail => Vec::new(),
+        },
+        Choice::Members { members, mode, .. } => {
+            let of = |index: &u16| member_addresses(map, facts, known, *index, *mode != Mode::Normal, family);
+            members.iter().flat_map(of).collect()
         }
     }
-    list
 }
 
-/// How an address stands by its targets: unusable when one of them is, suspect when one of them is.
-fn address_standing(targets: &[crate::health::TargetId], states: &[State]) -> Standing {
-    let mut standing = Standing::Usable;
-    for target in targets {
-        match states.get(target.0 as usize).copied().unwrap_or_default() {
-            State::Down | State::Recovering => return Standing::Unusable,
-            State::Suspect => standing = Standing::Suspect,
-            State::Unknown | State::Up => {}
-        }
-    }
-    standing
+/// The addresses of one member that clients are given: the usable ones, or all when health is ignored.
+pub(super) fn member_addresses(
+    map: &Map,
+    facts: &Facts,
+    known: &Known,
+    index: u16,
+    open: bool,
+    family: Family,
+) -> Vec<IpAddr> {
+    let all = open || facts.members[usize::from(index)].forced_up;
+    let list = &map.service.members[usize::from(index)].addresses;
+    let wanted = |a: &&crate::steering::ServiceAddress| {
+        is_of(&a.ip, family) && (all || standing::address(&a.targets, known) != Standing::Unusable)
+    };
+    list.iter().filter(wanted).map(|a| a.ip).collect()
 }
 
-/// How a member stands for a family by the states of its targets (SEMANTICS §4.1).
-pub(super) fn member_standing(member: &Member, states: &[State], family: impl Fn(&IpAddr) -> bool) -> Standing {
-    let (mut present, mut usable, mut suspect) = (false, 0u16, false);
-    for address in member.addresses.iter().filter(|a| family(&a.ip)) {
-        present = true;
-        match address_standing(&address.targets, states) {
-            Standing::Usable => usable += 1,
-            Standing::Suspect => {
-                usable += 1;
-                suspect = true;
-            }
-            Standing::Absent | Standing::Unusable => {}
-        }
-    }
-    match (present, usable >= member.min_addresses.max(1), suspect) {
-        (false, _, _) => Standing::Absent,
-        (true, false, _) => Standing::Unusable,
-        (true, true, true) => Standing::Suspect,
-        (true, true, false) => Standing::Usable,
-    }
-}
-
-fn encode(addresses: &[(IpAddr, bool)], ttl: u32) -> Prepared {
-    const CLASS_IN: u16 = 1;
-    let mut bytes = Vec::with_capacity(addresses.len() * 26);
-    for (address, _) in addresses {
-        let (rtype, rdata): (u16, &[u8]) = match address {
-            IpAddr::V4(a) => (1, &a.octets()),
-            IpAddr::V6(a) => (28, &a.octets()),
-        };
-        bytes.extend_from_slice(&rtype.to_be_bytes());
-        bytes.extend_from_slice(&CLASS_IN.to_be_bytes());
-        bytes.extend_from_slice(&ttl.to_be_bytes());
-        bytes.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
-        bytes.extend_from_slice(rdata);
-    }
-    Prepared { count: addresses.len() as u16, bytes: bytes.into() }
+fn is_of(ip: &IpAddr, family: Family) -> bool {
+    ip.is_ipv4() == (family == Family::V4)
 }

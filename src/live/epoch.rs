@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use super::answer::Answer;
+use super::dealt::Pieces;
 use super::fill::{LiveMap, Map, MapId};
 use crate::geo::SiteTable;
-use crate::health::State;
+use crate::health::Known;
 
 /// The live tables of one snapshot at one epoch.
 #[derive(Debug)]
@@ -39,20 +41,21 @@ impl Live {
 
 /// The first epoch of a snapshot. Maps take over the tables, scopes included, of those of the previous snapshot that know
 /// and decide alike, and share them among each other.
-pub fn first(maps: &[Arc<Map>], sites: &SiteTable, states: &[State], previous: Option<(&[Arc<Map>], &Live)>) -> Live {
+pub fn first(maps: &[Arc<Map>], sites: &SiteTable, known: &Known, previous: Option<(&[Arc<Map>], &Live)>) -> Live {
     let before: Vec<_> = previous.map_or_else(Vec::new, |(maps, live)| maps.iter().zip(&live.maps).collect());
-    Live { epoch: 1, maps: fill_all(maps, sites, states, &before, &|_, _| None) }
+    Live { epoch: 1, maps: fill_all(maps, sites, known, &[], &before, &|_, _| None) }
 }
 
 /// The next epoch: maps whose members' standing changed are filled again, without their scope tables; the others are
 /// shared. Where only `suspect` changed, the decisions are the same and so are their scopes: the table stays
 /// (SEMANTICS §1.5).
-pub fn advance(previous: &Live, maps: &[Arc<Map>], sites: &SiteTable, states: &[State]) -> Live {
+pub fn advance(previous: &Live, maps: &[Arc<Map>], sites: &SiteTable, known: &Known) -> Live {
     let keep = |index: usize, map: &Map| {
         let old = &previous.maps[index];
-        (map.facts(states) == old.facts && answers_alike(map, old, states)).then(|| old.clone())
+        let facts = map.facts(known, Some(&old.facts));
+        (facts == old.facts && answers_alike(map, old, known)).then(|| old.clone())
     };
-    let mut filled = fill_all(maps, sites, states, &[], &keep);
+    let mut filled = fill_all(maps, sites, known, &previous.maps, &[], &keep);
     for (new, old) in filled.iter_mut().zip(&previous.maps) {
         if new.table.is_none() && same_decisions(old, new) {
             new.table.clone_from(&old.table);
@@ -64,7 +67,8 @@ pub fn advance(previous: &Live, maps: &[Arc<Map>], sites: &SiteTable, states: &[
 fn fill_all(
     maps: &[Arc<Map>],
     sites: &SiteTable,
-    states: &[State],
+    known: &Known,
+    last: &[LiveMap],
     before: &[(&Arc<Map>, &LiveMap)],
     keep: &dyn Fn(usize, &Map) -> Option<LiveMap>,
 ) -> Vec<LiveMap> {
@@ -72,7 +76,7 @@ fn fill_all(
     for (index, map) in maps.iter().enumerate() {
         let new = keep(index, map).unwrap_or_else(|| {
             let others = maps.iter().zip(&filled).chain(before.iter().copied());
-            LiveMap::fill(map, sites, states, others)
+            LiveMap::fill(map, sites, known, last.get(index).map(|live| &live.facts), others)
         });
         filled.push(new);
     }
@@ -98,8 +102,10 @@ pub fn complete(live: &Live, maps: &[Arc<Map>], sites: &SiteTable) -> Live {
 
 /// Whether the same members would be given with the same addresses and TTLs: one address of several may have failed
 /// without its PoP's standing changing.
-fn answers_alike(map: &Map, old: &LiveMap, states: &[State]) -> bool {
-    old.answers.iter().all(|a| super::Answer::prepare(a.decision.clone(), &map.service, states) == *a)
+fn answers_alike(map: &Map, old: &LiveMap, known: &Known) -> bool {
+    let alike = |a: &Answer| Answer::prepare(a.decision.clone(), map, &old.facts, known) == *a;
+    let pieces = old.pieces.as_ref();
+    old.answers.iter().all(alike) && pieces.is_none_or(|pieces| Pieces::prepare(map, &old.facts, known) == **pieces)
 }
 
 /// Whether two fills of a map decide alike on every site, answer numbers included.

@@ -1,18 +1,19 @@
 //! Site → answer, for every site of the table: decided when a map is compiled, and again where an epoch can matter.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::answer::{Answer, AnswerId, member_standing};
+use super::answer::{Answer, AnswerId};
+use super::dealt::{Dealt, Pieces};
+use super::standing::member_facts;
 use super::table::ScopeTable;
-use crate::geo::location::Vector;
-use crate::geo::{Place, SiteId, SiteTable};
-use crate::health::State;
+use crate::geo::{SiteId, SiteTable};
+use crate::health::Known;
 use crate::steering::decide::{Class, decide_with_runner_up};
+use crate::steering::split::UnitKey;
 use crate::steering::{
-    Candidate, Choice, Decision, Facts, Kind, MemberFacts, OnAllDown, Policy, Pop, PopId, Rank, Service, Standing,
-    decide,
+    Choice, Decision, Facts, Kind, MemberFacts, Mode, OnEmpty, Plan, Policy, Pop, PrefixMatch, Service, Shape, Stances,
+    Standing, decide, facts,
 };
 
 /// A map of one snapshot. Means something only beside its snapshot.
@@ -23,11 +24,13 @@ pub struct MapId(pub u32);
 #[derive(Debug)]
 pub struct Map {
     /// The policy it follows.
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     /// The service it serves, with the TTLs of its owners.
     pub service: Service,
-    /// The service's members as the policy sees them.
-    pub candidates: Vec<Candidate>,
+    /// The policy for this service.
+    pub plan: Plan,
+    /// Names of the members' PoPs.
+    pub pops: Vec<Arc<str>>,
     /// Which members the operator's files drain.
     pub drained: Vec<bool>,
     /// Every site's home.
@@ -39,6 +42,8 @@ pub struct Map {
 pub struct Homes {
     key: HomesKey,
     sites: Arc<SiteTable>,
+    /// What rules say of each site.
+    pub stances: Stances,
     /// Site → home: an index into `decisions`.
     pub by_site: Vec<u16>,
     /// Site → the member that serves when only its home fails; [`NOBODY`] when that is not so simple.
@@ -53,91 +58,124 @@ const NOBODY: u16 = u16::MAX;
 /// All that homes depend on beside the sites.
 #[derive(Clone, Debug, PartialEq)]
 struct HomesKey {
-    rank: Rank,
-    count: u8,
-    on_all_down: OnAllDown,
-    members: Vec<(Option<Place>, Standing, Standing)>,
+    shape: Shape,
+    members: Vec<(Standing, Standing)>,
+    prefixes: Arc<[PrefixMatch]>,
+}
+
+/// What a map is compiled from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The policy it follows.
+    pub policy: Arc<Policy>,
+    /// The service it serves, with the TTLs of its owners.
+    pub service: Service,
+    /// What the policy's prefixes say, by label of the site table; empty when it has none.
+    pub prefixes: Arc<[PrefixMatch]>,
+}
+
+impl Source {
+    /// A source of a policy without prefixes.
+    pub fn new(policy: impl Into<Arc<Policy>>, service: Service) -> Self {
+        Self { policy: policy.into(), service, prefixes: Arc::from([]) }
+    }
 }
 
 impl Map {
     /// Decides every site with health ignored, or shares the homes of one of `others` that decides alike.
     pub fn compile<'a>(
-        policy: Policy,
-        service: Service,
+        source: Source,
         pops: &[Pop],
         sites: &Arc<SiteTable>,
         others: impl IntoIterator<Item = &'a Arc<Homes>>,
     ) -> Self {
-        let pop = |index: PopId| &pops[index.0 as usize];
-        let candidates: Vec<_> = service
-            .members
-            .iter()
-            .map(|m| Candidate { pop: m.pop, vector: pop(m.pop).place.map(Vector::of) })
-            .collect();
-        let drained = service.members.iter().map(|m| pop(m.pop).drained).collect::<Vec<_>>();
-        let facts = facts(&service, &drained, &[]).healthy();
-        let members = service.members.iter().zip(&facts.members).map(|(m, f)| (pop(m.pop).place, f.v4, f.v6)).collect();
-        let key = HomesKey { rank: policy.rank, count: policy.count, on_all_down: policy.on_all_down, members };
+        let Source { policy, service, prefixes } = source;
+        let plan = Plan::new(&policy, &service, pops);
+        let pop = |member: &crate::steering::Member| &pops[member.pop.0 as usize];
+        let drained = service.members.iter().map(|m| pop(m).drained).collect::<Vec<_>>();
+        let names = service.members.iter().map(|m| Arc::from(pop(m).name.as_str())).collect();
+        let facts = Facts {
+            members: service.members.iter().map(|member| member_facts(member, &Known::default())).collect(),
+            panic: [0; 2],
+        }
+        .healthy();
+        let members = facts.members.iter().map(|f| (f.v4, f.v6)).collect();
+        let key = HomesKey { shape: plan.shape.clone(), members, prefixes };
         let shared = others.into_iter().find(|homes| homes.key == key && Arc::ptr_eq(&homes.sites, sites));
         let homes = match shared {
             Some(homes) => Arc::clone(homes),
-            None => Arc::new(Homes::compile(key, &policy, &candidates, &facts, sites)),
+            None => Arc::new(Homes::compile(key, &facts, sites)),
         };
-        Self { policy, service, candidates, drained, homes }
+        Self { policy, service, plan, pops: names, drained, homes }
     }
 
-    /// What the states of the targets (by `TargetId`; missing ones are unknown) mean for the members.
-    pub fn facts(&self, states: &[State]) -> Facts {
-        facts(&self.service, &self.drained, states)
+    /// What is known of the members. Whether health is ignored depends on whether it was: `before` has the facts of the
+    /// epoch before.
+    pub fn facts(&self, known: &Known, before: Option<&Facts>) -> Facts {
+        let fact = |(index, member): (usize, &crate::steering::Member)| {
+            let mut fact = member_facts(member, known);
+            let effect = known.effect(&self.service.name, &self.pops[index]);
+            fact.apply(&effect);
+            fact.drained |= self.drained[index];
+            fact.share = fact.share.min(self.slow_start(member, known));
+            fact
+        };
+        let members: Vec<_> = self.service.members.iter().enumerate().map(fact).collect();
+        let panic = facts::panic(&self.plan.shape, &members, before.map_or([0; 2], |facts| facts.panic));
+        Facts { members, panic }
+    }
+
+    /// The share of a member that came back lately.
+    fn slow_start(&self, member: &crate::steering::Member, known: &Known) -> u16 {
+        let Some(over) = self.service.slow_start else { return MemberFacts::WHOLE };
+        let targets = member.addresses.iter().flat_map(|a| &a.targets).chain(&member.cname_targets);
+        let Some(since) = targets.filter_map(|target| known.returned_for(*target)).min() else {
+            return MemberFacts::WHOLE;
+        };
+        let over = u64::try_from(over.as_millis()).unwrap_or(u64::MAX).max(1);
+        // In steps of a 64th, so that not every moment is an epoch of its own; the first is not nothing.
+        let step = (since.saturating_mul(64) / over).min(63) + 1;
+        if since >= over { MemberFacts::WHOLE } else { (step * 1000 / 64) as u16 }
     }
 
     /// The decision for a site.
     pub fn decide(&self, sites: &SiteTable, site: SiteId, facts: &Facts) -> Decision {
-        decide(&self.policy, &self.candidates, &Class::of(sites, site), facts)
+        decide(&self.plan.shape, &Class::of(sites, site, &self.homes.stances), facts)
+    }
+
+    /// Whether the addresses that are written at an owner name serve clients whom nobody may serve (SEMANTICS §3.2).
+    pub fn falls_back_on_written(&self) -> bool {
+        self.policy.on_empty == OnEmpty::Static
     }
 
     /// Whether the type of this family exists at names of this map: a property of the service, never of the client.
     pub fn has_family(&self, v4: bool) -> bool {
         self.service.members.iter().flat_map(|m| &m.addresses).any(|a| a.ip.is_ipv4() == v4)
     }
+
+    /// Bytes of the static part on the heap; homes that maps share count for each.
+    pub fn memory(&self) -> usize {
+        (self.homes.by_site.len() + self.homes.runners_up.len()) * size_of::<u16>() + self.homes.stances.memory()
+    }
 }
 
 impl Homes {
-    fn compile(
-        key: HomesKey,
-        policy: &Policy,
-        candidates: &[Candidate],
-        facts: &Facts,
-        sites: &Arc<SiteTable>,
-    ) -> Self {
+    fn compile(key: HomesKey, facts: &Facts, sites: &Arc<SiteTable>) -> Self {
+        let shape = &key.shape;
+        let stances = Stances::compile(shape, sites, &key.prefixes);
         let mut interned = Interner::default();
         let mut by_site = Vec::with_capacity(sites.len());
         let mut runners_up = Vec::with_capacity(sites.len());
         // A member without one of the families stands in for no other in that one.
-        let simple = policy.count == 1 && facts.members.windows(2).all(|pair| pair[0] == pair[1]);
+        let simple = shape.is_plain() && facts.members.windows(2).all(|pair| pair[0] == pair[1]);
         for id in 0..sites.len() {
-            let class = Class::of(sites, SiteId(id as u32));
-            let (decision, runner_up) = decide_with_runner_up(policy, candidates, &class, facts);
+            let class = Class::of(sites, SiteId(id as u32), &stances);
+            let (decision, runner_up) = decide_with_runner_up(shape, &class, facts);
             by_site.push(interned.intern(decision));
             runners_up.push(runner_up.filter(|_| simple).unwrap_or(NOBODY));
         }
-        Self { key, sites: Arc::clone(sites), by_site, runners_up, decisions: interned.list }
+        Self { sites: Arc::clone(sites), stances, by_site, runners_up, decisions: interned.list, key }
     }
-}
-
-fn facts(service: &Service, drained: &[bool], states: &[State]) -> Facts {
-    let members = service
-        .members
-        .iter()
-        .zip(drained)
-        .map(|(member, &drained)| MemberFacts {
-            v4: member_standing(member, states, IpAddr::is_ipv4),
-            v6: member_standing(member, states, IpAddr::is_ipv6),
-            drained,
-            forced_down: false,
-        })
-        .collect();
-    Facts { members }
 }
 
 /// The live part of a map: one state of health.
@@ -147,6 +185,8 @@ pub struct LiveMap {
     pub facts: Facts,
     /// By [`AnswerId`].
     pub answers: Arc<Vec<Answer>>,
+    /// Records of each member, for answers that are dealt among several; `None` when there is no such answer.
+    pub pieces: Option<Arc<Pieces>>,
     /// Site → answer now.
     pub by_site: Arc<Vec<AnswerId>>,
     /// Ranges → answer and exact scope; `None` right after an epoch, until it is built.
@@ -158,28 +198,34 @@ impl LiveMap {
     pub fn fill<'a>(
         map: &Map,
         sites: &SiteTable,
-        states: &[State],
+        known: &Known,
+        before: Option<&Facts>,
         others: impl IntoIterator<Item = (&'a Arc<Map>, &'a Self)>,
     ) -> Self {
-        let facts = map.facts(states);
+        let facts = map.facts(known, before);
         let alike =
             others.into_iter().find(|(other, live)| Arc::ptr_eq(&other.homes, &map.homes) && live.facts == facts);
         if let Some((_, live)) = alike {
-            let answers =
-                live.answers.iter().map(|a| Answer::prepare(a.decision.clone(), &map.service, states)).collect();
-            return Self { facts, answers: Arc::new(answers), ..live.clone() };
+            let decisions = live.answers.iter().map(|a| a.decision.clone()).collect();
+            let (answers, pieces) = prepare(map, decisions, &facts, known);
+            return Self { facts, answers, pieces, ..live.clone() };
         }
-        Self::decide(map, sites, states, facts)
+        Self::decide(map, sites, known, facts)
     }
 
     /// Sites whose home still stands keep it. Of the others, those whose runner-up is well go there, as deciding them would
     /// give; only the rest are decided one by one. So a single failure over half a million sites takes a millisecond or
     /// two.
-    fn decide(map: &Map, sites: &SiteTable, states: &[State], facts: Facts) -> Self {
+    fn decide(map: &Map, sites: &SiteTable, known: &Known, facts: Facts) -> Self {
         let mut interned = Interner::default();
         let homes = &map.homes;
-        let standing: Vec<Option<u16>> =
-            homes.decisions.iter().map(|home| stands(home, &facts).then(|| interned.intern(home.clone()))).collect();
+        // Where the best are passed over, their health counts although they do not serve.
+        let passes = homes.key.shape.passes().0 > 0;
+        let standing: Vec<Option<u16>> = homes
+            .decisions
+            .iter()
+            .map(|home| (!passes && stands(home, &facts)).then(|| interned.intern(home.clone())))
+            .collect();
         let mut substitutes = Substitutes::new(homes, &facts);
         let by_site = homes
             .by_site
@@ -198,8 +244,18 @@ impl LiveMap {
                 )
             })
             .collect();
-        let answers = interned.list.into_iter().map(|d| Answer::prepare(d, &map.service, states)).collect::<Vec<_>>();
-        Self { facts, answers: Arc::new(answers), by_site: Arc::new(by_site), table: None }
+        let (answers, pieces) = prepare(map, interned.list, &facts, known);
+        Self { facts, answers, pieces, by_site: Arc::new(by_site), table: None }
+    }
+
+    /// What a unit is dealt of an answer that several PoPs share; `None` for any other answer.
+    #[inline]
+    pub fn deal<'a>(&'a self, answer: &Answer, map: &Map, unit: impl FnOnce() -> UnitKey) -> Option<Dealt<'a>> {
+        if !answer.decision.is_split() {
+            return None;
+        }
+        let pieces = self.pieces.as_ref()?;
+        Some(Dealt::new(&map.plan, answer, pieces, &unit()))
     }
 
     /// The answer of this id.
@@ -216,17 +272,38 @@ impl LiveMap {
     }
 }
 
-/// Whether a home decision is what `decide` would give under `facts`: all its members usable and not drained.
+/// The answers of some decisions, and what those need that are dealt.
+fn prepare(
+    map: &Map,
+    decisions: Vec<Decision>,
+    facts: &Facts,
+    known: &Known,
+) -> (Arc<Vec<Answer>>, Option<Arc<Pieces>>) {
+    let pieces = decisions.iter().any(Decision::is_split).then(|| Arc::new(Pieces::prepare(map, facts, known)));
+    let answers = decisions.into_iter().map(|decision| Answer::prepare(decision, map, facts, known)).collect();
+    (Arc::new(answers), pieces)
+}
+
+/// Whether a home decision is what `decide` would give under `facts`: all its members usable and not drained. One that is
+/// dealt is decided again: its weights may have changed.
 fn stands(home: &Decision, facts: &Facts) -> bool {
     let well = |choice: &Choice, standing: &dyn Fn(&MemberFacts) -> Standing| match choice {
         Choice::Absent => true,
-        Choice::Empty => false,
-        Choice::Members { members, .. } => members.iter().all(|&index| {
-            let fact = &facts.members[usize::from(index)];
-            matches!(standing(fact), Standing::Suspect | Standing::Usable) && !fact.drained && !fact.forced_down
-        }),
+        Choice::Empty | Choice::Servfail | Choice::Fallback => false,
+        Choice::Members { members, .. } => {
+            members.iter().all(|&index| whole(facts.members[usize::from(index)], standing))
+        }
+        Choice::Split(split) => {
+            // Also those that would join must be well: nobody outside the group counts.
+            split.group.iter().all(|share| whole(facts.members[usize::from(share.member)], standing))
+                && split.rest.iter().all(|&index| whole(facts.members[usize::from(index)], standing))
+        }
     };
-    well(&home.v4, &|m| m.v4) && well(&home.v6, &|m| m.v6)
+    !facts.any_panic() && well(&home.v4, &|m| m.v4) && well(&home.v6, &|m| m.v6)
+}
+
+fn whole(fact: MemberFacts, standing: &dyn Fn(&MemberFacts) -> Standing) -> bool {
+    standing(&fact).usable() && !fact.avoided() && !fact.forced_down && fact.share == MemberFacts::WHOLE
 }
 
 /// The answers of sites whose home is down and whose runner-up is well, in both families.
@@ -245,22 +322,23 @@ impl Substitutes {
             if !exists {
                 return Choice::Absent;
             }
-            Choice::Members { members: std::iter::once(index as u16).collect(), kind: Kind::Away, fail_open: false }
+            let members = std::iter::once(index as u16).collect();
+            Choice::Members { members, kind: Kind::Away, mode: Mode::Normal }
         };
-        let well = |standing| matches!(standing, Standing::Usable | Standing::Suspect | Standing::Absent);
+        let well = |standing: Standing| standing.usable() || standing == Standing::Absent;
         let decision = |(index, m): (usize, &MemberFacts)| {
-            let fine = well(m.v4) && well(m.v6) && !m.drained && !m.forced_down;
+            let fine = well(m.v4) && well(m.v6) && !m.avoided() && !m.forced_down && m.share == MemberFacts::WHOLE;
             let (v4, v6) = (m.v4 != Standing::Absent, m.v6 != Standing::Absent);
             fine.then(|| Decision { v4: away(v4, index), v6: away(v6, index) })
         };
         let out = |home: &Decision| {
-            home.first().is_some_and(|index| {
-                let m = &facts.members[usize::from(index)];
-                let gone = |standing| matches!(standing, Standing::Unusable | Standing::Absent);
-                // A drained home still serves when nobody else does, but here somebody does. One that is forced down is no
-                // home at all, so whoever comes next is not `away`: that is for `decide`.
-                !m.forced_down && (m.drained || (gone(m.v4) && gone(m.v6)))
-            })
+            !facts.any_panic()
+                && home.first().is_some_and(|index| {
+                    let m = &facts.members[usize::from(index)];
+                    // A drained home still serves when nobody else does, but here somebody does. One that is forced down is
+                    // no home at all, so whoever comes next is not `away`: that is for `decide`.
+                    !m.forced_down && (m.avoided() || (!m.v4.usable() && !m.v6.usable()))
+                })
         };
         Self {
             out: homes.decisions.iter().map(out).collect(),

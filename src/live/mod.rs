@@ -6,13 +6,20 @@
 //! live part ([`LiveMap`]) to an epoch. Knows nothing of owner names, files or sockets.
 
 pub mod answer;
+pub mod dealt;
 pub mod epoch;
 pub mod fill;
+mod records;
+mod standing;
 pub mod table;
 
-pub use answer::{Answer, AnswerId, Prepared, Told};
+pub use answer::{Answer, AnswerId, Records, SteeredType, Told};
+pub use dealt::{Dealt, Pieces};
 pub use epoch::{Live, advance, complete};
-pub use fill::{Homes, LiveMap, Map, MapId};
+pub use fill::{Homes, LiveMap, Map, MapId, Source};
+pub use records::Prepared;
+// What packets are dealt by.
+pub use crate::steering::split::UnitKey;
 pub use table::Chosen;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::answer::AnswerId;
 use super::fill::{LiveMap, Map};
-use crate::geo::{Found, RangeView, Ranges, SiteId, SiteTable};
+use crate::geo::{Found, Ranges, SiteId, SiteTable, SiteView};
 use crate::net::{Bits, Block};
 
 /// What a block of clients gets.
@@ -57,14 +57,23 @@ impl LiveMap {
     /// answers, scopes narrower or equal, never wider.
     #[inline]
     pub fn choose(&self, map: &Map, sites: &SiteTable, block: Block) -> Chosen {
-        match block {
+        let mut chosen = match block {
             Block::V4 { base, length } => {
                 choose(self, map, sites.v4(), self.table.as_ref().map(|t| &t.v4), base, length)
             }
             Block::V6 { base, length } => {
                 choose(self, map, sites.v6(), self.table.as_ref().map(|t| &t.v6), base, length)
             }
+        };
+        // Clients are dealt by unit: a wider scope would give many units the answer of one. Dealt by query they all may get
+        // any of the group (SEMANTICS §2.6).
+        if self.pieces.is_some()
+            && map.plan.sticky
+            && self.answers.get(usize::from(chosen.answer.0)).is_some_and(|answer| answer.decision.is_split())
+        {
+            chosen.scope = chosen.scope.max(map.plan.unit_length(block));
         }
+        chosen
     }
 
     /// The first and last address of the live range that holds a block's first address: its neighbors bound the scope.
@@ -72,10 +81,10 @@ impl LiveMap {
         let v4 = |(first, last): (u32, u32)| (IpAddr::V4(first.into()), IpAddr::V4(last.into()));
         let v6 = |(first, last): (u128, u128)| (IpAddr::V6(first.into()), IpAddr::V6(last.into()));
         match (block, &self.table) {
-            (Block::V4 { base, .. }, Some(table)) => v4(ends(table.v4.ranges.view(), base)),
-            (Block::V4 { base, .. }, None) => v4(ends(sites.v4(), base)),
-            (Block::V6 { base, .. }, Some(table)) => v6(ends(table.v6.ranges.view(), base)),
-            (Block::V6 { base, .. }, None) => v6(ends(sites.v6(), base)),
+            (Block::V4 { base, .. }, Some(table)) => v4(ends(&table.v4.ranges.view().find(base))),
+            (Block::V4 { base, .. }, None) => v4(ends(&sites.v4().find(base))),
+            (Block::V6 { base, .. }, Some(table)) => v6(ends(&table.v6.ranges.view().find(base))),
+            (Block::V6 { base, .. }, None) => v6(ends(&sites.v6().find(base))),
         }
     }
 
@@ -120,7 +129,7 @@ impl<K: Bits> FamilyTable<K> {
 fn choose<K: Clip>(
     live: &LiveMap,
     map: &Map,
-    sites: RangeView<'_, K, u32>,
+    sites: SiteView<'_, K>,
     table: Option<&FamilyTable<K>>,
     base: K,
     length: u8,
@@ -151,19 +160,18 @@ fn choose<K: Clip>(
     Chosen { answer, scope: scope.min(K::BLOCK) }
 }
 
-fn ends<K: Bits, V: Copy + PartialEq>(view: RangeView<'_, K, V>, x: K) -> (K, K) {
-    let found = view.find(x);
+fn ends<K: Bits, V: Copy>(found: &Found<K, V>) -> (K, K) {
     (found.start, found.end)
 }
 
-fn deciding<K: Clip>(map: &Map, sites: RangeView<'_, K, u32>, base: K, length: u8) -> u32 {
+fn deciding<K: Clip>(map: &Map, sites: SiteView<'_, K>, base: K, length: u8) -> u32 {
     let own = sites.find(base).value;
     if length > K::BLOCK { own } else { majority(map, sites, base, length).unwrap_or(own) }
 }
 
 /// The site that answers for a mixed block: the largest among those of the home that most of the block has in the static
 /// map, so that the failure of another PoP never moves the block. `None` when the block has more ranges than are walked.
-fn majority<K: Clip>(map: &Map, sites: RangeView<'_, K, u32>, base: K, length: u8) -> Option<u32> {
+fn majority<K: Clip>(map: &Map, sites: SiteView<'_, K>, base: K, length: u8) -> Option<u32> {
     let (end, limit) = (base.last(length), if length < K::BLOCK { SHORT_WALK } else { K::WALK });
     let mut tally = Tally::default();
     for (walked, found) in sites.from(base).take_while(|found| found.start <= end).enumerate() {
@@ -207,7 +215,7 @@ impl Tally {
     }
 }
 
-fn build<K: Clip>(live: &LiveMap, map: &Map, sites: RangeView<'_, K, u32>) -> FamilyTable<K> {
+fn build<K: Clip>(live: &LiveMap, map: &Map, sites: SiteView<'_, K>) -> FamilyTable<K> {
     let mut ranges = Ranges::new(0);
     let mut mixed = (Vec::new(), Vec::new());
     for found in sites.iter() {

@@ -1,17 +1,16 @@
 //! Lookup + live answer → sections: one RRset, or a chain of aliases through the hosted zones and what is at its end.
 
 use super::encode::Reply;
-use super::steer::Client;
+use super::steer::{Client, Steered};
 use super::{Kind, Said};
 use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Owner, QUESTION, Section};
 use crate::dns::{FoldedName, Rcode, Type};
-use crate::live::{Live, Told};
+use crate::live::{Live, Prepared, SteeredType, Told};
 use crate::snapshot::Snapshot;
-use crate::zone::{Cut, Entry, Found, Lookup, RrSet, SteerId, Zone};
+use crate::zone::{Cut, Entry, Found, Lookup, MAX_LINKS, RrSet, SteerId, Zone};
 
-/// Links of a chain of CNAMEs and DNAMEs that are followed (SEMANTICS §5.4).
-const MAX_LINKS: usize = 16;
+mod alias;
 
 /// Answers a question of class IN. `name` is the question's; it becomes the names of the chain.
 #[inline]
@@ -39,9 +38,10 @@ pub(super) fn answer(
         error: None,
     };
     let apex_at = Some(QUESTION + name.suffix_start(found.labels) as u16);
-    let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said, apex_at };
+    let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said, apex_at, cap: u32::MAX };
     match zone.lookup_from(name, found.hash, qtype) {
         lookup @ (Lookup::Cname(_) | Lookup::Dname { .. }) => step.chain(zone, lookup, name),
+        lookup @ Lookup::Steered { steer, .. } if step.sends_to_names(steer) => step.chain(zone, lookup, name),
         Lookup::Referral(cut) => {
             step.said.authoritative = false;
             step.referral(cut, name);
@@ -82,6 +82,8 @@ struct Step<'s, 'q, 'r, 'o> {
     said: &'q mut Said,
     /// A pointer to the apex inside the question, as long as the question is what is answered.
     apex_at: Option<u16>,
+    /// The longest TTL of written addresses: less than they have at the end of an ALIAS.
+    cap: u32,
 }
 
 impl<'s> Step<'s, '_, '_, '_> {
@@ -117,6 +119,14 @@ impl<'s> Step<'s, '_, '_, '_> {
                     }
                     self.reply.synthesized_cname(owner, rrset.ttl, name.as_wire())
                 }
+                Lookup::Steered { steer, written } if self.sends_to_names(steer) => {
+                    let Some(cname) = self.steered_cname(zone, steer, written, owner) else { return };
+                    let target = self.reply.records(Section::Answer, owner, Type::CNAME, cname.count, &cname.bytes);
+                    if matches!(self.qtype, Type::CNAME | Type::ANY) {
+                        return;
+                    }
+                    cname.rdata().next().and_then(|rdata| name.read(rdata)).and(target)
+                }
                 Lookup::Referral(cut) => return self.referral(cut, name),
                 other => return self.end(zone, other, owner),
             };
@@ -150,6 +160,7 @@ impl<'s> Step<'s, '_, '_, '_> {
                 self.put(Section::Answer, owner, rrset);
             }
             Lookup::Steered { steer, written } => self.steered(zone, steer, written, owner),
+            Lookup::Alias { alias, written } => self.alias(zone, alias, written, owner),
             Lookup::NxDomain => {
                 (self.said.rcode, self.said.kind) = (Rcode::NXDOMAIN, Kind::NxDomain);
                 self.put_soa(zone);
@@ -174,47 +185,109 @@ impl<'s> Step<'s, '_, '_, '_> {
         self.put(Section::Authority, owner, zone.negative_soa());
     }
 
-    /// The live answer for A and AAAA; for anything else what is written (SEMANTICS §3.10).
+    /// The live answer for A, AAAA, HTTPS and SVCB; for anything else what is written (SEMANTICS §3.10).
     #[inline]
     fn steered(&mut self, zone: &Zone, steer: SteerId, written: Option<RrSet<'_>>, owner: Owner<'_>) {
-        if !matches!(self.qtype, Type::A | Type::AAAA | Type::ANY) {
-            return self.written(zone, written, owner);
-        }
-        let Some(steered) = self.client.steer(self.snapshot, self.live, self.said.zone.unwrap_or(u32::MAX), steer)
-        else {
-            // A steer without its map would be a snapshot that is not whole.
-            return self.fail();
+        let rtype = match self.qtype {
+            Type::A | Type::ANY => SteeredType::A,
+            Type::AAAA => SteeredType::Aaaa,
+            Type::HTTPS => SteeredType::Https,
+            Type::SVCB => SteeredType::Svcb,
+            _ => return self.written(zone, written, owner),
         };
-        let for_a = steered.answer.for_a();
-        let v6 = self.qtype == Type::AAAA || (self.qtype == Type::ANY && for_a.0 == Told::Absent);
-        let ((told, prepared), rtype) = if v6 { (steered.answer.for_aaaa(), Type::AAAA) } else { (for_a, Type::A) };
-        if told == Told::Absent {
+        let Some(steered) = self.steer(steer) else { return self.fail() };
+        let v6_only = self.qtype == Type::ANY && steered.told(SteeredType::A) == Told::Absent;
+        let rtype = if v6_only { SteeredType::Aaaa } else { rtype };
+        let told = steered.told(rtype);
+        let bound = matches!(rtype, SteeredType::Https | SteeredType::Svcb);
+        if told == Told::Absent || (bound && steered.records(rtype).all(|records| records.count == 0)) {
             // Of the service, not of the client: scope 0 (SEMANTICS §1.6).
             return self.written(zone, written, owner);
         }
+        if !self.tell(&steered, told) {
+            return self.empty(&steered, told, written, owner);
+        }
+        let wire = match rtype {
+            SteeredType::A => Type::A,
+            SteeredType::Aaaa => Type::AAAA,
+            SteeredType::Https => Type::HTTPS,
+            SteeredType::Svcb => Type::SVCB,
+        };
+        for records in steered.records(rtype) {
+            self.reply.records(Section::Answer, owner, wire, records.count, &records.bytes);
+        }
+    }
+
+    fn steer(&self, steer: SteerId) -> Option<Steered<'s>> {
+        // A steer without its map would be a snapshot that is not whole.
+        self.client.steer(self.snapshot, self.live, self.said.zone.unwrap_or(u32::MAX), steer)
+    }
+
+    /// Whether a steered name is one that sends clients to other names.
+    #[inline]
+    fn sends_to_names(&self, steer: SteerId) -> bool {
+        self.snapshot.steer(self.said.zone.unwrap_or(u32::MAX), steer).is_some_and(|steer| steer.cname)
+    }
+
+    /// The CNAME that a client is given at a steered name; `None` when the answer is complete without.
+    fn steered_cname(
+        &mut self,
+        zone: &Zone,
+        steer: SteerId,
+        written: Option<RrSet<'_>>,
+        owner: Owner<'_>,
+    ) -> Option<&'s Prepared> {
+        let Some(steered) = self.steer(steer) else {
+            self.fail();
+            return None;
+        };
+        let told = steered.told(SteeredType::A);
+        if told == Told::Absent {
+            self.written(zone, written, owner);
+            return None;
+        }
+        if !self.tell(&steered, told) {
+            self.empty(&steered, told, written, owner);
+            return None;
+        }
+        Some(steered.cname())
+    }
+
+    /// Takes over scope and kind of a decision. Whether it has an answer.
+    #[inline]
+    fn tell(&mut self, steered: &Steered<'_>, told: Told) -> bool {
         self.said.scope = self.said.scope.max(steered.scope);
         self.said.by_subnet |= steered.by_subnet;
-        self.said.kind = match told {
-            Told::Home => Kind::Home,
-            Told::Away => Kind::Away,
-            Told::FailOpen => {
-                self.said.error = Some(ExtendedError::FAIL_OPEN);
-                Kind::FailOpen
-            }
-            Told::Absent | Told::Empty => {
-                let Some(rrset) = written else { return self.fail() };
-                self.said.kind = Kind::OnEmpty;
-                self.put(Section::Answer, owner, rrset);
-                return;
-            }
+        let (kind, error) = match told {
+            Told::Home => (Kind::Home, None),
+            Told::Away => (Kind::Away, None),
+            Told::Panic => (Kind::Panic, Some(ExtendedError::PANIC)),
+            Told::FailOpen => (Kind::FailOpen, Some(ExtendedError::FAIL_OPEN)),
+            Told::Fallback => (Kind::Fallback, Some(ExtendedError::FALLBACK)),
+            Told::Absent | Told::Empty | Told::Servfail => return false,
         };
-        self.reply.records(Section::Answer, owner, rtype, prepared.count, &prepared.bytes);
+        self.said.kind = kind;
+        self.said.error = error.or(self.said.error);
+        true
+    }
+
+    /// What is written at a steered name whose clients nobody may serve, if the policy allows; never NODATA, as resolvers
+    /// would keep that for all clients.
+    #[cold]
+    fn empty(&mut self, steered: &Steered<'_>, told: Told, written: Option<RrSet<'_>>, owner: Owner<'_>) {
+        match written {
+            Some(rrset) if told == Told::Empty && steered.written => {
+                self.said.kind = Kind::OnEmpty;
+                self.put_capped(owner, rrset);
+            }
+            _ => self.fail(),
+        }
     }
 
     /// What is written of the type at a steered name.
     fn written(&mut self, zone: &Zone, written: Option<RrSet<'_>>, owner: Owner<'_>) {
         match written {
-            Some(rrset) => _ = self.put(Section::Answer, owner, rrset),
+            Some(rrset) => self.put_capped(owner, rrset),
             None => self.no_data(zone),
         }
     }

@@ -118,8 +118,12 @@ pub enum Kind {
     Home,
     /// Steered to a substitute.
     Away,
+    /// Steered with health ignored in a tier, as too little of it is usable.
+    Panic,
     /// Steered with health ignored, for want of a usable PoP.
     FailOpen,
+    /// The policy's fallback addresses, for want of a usable PoP.
+    Fallback,
     /// The written addresses of a steered name, for want of an eligible PoP.
     OnEmpty,
     /// To the servers of a child zone.
@@ -218,6 +222,6 @@ fn answer_to(
         Type::OPT | Type(128..255) => return Said::error(Rcode::FORMERR, Some(ExtendedError::INVALID_TYPE)),
         _ => {}
     }
-    let client = steer::Client::new(who.source, request.options.ecs.as_ref());
+    let client = steer::Client::new(who, request.header.id, request.options.ecs.as_ref());
     answer::answer(snapshot, live, &client, qtype, name, reply)
 }

@@ -1,9 +1,8 @@
 //! Whose place decides, and what it gets (SEMANTICS §1.1, §1.4, §1.8, §1.9).
 
-use std::net::IpAddr;
-
+use super::Who;
 use crate::dns::ecs::{ClientSubnet, Ecs};
-use crate::live::{Answer, AnswerId, Chosen, Live};
+use crate::live::{Answer, AnswerId, Chosen, Dealt, Live, Prepared, SteeredType, Told, UnitKey};
 use crate::net::{Block, Folded};
 use crate::snapshot::{Snapshot, Steer};
 use crate::zone::SteerId;
@@ -15,12 +14,18 @@ pub(super) struct Client {
     resolver: Block,
     /// The client subnet, if it has a length above 0, and its family's width.
     subnet: Option<(Folded, u8)>,
+    /// What is dealt by when clients need not stay: message id and source port.
+    query: UnitKey,
 }
 
 /// What a client gets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steered<'a> {
-    pub(super) answer: &'a Answer,
+    answer: &'a Answer,
+    /// What the client is dealt, where several PoPs share.
+    dealt: Option<Dealt<'a>>,
+    /// Whether written addresses serve when nobody may.
+    pub(super) written: bool,
     /// Scope prefix length in the client subnet's own terms; 0 without one, or where none is heeded.
     pub(super) scope: u8,
     /// Whether the client subnet decided.
@@ -29,10 +34,11 @@ pub(super) struct Steered<'a> {
 
 impl Client {
     #[inline]
-    pub(super) fn new(source: IpAddr, ecs: Option<&ClientSubnet<'_>>) -> Self {
+    pub(super) fn new(who: &Who, id: u16, ecs: Option<&ClientSubnet<'_>>) -> Self {
         let subnet = ecs.filter(|ecs| ecs.source() > 0);
         Self {
-            resolver: Block::host(source),
+            resolver: Block::host(who.source),
+            query: UnitKey::query(id, who.source_port),
             subnet: subnet.map(|ecs| (Folded::new(ecs.address(), ecs.source()), ecs.width())),
         }
     }
@@ -46,7 +52,7 @@ impl Client {
         zone: u32,
         steer: SteerId,
     ) -> Option<Steered<'a>> {
-        let Steer { map: id, ecs } = *snapshot.steer(zone, steer)?;
+        let Steer { map: id, ecs, .. } = *snapshot.steer(zone, steer)?;
         let map = snapshot.maps.get(id.0 as usize)?;
         let live = live.maps.get(id.0 as usize)?;
         let choose = |block| live.choose(map, &snapshot.sites, block);
@@ -54,14 +60,49 @@ impl Client {
             AnswerId::RESOLVER => live.nowhere(),
             answer => live.answer(answer),
         };
+        let steered = |answer: &'a Answer, scope: u8, by_subnet: Option<Block>| {
+            let dealt = live.deal(answer, map, || match by_subnet {
+                _ if !map.plan.sticky => self.query,
+                Some(block) => map.plan.unit_of_subnet(block),
+                None => map.plan.unit_of_source(self.resolver),
+            });
+            Steered { answer, dealt, written: map.falls_back_on_written(), scope, by_subnet: by_subnet.is_some() }
+        };
         let Some((folded, width)) = self.subnet.filter(|_| ecs == Ecs::On) else {
-            return Some(Steered { answer: by_resolver(), scope: 0, by_subnet: false });
+            return Some(steered(by_resolver(), 0, None));
         };
         let Chosen { answer, scope } = choose(folded.block);
         let scope = scope.saturating_add(folded.shift).clamp(1, width);
         Some(match answer {
-            AnswerId::RESOLVER => Steered { answer: by_resolver(), scope, by_subnet: false },
-            answer => Steered { answer: live.answer(answer), scope, by_subnet: true },
+            AnswerId::RESOLVER => steered(by_resolver(), scope, None),
+            answer => steered(live.answer(answer), scope, Some(folded.block)),
         })
+    }
+}
+
+impl<'a> Steered<'a> {
+    /// What a question of this type is told.
+    #[inline]
+    pub(super) fn told(&self, rtype: SteeredType) -> Told {
+        match &self.dealt {
+            None => self.answer.of(rtype).0,
+            Some(dealt) => dealt.told(rtype),
+        }
+    }
+
+    /// The records of this type, in pieces.
+    #[inline]
+    pub(super) fn records(&self, rtype: SteeredType) -> impl Iterator<Item = &'a Prepared> {
+        let whole = self.dealt.is_none().then(|| self.answer.of(rtype).1);
+        whole.into_iter().chain(self.dealt.map(|dealt| dealt.records(rtype)).into_iter().flatten())
+    }
+
+    /// The CNAME of a service that sends clients to names.
+    #[inline]
+    pub(super) fn cname(&self) -> &'a Prepared {
+        match &self.dealt {
+            None => &self.answer.records.cname,
+            Some(dealt) => dealt.cname(),
+        }
     }
 }

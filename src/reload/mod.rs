@@ -24,7 +24,7 @@ use crate::compile;
 use crate::config::{Diagnostic, Diagnostics};
 use crate::dns::Name;
 use crate::explain::{Assume, Explained, expected};
-use crate::health::{State as Health, Target};
+use crate::health::{Known, Target};
 use crate::snapshot::{Identity, Parts, Snapshot};
 
 /// Where things are, and what the server says of itself.
@@ -146,9 +146,9 @@ impl Loader {
         Self { options, state, databases, generation, snapshot: None, number: 0, said: HashSet::new() }
     }
 
-    /// Looks at everything and makes a snapshot if anything changed. `states` is asked for what is known of the targets
+    /// Looks at everything and makes a snapshot if anything changed. `known` is asked for what is known of the targets
     /// of a new plan, by `TargetId`, just before the snapshot is filled. `confirm` lets zones that vanished go at once.
-    pub fn load(&mut self, now: Now, confirm: bool, states: &mut dyn FnMut(u64, &[Target]) -> Vec<Health>) -> Loaded {
+    pub fn load(&mut self, now: Now, confirm: bool, known: &mut dyn FnMut(u64, &[Target]) -> Known) -> Loaded {
         let database = self.databases.look(&self.state, now.unix);
         let (scan, unreadable) = match files::scan(&self.options.zones) {
             Ok(scan) => (Some(scan), None),
@@ -188,8 +188,8 @@ impl Loader {
         self.generation = next;
         let snapshot = parts.map(|parts| {
             self.number = parts.generation;
-            let states = states(parts.generation, &parts.targets);
-            Arc::new(Snapshot::new(parts, &states, self.snapshot.as_deref()))
+            let known = known(parts.generation, &parts.targets);
+            Arc::new(Snapshot::new(parts, &known, self.snapshot.as_deref()))
         });
         if let Some(snapshot) = &snapshot {
             self.snapshot = Some(Arc::clone(snapshot));

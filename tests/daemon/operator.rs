@@ -69,6 +69,32 @@ fn orders_are_taken_and_refused() {
 }
 
 #[test]
+fn answers_follow_orders() {
+    let (daemon, _listeners) = fleet();
+    // `c` is first in the order and drained in its file; `failover` puts `a` before `b`.
+    until_www_is(&daemon, "20 IN A 192.0.2.1");
+    check(&daemon, "drain a --reason test", 0, &[]);
+    // In force when the command is answered, but for the epoch, which is milliseconds.
+    until_www_is(&daemon, "20 IN A 192.0.2.2");
+    // Drained ones serve when nobody else is left …
+    check(&daemon, "force down b --reason test --force", 0, &[]);
+    until_www_is(&daemon, "60 IN A 192.0.2.3");
+    // … those that are forced down never do.
+    check(&daemon, "force down c --reason test --force", 0, &[]);
+    until_www_is(&daemon, "60 IN A 192.0.2.1");
+    let daemon = start_in(daemon.kill(), &[], &["127.0.0.1:0"], &[]);
+    assert_eq!(www(daemon.address()), "NoError aa\nwww.example.com. 60 IN A 192.0.2.1");
+    for target in ["a", "b", "c"] {
+        check(&daemon, &format!("force clear {target}"), 0, &[]);
+    }
+    until_www_is(&daemon, "20 IN A 192.0.2.1");
+    check(&daemon, "force down a --reason test --for 1s", 0, &[]);
+    until_www_is(&daemon, "20 IN A 192.0.2.2");
+    until_www_is(&daemon, "20 IN A 192.0.2.1");
+    assert!(daemon.stop().1.success());
+}
+
+#[test]
 fn overrides_end_by_themselves() {
     let (daemon, _listeners) = fleet();
     check(&daemon, "force down a --reason test --for 1s", 0, &["a: forced down until "]);

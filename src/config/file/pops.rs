@@ -1,5 +1,7 @@
 //! `pops:` and `policies:` as written.
 
+use std::sync::Arc;
+
 use super::super::model::{FleetPop, PolicyModel};
 use super::super::reader::{Fields, Keys, Sink, boolean, entries, integer, name, quoted, text, word};
 use super::super::yaml::Node;
@@ -97,31 +99,28 @@ pub(super) fn read_policies(node: &Node<'_>, sink: &mut Sink) -> Vec<PolicyModel
             continue;
         }
         let Some(fields) = Fields::open(value, &POLICY, sink) else { continue };
-        let base = fields.get("extends").and_then(|node| extends(node, sink)).unwrap_or(Rank::Distance);
-        let policy = Policy {
-            name: key.text.to_string(),
-            rank: fields.get("rank").and_then(|node| rank(node, sink)).unwrap_or(base),
-            count: fields.get("count").and_then(|node| count(node, sink)).unwrap_or(1),
-            on_all_down: fields
-                .get("on_all_down")
-                .and_then(|n| on_all_down(n, sink))
-                .unwrap_or(OnAllDown::IgnoreHealth),
-        };
+        let base = fields.get("extends").and_then(|node| extends(node, sink)).unwrap_or("nearest");
+        let Some(mut policy) = Policy::built_in(base) else { continue };
+        policy.name = key.text.to_string();
+        policy.rank = fields.get("rank").and_then(|node| rank(node, sink)).unwrap_or(policy.rank);
+        policy.count = fields.get("count").and_then(|node| count(node, sink)).unwrap_or(1);
+        policy.on_all_down =
+            fields.get("on_all_down").and_then(|node| on_all_down(node, sink)).unwrap_or(OnAllDown::IgnoreHealth);
         if named {
-            policies.push(PolicyModel { policy, location: sink.location(key.at) });
+            policies.push(PolicyModel { policy: Arc::new(policy), location: sink.location(key.at) });
         }
     }
     policies
 }
 
-fn extends(node: &Node<'_>, sink: &mut Sink) -> Option<Rank> {
+fn extends(node: &Node<'_>, sink: &mut Sink) -> Option<&'static str> {
     let written = text(node, "`extends`", sink)?;
     if PLANNED_POLICIES.contains(&written) {
         let help = format!("accepted here: {}", quoted(BUILT_IN));
         sink.error_help(node.at(), format!("`{written}` is planned, not in this version"), help);
         return None;
     }
-    word(node, "`extends`", &[("nearest", Rank::Distance), ("failover", Rank::Order)], sink)
+    word(node, "`extends`", &[("nearest", "nearest"), ("failover", "failover")], sink)
 }
 
 fn rank(node: &Node<'_>, sink: &mut Sink) -> Option<Rank> {
@@ -135,7 +134,8 @@ fn rank(node: &Node<'_>, sink: &mut Sink) -> Option<Rank> {
         sink.error_help(node.at(), message, "accepted here: `distance`, `order`");
         return None;
     }
-    word(node, "`rank`", &[("distance", Rank::Distance), ("order", Rank::Order)], sink)
+    let by_distance = word(node, "`rank`", &[("distance", true), ("order", false)], sink)?;
+    Some(if by_distance { Rank::Distance } else { Rank::Order })
 }
 
 /// How many PoPs an answer holds.
@@ -144,6 +144,6 @@ pub(super) fn count(node: &Node<'_>, sink: &mut Sink) -> Option<u8> {
 }
 
 fn on_all_down(node: &Node<'_>, sink: &mut Sink) -> Option<OnAllDown> {
-    let words = [("ignore-health", OnAllDown::IgnoreHealth), ("servfail", OnAllDown::Servfail)];
-    word(node, "`on_all_down`", &words, sink)
+    let ignore = word(node, "`on_all_down`", &[("ignore-health", true), ("servfail", false)], sink)?;
+    Some(if ignore { OnAllDown::IgnoreHealth } else { OnAllDown::Servfail })
 }

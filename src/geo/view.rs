@@ -1,0 +1,113 @@
+//! The ranges of a site table as its readers see them: the databases' own, and cut where an overlay says more.
+
+use super::extras::Extras;
+use super::ranges::{Found, RangeView};
+use crate::net::Bits;
+
+/// A borrowed table of address ranges → site number. Neighboring ranges have different sites.
+#[derive(Clone, Copy, Debug)]
+pub struct SiteView<'a, K> {
+    base: RangeView<'a, K, u32>,
+    over: Option<Over<'a, K>>,
+}
+
+/// What lies over the ranges of the databases.
+#[derive(Clone, Copy, Debug)]
+struct Over<'a, K> {
+    /// Ranges → what is added, 0 for nothing.
+    added: RangeView<'a, K, u32>,
+    extras: &'a Extras,
+}
+
+impl<'a, K: Bits> SiteView<'a, K> {
+    /// The databases' ranges alone.
+    #[inline]
+    pub(super) fn of(base: RangeView<'a, K, u32>) -> Self {
+        Self { base, over: None }
+    }
+
+    /// With something over them.
+    #[inline]
+    pub(super) fn with(base: RangeView<'a, K, u32>, added: RangeView<'a, K, u32>, extras: &'a Extras) -> Self {
+        Self { base, over: Some(Over { added, extras }) }
+    }
+
+    /// The range that holds `x`. It is as large as it can be: both neighbors have another site, so its scope is exact.
+    #[inline]
+    pub fn find(&self, x: K) -> Found<K, u32> {
+        let found = self.base.find(x);
+        match &self.over {
+            None => found,
+            Some(over) => over.cut(found, over.added.find(x)),
+        }
+    }
+
+    /// All ranges from the one that holds `x`, in address order.
+    #[inline]
+    pub fn from(self, x: K) -> SiteRanges<'a, K> {
+        let added = self.over.as_ref().map(|over| over.added.index(x));
+        self.ranges(self.base.index(x), added.unwrap_or(0))
+    }
+
+    /// All ranges in address order.
+    #[inline]
+    pub fn iter(self) -> SiteRanges<'a, K> {
+        self.ranges(0, 0)
+    }
+
+    #[inline]
+    fn ranges(self, base: usize, index: usize) -> SiteRanges<'a, K> {
+        let over = self.over.map(|over| Cursor { over, index, now: over.added.at(index) });
+        SiteRanges { table: self.base, base, over }
+    }
+}
+
+impl<K: Bits> Over<'_, K> {
+    /// What two ranges that overlap have in common. It is never to be merged with what lies beside it: neighbors in either
+    /// table differ, and two numbers are equal only if both parts are.
+    #[inline]
+    fn cut(&self, base: Found<K, u32>, added: Found<K, u32>) -> Found<K, u32> {
+        let value = if added.value == 0 { base.value } else { self.extras.id(added.value, base.value) };
+        Found { start: base.start.max(added.start), end: base.end.min(added.end), value }
+    }
+}
+
+/// The ranges of a [`SiteView`] in address order.
+#[derive(Clone, Debug)]
+pub struct SiteRanges<'a, K> {
+    table: RangeView<'a, K, u32>,
+    /// Where the next range lies in it.
+    base: usize,
+    over: Option<Cursor<'a, K>>,
+}
+
+/// Where the next range lies in what is over the table.
+#[derive(Clone, Debug)]
+struct Cursor<'a, K> {
+    over: Over<'a, K>,
+    index: usize,
+    now: Found<K, u32>,
+}
+
+impl<K: Bits> Iterator for SiteRanges<'_, K> {
+    type Item = Found<K, u32>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.base >= self.table.len() {
+            return None;
+        }
+        let base = self.table.at(self.base);
+        let Some(Cursor { over, index, now }) = &mut self.over else {
+            self.base += 1;
+            return Some(base);
+        };
+        let found = over.cut(base, *now);
+        self.base += usize::from(base.end == found.end);
+        if now.end == found.end && *index + 1 < over.added.len() {
+            *index += 1;
+            *now = over.added.at(*index);
+        }
+        Some(found)
+    }
+}
