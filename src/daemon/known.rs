@@ -93,7 +93,7 @@ impl Knowledge {
             for ago in targets.filter_map(|target| returns.get(target.0 as usize).copied().flatten()) {
                 if ago < over {
                     let into = Duration::from_nanos((ago.as_nanos() % step.as_nanos()) as u64);
-                    let wait = step - into + Duration::from_millis(1);
+                    let wait = step.saturating_sub(into) + Duration::from_millis(1);
                     next = Some(next.map_or(wait, |next| next.min(wait)));
                 }
             }

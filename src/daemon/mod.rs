@@ -14,7 +14,7 @@ pub mod remembered;
 mod secret;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -216,6 +216,12 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     remembered::write(&shared.known.prober, shared.health_file.as_deref());
     info!("stopped");
     Ok(())
+}
+
+/// What the operator told the server of this state directory, for commands beside it, and the moment in milliseconds
+/// since 1970.
+pub fn overrides_kept(state: &Path) -> (Overrides, u64) {
+    (kept::peek(&state.join("overrides.json")), known::unix_ms())
 }
 
 /// What the operator said before; what has ended meanwhile is said and taken out.

@@ -76,6 +76,8 @@ fn answers_follow_orders() {
     check(&daemon, "drain a --reason test", 0, &[]);
     // In force when the command is answered, but for the epoch, which is milliseconds.
     until_www_is(&daemon, "20 IN A 192.0.2.2");
+    // Beside the server, too.
+    check(&daemon, "explain www.example.com", 0, &["→ b: 192.0.2.2"]);
     // Drained ones serve when nobody else is left …
     check(&daemon, "force down b --reason test --force", 0, &[]);
     until_www_is(&daemon, "60 IN A 192.0.2.3");
@@ -88,7 +90,7 @@ fn answers_follow_orders() {
         check(&daemon, &format!("force clear {target}"), 0, &[]);
     }
     until_www_is(&daemon, "20 IN A 192.0.2.1");
-    check(&daemon, "force down a --reason test --for 1s", 0, &[]);
+    check(&daemon, "force down a --reason test --for 2s", 0, &[]);
     until_www_is(&daemon, "20 IN A 192.0.2.2");
     until_www_is(&daemon, "20 IN A 192.0.2.1");
     assert!(daemon.stop().1.success());

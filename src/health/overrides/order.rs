@@ -166,7 +166,8 @@ impl Overrides {
             scope: scope.clone(),
             word,
             since,
-            until: order.lasts.map(|time| since.saturating_add(time.as_secs())),
+            // Rounded up: it lasts at least as long as was asked for.
+            until: order.lasts.map(|time| now_ms.div_ceil(1000).saturating_add(time.as_secs())),
             over,
             from_share,
             reason: order.reason.trim().to_owned(),

@@ -318,6 +318,14 @@ fn notes_tell_what_else_holds() {
 }
 
 #[test]
+fn an_override_lasts_at_least_as_long_as_was_asked() {
+    let at = T * 1000 + 900;
+    let done = Overrides::default().order(&order("down ams for 1s"), &roster(&[]), at).unwrap();
+    let holds = |ms| done.overrides.effect("web", "ams", at + ms).forced;
+    assert_eq!([holds(0), holds(1000), holds(1100)], [Some(Forced::Down), Some(Forced::Down), None]);
+}
+
+#[test]
 fn without_overrides_nothing_holds_or_changes() {
     let none = Overrides::default();
     assert_eq!(none.effect("web", "fra", T * 1000), Effect { forced: None, drained: false, share: 1000 });
