@@ -200,6 +200,10 @@ fn details(target: &Target) -> String {
     if let Some(latency) = &target.latency {
         parts.push(format!("p50 {:.1} p90 {:.1} p99 {:.1} ms", latency.p50_ms, latency.p90_ms, latency.p99_ms));
     }
+    if let Some(probes) = &target.probes {
+        let unable = if probes.unable > 0 { format!(", {} not made", probes.unable) } else { String::new() };
+        parts.push(format!("{} good, {} bad{unable}", probes.good, probes.bad));
+    }
     if target.penalty >= 0.1 {
         parts.push(format!("flap penalty {:.1}", target.penalty));
     }
@@ -265,7 +269,8 @@ mod tests {
                 "services": [{"service": "web", "pops": [
                     {"pop": "fra", "v4": "usable", "v6": "absent", "drained": false, "share": 1000}]}],
                 "targets": [target("127.0.0.10:8443", "up", &json!({
-                    "latency": {"p50_ms": 11.25, "p90_ms": 14.0, "p99_ms": 30.0}}))]
+                    "latency": {"p50_ms": 11.25, "p90_ms": 14.0, "p99_ms": 30.0},
+                    "probes": {"good": 54_719, "bad": 3, "unable": 0}}))]
             }),
             &expect![[r"
                 2026-11-22T18:00:00Z  generation 1, epoch 1
@@ -275,7 +280,8 @@ mod tests {
 
                 STATE         SINCE     NEXT  TARGET
                 up             3d4h     1.2s  127.0.0.10:8443 https GET /healthz
-                  HTTP 200 (12ms, 3.7s ago); p50 11.2 p90 14.0 p99 30.0 ms
+                  HTTP 200 (12ms, 3.7s ago); p50 11.2 p90 14.0 p99 30.0 ms; 54719
+                  good, 3 bad
                   for web@fra 192.0.2.10
             "]],
         );

@@ -16,8 +16,8 @@ use crate::control::wire::{ActionWord, OrderBody, OrderDone, OverrideView};
 #[derive(Clone, Debug, Args)]
 pub(super) struct Common {
     /// Why, for whoever is on call next
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    reason: String,
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -39,7 +39,7 @@ impl Common {
         let body = OrderBody {
             target: order.target.to_owned(),
             action: order.action,
-            reason: self.reason.clone(),
+            reason: self.reason.clone().unwrap_or_default(),
             for_seconds: order.lasts.map(|time| time.as_secs()),
             over_seconds: order.over.map(|time| time.as_secs()),
             force: order.force,

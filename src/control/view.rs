@@ -233,6 +233,7 @@ fn target(report: TargetReport, serves: Vec<Serves>, held: Option<State>) -> Tar
         interval_ms: ms(check.interval),
         next_probe_ms: ms(report.next_probe),
         latency: None,
+        probes: None,
     }
 }
 

@@ -253,6 +253,20 @@ pub struct Target {
     /// How long good probes took lately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub latency: Option<Latency>,
+    /// How many probes ended how since the target is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<ProbeCounts>,
+}
+
+/// How many probes ended how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeCounts {
+    /// The target answered as expected.
+    pub good: u64,
+    /// It did not.
+    pub bad: u64,
+    /// The probe could not be made, for a reason on this side.
+    pub unable: u64,
 }
 
 /// What depends on a target.
