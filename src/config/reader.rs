@@ -29,6 +29,14 @@ impl Sink {
         Location { file: Arc::clone(&self.file), line: at.line, column: at.column }
     }
 
+    /// Reads another file in the course of this one: what is found in `read` is about that file.
+    pub(super) fn within<T>(&mut self, file: &Arc<str>, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.file, Arc::clone(file));
+        let result = read(self);
+        self.file = outer;
+        result
+    }
+
     pub(super) fn error(&mut self, at: Position, message: impl Into<String>) {
         self.add(Severity::Error, self.location(at), message.into(), None);
     }

@@ -3,25 +3,26 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::diagnostic::Location;
-use super::super::model::RecordModel;
+use super::super::model::{RecordModel, ReflectModel};
 use super::super::reader::{Fields, Keys, Sink, Spot, entries, kind, one_or_more, quoted, suggest, text, unknown_key};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position, Text};
-use super::pops::count;
+use super::policies::{count, skip};
+use super::reflect;
 use super::services::TtlsText;
 use crate::dns::text::has_comment;
 use crate::dns::{Name, RdataError, Type, rdata};
 
 const OWNER: Keys = Keys {
     what: "an owner name",
-    known: &["ttl", "steer"],
-    planned: &["ALIAS", "alias", "reflect", "geo", "weight", "sticky", "on_empty"],
+    known: &["ttl", "steer", "reflect"],
+    planned: &["ALIAS", "alias", "geo", "weight", "sticky", "on_empty"],
 };
 const RRSET: Keys = Keys { what: "an RRset", known: &["ttl", "values"], planned: &["comment"] };
 const STEER: Keys = Keys {
     what: "`steer`",
-    known: &["service", "policy", "count", "ttl"],
-    planned: &["families", "skip", "fallback", "on_empty", "ecs", "sticky"],
+    known: &["service", "policy", "count", "skip", "ttl"],
+    planned: &["families", "fallback", "on_empty", "ecs", "sticky"],
 };
 
 /// Types that signing makes, and nobody writes.
@@ -34,6 +35,7 @@ pub(crate) struct SteerText {
     pub(crate) service: Spot,
     pub(crate) policy: Option<Spot>,
     pub(crate) count: Option<u8>,
+    pub(crate) skip: Option<u8>,
     pub(crate) ttls: TtlsText,
     pub(crate) location: Location,
 }
@@ -43,6 +45,7 @@ pub(crate) struct SteerText {
 pub(super) struct Section {
     pub(super) records: Vec<RecordModel>,
     pub(super) steers: Vec<SteerText>,
+    pub(super) reflects: Vec<ReflectModel>,
     /// Owners for which addresses are written or steered, with errors or without.
     pub(super) addressed: HashSet<Name>,
 }
@@ -124,12 +127,19 @@ impl Reader<'_> {
         let owner_ttl = owner_ttl.unwrap_or(self.zone_ttl);
         let mut types: Vec<Written> = Vec::with_capacity(entries.len());
         let mut steered = false;
+        let mut reflects = None;
         for (key, node) in entries {
             match &*key.text {
                 "ttl" => {}
                 "steer" => {
                     steered = true;
                     self.steer(&owner, key.at, node);
+                }
+                "reflect" => {
+                    if let Some(reflect) = reflect::read(&owner, key.at, node, self.sink) {
+                        reflects = Some(key.at);
+                        self.out.reflects.push(reflect);
+                    }
                 }
                 _ => {
                     if let Some(rtype) = self.record_type(key)
@@ -149,6 +159,9 @@ impl Reader<'_> {
             self.sink.error_help(key.at, format!("`{}` has no records", key.text), help);
         }
         self.together(&owner, &types, steered);
+        if reflects.is_some() {
+            reflect::together(&types, self.sink);
+        }
         self.cut(&owner, &types, steered);
         if steered || types.iter().any(|(t, _)| matches!(*t, Type::A | Type::AAAA)) {
             self.out.addressed.insert(owner);
@@ -172,7 +185,7 @@ impl Reader<'_> {
             }
             None => {
                 const ACCEPTED: &str =
-                    "accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
+                    "accepted here: `ttl`, `steer`, `reflect`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
                 let near = suggest(written, OWNER.known.iter().copied().chain(Type::mnemonics()));
                 let help =
                     near.map_or_else(|| ACCEPTED.to_owned(), |near| format!("did you mean `{near}`? {ACCEPTED}"));
@@ -263,6 +276,7 @@ impl Reader<'_> {
             service: Spot { text: String::new(), location: self.sink.location(at) },
             policy: None,
             count: None,
+            skip: None,
             ttls: TtlsText::default(),
             location: self.sink.location(at),
         };
@@ -274,6 +288,7 @@ impl Reader<'_> {
             };
             steer.policy = fields.get("policy").and_then(|node| Spot::read(node, "`policy`", self.sink));
             steer.count = fields.get("count").and_then(|node| count(node, self.sink));
+            steer.skip = fields.get("skip").and_then(|node| skip(node, self.sink));
             steer.ttls = fields.get("ttl").map(|node| TtlsText::read(node, self.sink)).unwrap_or_default();
             let Some(service) = Spot::read(service, "`service`", self.sink) else { return };
             steer.service = service;
@@ -304,12 +319,6 @@ impl Reader<'_> {
             && steered
         {
             self.sink.error_help(at, "`DNAME` cannot stand beside `steer`", "keep one of the two");
-        }
-        for (rtype, at) in types {
-            if steered && matches!(*rtype, Type::A | Type::AAAA) {
-                let message = format!("`{rtype}` beside `steer` (the `on_empty` set) is planned, not in this version");
-                self.sink.error_help(*at, message, "keep one of the two");
-            }
         }
     }
 
