@@ -29,7 +29,7 @@ fn over(criterion: &mut Criterion, data: &str, sites: &Arc<SiteTable>) {
         let maps = [Arc::new(map(pops, sites))];
         let (well, ill) = (states(pops, &[]), states(pops, &[4]));
         group.bench_function("fill", |bencher| {
-            bencher.iter(|| LiveMap::fill(&maps[0], sites, black_box(&well), []));
+            bencher.iter(|| LiveMap::fill(&maps[0], sites, black_box(&well), None, []));
         });
         let first = live::epoch::first(&maps, sites, &well, None);
         group.bench_function("advance/pop-fails", |bencher| {

@@ -179,7 +179,7 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
     };
     let given = Given::new(map, live_map, &answer, &facts, &unit);
 
-    let site = snapshot.sites.site(site_id);
+    let mut site = snapshot.sites.site(site_id);
     let place = site.place.or_else(|| site.country.and_then(crate::geo::Country::place));
     let class = Class::of(&snapshot.sites, site_id, &map.homes.stances);
     let place_of = |v: &[u16], index: u16| v.iter().position(|&i| i == index);
@@ -201,6 +201,8 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
         })
         .collect();
 
+    // Sites hold only those AS numbers that policies name.
+    site.asn = snapshot.sites.describe(key.block.address()).asn;
     let text = |id| snapshot.sites.text(id).to_owned();
     Explained::Steered(Box::new(Steered {
         zone,
@@ -349,6 +351,10 @@ fn find(snapshot: &Parts, name: &Name) -> Result<(Name, Steer, Vec<Name>), Expla
             Lookup::Cname(rrset) => match Name::from_wire(rrset.first()) {
                 Some(target) if chain.len() <= LINKS && !chain.contains(&target) => chain.push(target),
                 _ => return fixed("an alias (CNAME) that leads nowhere"),
+            },
+            Lookup::Alias { alias, .. } => match Name::from_wire(alias.target) {
+                Some(target) if chain.len() <= LINKS && !chain.contains(&target) => chain.push(target),
+                _ => return fixed("an ALIAS that leads nowhere"),
             },
             Lookup::Dname { .. } => return fixed("below a DNAME"),
             Lookup::Answer(_) => return fixed("static records"),

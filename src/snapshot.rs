@@ -56,7 +56,7 @@ pub struct Steer {
     /// Whether the zone heeds client subnets.
     pub ecs: Ecs,
     /// Whether the service sends clients to names (CNAME) instead of addresses.
-    pub alias: bool,
+    pub cname: bool,
 }
 
 /// What the server says of itself.

@@ -66,7 +66,8 @@ fn load(zones: &Path, states: &[State]) -> Arc<Snapshot> {
         grace: Duration::ZERO,
         identity: Identity::default(),
     });
-    let loaded = loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, false, &mut |_, _| states.to_vec());
+    let loaded =
+        loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, false, &mut |_, _| catchment::health::Known::of(states));
     assert!(!loaded.findings.diagnostics.has_errors(), "{}", loaded.findings.diagnostics);
     loaded.snapshot.unwrap()
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use catchment::dns::rdata;
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
+use catchment::health::Known;
 use catchment::reload::{Loader, Now, Options};
 use catchment::snapshot::Identity;
 
@@ -26,6 +27,8 @@ records:
   sub: {NS: ns.sub, DS: 60485 5 1 2BB183AF5F22588179A53B0A98631FAD1A292118}
   ns.sub: {A: 192.0.2.99}
   www: {steer: {service: web, policy: failover}}
+  flat: {ALIAS: {ttl: 60, values: mail}, TXT: x}
+  near: {ALIAS: www}
 "#;
 
 const FLEET: &str = "\
@@ -86,12 +89,17 @@ fn what_is_exported_reads_back_to_the_same_zone() {
     let (text, talk, good) = export(&first, &["a.example"]);
     assert!(good && talk.is_empty(), "{talk}");
     assert!(text.contains("; a.example. is steered: service web, policy nearest\n"), "{text}");
+    assert!(
+        text.contains("; flat.a.example. 60 ALIAS mail.a.example.\n; near.a.example. 300 ALIAS www.a.example.\n"),
+        "{text}"
+    );
     write(&second.join("zones/a.yaml"), "zone: a.example\nzonefile: db\n");
     write(&second.join("zones/db"), &text);
     assert_eq!(records(&second), records(&first));
-    // Once more: the text is its own export, but for what was steered.
+    // Once more: the text is its own export, but for what was steered and ALIAS.
     let (again, ..) = export(&second, &["a.example."]);
-    let steered = |line: &&str| !line.contains("is steered");
+    let steered =
+        |line: &&str| !line.contains("is steered") && !line.contains(" 60 ALIAS ") && !line.contains(" 300 ALIAS ");
     assert_eq!(again.lines().collect::<Vec<_>>(), text.lines().filter(steered).collect::<Vec<_>>());
 
     let (text, _, good) = export(&first, &["a.example", "--as-of-client", "8.8.8.8"]);
@@ -108,6 +116,13 @@ fn what_is_exported_reads_back_to_the_same_zone() {
             "; decided: fra",
             "www.a.example. 60 IN A 192.0.2.1",
             "www.a.example. 60 IN AAAA 2001:db8::1",
+            "; flat.a.example. 60 ALIAS mail.a.example.",
+            "flat.a.example. 60 IN A 192.0.2.25",
+            "flat.a.example. 60 IN A 192.0.2.26",
+            "; near.a.example. 300 ALIAS www.a.example.",
+            "; decided: fra",
+            "near.a.example. 60 IN A 192.0.2.1",
+            "near.a.example. 60 IN AAAA 2001:db8::1",
         ]
     );
     let (_, talk, good) = export(&first, &["b.example"]);

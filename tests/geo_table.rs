@@ -507,7 +507,7 @@ fn a_damaged_cache_is_refused() {
 fn the_empty_table_knows_the_unusable_blocks_only() {
     let table = SiteTable::empty();
     let check = |address: &str, expected: &str| {
-        assert_eq!(got(&table, address.parse().unwrap()), format!("{expected}, AS 0"), "{address}")
+        assert_eq!(got(&table, address.parse().unwrap()), format!("{expected}, AS 0"), "{address}");
     };
     assert_eq!(table.len(), 2);
     check("0.0.0.0", "unusable");

@@ -45,6 +45,9 @@ const ZONE: &str = "
     www steer 0
     strict steer 2
     alias 60 CNAME www
+    flat 60 ALIAS alias
+    far 60 ALIAS x.old
+    round 60 ALIAS round
     loop 60 CNAME loop2
     loop2 60 CNAME loop
     *.wild 60 TXT wild
@@ -70,6 +73,9 @@ fn respond_allocates_nothing() {
         "www.example.com",
         "strict.example.com",
         "alias.example.com",
+        "flat.example.com",
+        "far.example.com",
+        "round.example.com",
         "loop.example.com",
         "q.wild.example.com",
         "x.old.example.com",

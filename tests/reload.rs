@@ -10,6 +10,7 @@ use catchment::dns::{FoldedName, Name, Type};
 use catchment::explain::{Assume, expected};
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
+use catchment::health::Known;
 use catchment::net::Block;
 use catchment::reload::{Event, Loaded, Loader, Now, Options};
 use catchment::snapshot::{Identity, Snapshot};
@@ -326,6 +327,23 @@ fn s6_5_at_start_a_bad_fleet_serves_its_last_good_copy() {
     assert_eq!(site.fixed("a.example"), "192.0.2.11");
 }
 
+/// A broken file that names no zone takes none into its charge, least of all the root, under which every name lies.
+#[test]
+fn a_zone_without_a_name_is_not_the_root_zone() {
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
+    site.write("b.yaml", "zone:\nns: [\n");
+    site.restart();
+    assert_eq!((site.fixed("a.example").as_str(), site.fixed("b.example").as_str()), ("192.0.2.10", "refused"));
+    site.write("b.yaml", "zone: .\nns: [\n");
+    site.restart();
+    assert_eq!((site.fixed("a.example").as_str(), site.fixed("b.example").as_str()), ("192.0.2.10", "servfail"));
+    site.write("b.yaml", "zone: .\nns: [ns1]\nrecords: {ns1: {A: 192.0.2.53}, fixed.b.example: {A: 192.0.2.11}}\n");
+    site.load();
+    assert_eq!((site.fixed("a.example").as_str(), site.fixed("b.example").as_str()), ("192.0.2.10", "192.0.2.11"));
+    site.restart();
+    assert_eq!(site.fixed("b.example"), "192.0.2.11");
+}
+
 #[test]
 fn s6_6_serials_follow_the_newest_input_and_never_fall() {
     let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
@@ -352,6 +370,42 @@ fn s6_6_serials_follow_the_newest_input_and_never_fall() {
         "{}",
         loaded.fresh
     );
+}
+
+#[test]
+fn an_alias_without_an_address_is_warned_of_when_all_zones_are_known() {
+    let one = "zone: a.example\nns: [ns.c.example.]\nrecords:\n  ok: {ALIAS: x.b.example.}\n  out: {ALIAS: x.c.example.}\n  none: {ALIAS: n.b.example.}\n  cut: {ALIAS: x.cut.b.example.}\n  \"*.w\": {ALIAS: y.w}\n";
+    let two = "zone: b.example\nns: [ns.c.example.]\nrecords:\n  x: {AAAA: \"2001:db8::1\"}\n  n: {TXT: x}\n  cut: {NS: ns.c.example.}\n";
+    let mut site = Site::new(&[("a.yaml", one), ("b.yaml", two)]);
+    let warned = |loaded: &Loaded| {
+        let aliases = loaded.fresh.0.iter().filter(|d| d.message.contains("ALIAS"));
+        aliases.map(|d| format!("{} {}", d.location.line, d.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        warned(&site.restart()),
+        [
+            "5 `out.a.example.` is an ALIAS of `x.c.example.`, which leads out of the zones that are loaded here",
+            "6 `none.a.example.` is an ALIAS of `n.b.example.`, which has no address",
+            "7 `cut.a.example.` is an ALIAS of `x.cut.b.example.`, which is delegated to other name servers",
+            "8 `*.w.a.example.` is an ALIAS of `y.w.a.example.`, which leads round in a circle, or over too many aliases",
+        ]
+    );
+    // A change of the other zone is enough.
+    site.write("b.yaml", &two.replace("AAAA: \"2001:db8::1\"", "TXT: x"));
+    assert_eq!(warned(&site.load()), ["4 `ok.a.example.` is an ALIAS of `x.b.example.`, which has no address"]);
+}
+
+/// `expect:` and `explain` see through an ALIAS.
+#[test]
+fn an_expectation_may_be_about_an_alias() {
+    let with = |pop: &str| {
+        let expect = format!("expect:\n  - {{name: a.example., client: 8.8.8.8, pop: {pop}}}\n");
+        format!("{}  \"@\": {{ALIAS: flat}}\n  flat: {{ALIAS: www}}\n{expect}", zone("a.example", "192.0.2.10"))
+    };
+    let mut site = Site::new(&[("a.yaml", &with("iad"))]);
+    site.write("a.yaml", &with("fra"));
+    let told = site.load();
+    assert!(site.told(&told).contains("to go to `fra`, but it goes to `iad`"), "{}", site.told(&told));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use catchment::config::Severity;
 use catchment::dns::{FoldedName, Name, Type, rdata};
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
+use catchment::health::Known;
 use catchment::reload::{Loaded, Loader, Now, Options};
 use catchment::snapshot::{Identity, Snapshot};
 use catchment::zone::{Entry, Lookup};

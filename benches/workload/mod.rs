@@ -13,12 +13,12 @@ use std::time::Duration;
 use std::{env, fs};
 
 use catchment::dns::{Name, Type, rdata};
-use catchment::geo::{Database, Place, SiteTable};
-use catchment::health::{Check, CheckKind, State, Target, TargetId};
-use catchment::live::{Map, MapId};
+use catchment::geo::{Database, Overlay, Place, SiteTable};
+use catchment::health::{Check, CheckKind, Known, State, Target, TargetId};
+use catchment::live::{Map, MapId, Source};
 use catchment::query::Ecs;
 use catchment::snapshot::{Identity, Parts, Snapshot, Steer};
-use catchment::steering::{Member, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
+use catchment::steering::{Member, Policy, Pop, PopId, Service, ServiceAddress};
 use catchment::zone::{Entry, SteerId, ZoneBuilder, ZoneSetBuilder};
 
 /// Names of the large zone.
@@ -111,24 +111,23 @@ pub fn pops(count: usize) -> Vec<Pop> {
 
 /// A service with an IPv4 and an IPv6 address at each PoP, both down when the target of the PoP's number is.
 pub fn service(count: usize) -> Service {
-    let member = |pop: u32| Member {
-        pop: PopId(pop),
-        addresses: [format!("192.0.2.{}", pop + 1), format!("2001:db8::{pop:x}")]
-            .map(|ip| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(pop)] })
-            .into(),
-        min_addresses: 1,
+    let member = |pop: u32| {
+        let addresses = [format!("192.0.2.{}", pop + 1), format!("2001:db8::{pop:x}")]
+            .map(|ip| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(pop)] });
+        Member::new(PopId(pop), addresses.into())
     };
-    Service { name: "web".to_owned(), members: (0..count as u32).map(member).collect(), ttls: Ttls::default() }
+    Service::new("web", (0..count as u32).map(member).collect())
 }
 
 /// A map of `count` PoPs by distance.
 pub fn map(count: usize, sites: &Arc<SiteTable>) -> Map {
-    Map::compile(Policy::built_in("nearest").unwrap(), service(count), &pops(count), sites, [])
+    Map::compile(Source::new(Policy::built_in("nearest").unwrap(), service(count)), &pops(count), sites, [])
 }
 
 /// All targets up but these.
-pub fn states(count: usize, down: &[usize]) -> Vec<State> {
-    (0..count).map(|target| if down.contains(&target) { State::Down } else { State::Up }).collect()
+pub fn states(count: usize, down: &[usize]) -> Known {
+    let state = |target| if down.contains(&target) { State::Down } else { State::Up };
+    Known::of((0..count).map(state).collect::<Vec<_>>())
 }
 
 const ZONE: &str = "
@@ -169,10 +168,12 @@ pub fn snapshot(sites: Arc<SiteTable>) -> Snapshot {
     let check = Check { interval: Duration::from_secs(5), ..Check::new(CheckKind::Tcp) };
     let target =
         |index: usize| Target { address: format!("127.0.0.1:{}", 1000 + index).parse().unwrap(), check: check.clone() };
-    let steers: Box<[Steer]> = [Steer { map: MapId(0), ecs: Ecs::On }].into();
+    let steers: Box<[Steer]> = [Steer { map: MapId(0), ecs: Ecs::On, cname: false }].into();
     let parts = Parts {
         generation: 1,
         zones: zones.build(),
+        base: Arc::clone(&sites),
+        overlay: Overlay::default(),
         sites,
         pops: pops(POPS),
         maps: vec![Arc::new(map)],

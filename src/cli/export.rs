@@ -11,19 +11,20 @@ use anyhow::bail;
 use clap::Args;
 
 use super::{Places, reader};
-use crate::config::model::{SteerModel, ZoneModel};
+use crate::config::model::{AliasModel, SteerModel, ZoneModel};
 use crate::daemon::remembered;
 use crate::dns::{Name, Rdata, Type, rdata};
 use crate::explain::{Assume, Explained, Question, explain};
 use crate::health::Known;
 use crate::reload::Now;
 use crate::snapshot::Snapshot;
+use crate::zone::{Alias, End};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct ExportArgs {
     /// The zone's name
     zone: String,
-    /// Write the addresses that this client would get now in place of steered names, which are comments otherwise
+    /// Write the addresses that this client would get now in place of steered names and ALIAS, which are comments otherwise
     #[arg(long, value_name = "ADDRESS")]
     as_of_client: Option<IpAddr>,
     #[command(flatten)]
@@ -56,18 +57,43 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     }
     let text = match (args.as_of_client, &loaded.snapshot) {
         (Some(client), Some(snapshot)) => {
-            let resolve = |steer: &SteerModel| resolved(steer, client, snapshot);
-            let note = format!("; steered names as {client} would get them");
+            let resolve = |name: &Tailored<'_>| resolved(name, client, snapshot);
+            let note = format!("; steered names and ALIAS as {client} would get them");
             master_file(&good.model, good.serial, &note, &resolve)
         }
-        _ => master_file(&good.model, good.serial, "; steered names are comments", &comment),
+        _ => master_file(&good.model, good.serial, "; steered names and ALIAS are comments", &|name| name.comment()),
     };
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The zone's text: a note, the SOA, the records in the order of the files, then what `steered` makes of steered names.
-fn master_file(model: &ZoneModel, serial: u32, note: &str, steered: &dyn Fn(&SteerModel) -> String) -> String {
+/// What has no form in a master file.
+enum Tailored<'m> {
+    Steer(&'m SteerModel),
+    Alias(&'m AliasModel),
+}
+
+impl Tailored<'_> {
+    fn owner(&self) -> &Name {
+        match self {
+            Self::Steer(steer) => &steer.owner,
+            Self::Alias(alias) => &alias.owner,
+        }
+    }
+
+    fn comment(&self) -> String {
+        match self {
+            Self::Steer(steer) => {
+                format!("; {} is steered: service {}, policy {}\n", steer.owner, steer.service.name, steer.policy.name)
+            }
+            Self::Alias(alias) => format!("; {} {} ALIAS {}\n", alias.owner, alias.ttl, alias.target),
+        }
+    }
+}
+
+/// The zone's text: a note, the SOA, the records in the order of the files, then what `tailor` makes of steered names and
+/// ALIAS.
+fn master_file(model: &ZoneModel, serial: u32, note: &str, tailor: &dyn Fn(&Tailored<'_>) -> String) -> String {
     let soa = &model.soa;
     let mut out = format!(
         "; zone {} by catchment {}\n{note}\n{} {} IN SOA {} {} {serial} {} {} {} {}\n",
@@ -85,8 +111,9 @@ fn master_file(model: &ZoneModel, serial: u32, note: &str, steered: &dyn Fn(&Ste
     for record in &model.records {
         line(&mut out, &record.owner, record.ttl, record.rtype, &record.rdata);
     }
-    for steer in &model.steers {
-        out.push_str(&steered(steer));
+    let steers = model.steers.iter().map(Tailored::Steer);
+    for name in steers.chain(model.aliases.iter().map(Tailored::Alias)) {
+        out.push_str(&tailor(&name));
     }
     out
 }
@@ -96,22 +123,27 @@ fn line(out: &mut String, owner: &Name, ttl: u32, rtype: Type, data: &Rdata) {
     let _ = writeln!(out, "{owner} {ttl} IN {rtype} {}", rdata::show(rtype, &data.wire));
 }
 
-fn comment(steer: &SteerModel) -> String {
-    format!("; {} is steered: service {}, policy {}\n", steer.owner, steer.service.name, steer.policy.name)
-}
-
-/// Addresses of a steered name for one client, and where they come from.
-fn resolved(steer: &SteerModel, client: IpAddr, snapshot: &Snapshot) -> String {
-    let question = Question { name: steer.owner.clone(), source: client, subnet: None, assume: Assume::default() };
-    let mut out = comment(steer);
+/// Addresses of a name for one client, and where they come from.
+fn resolved(name: &Tailored<'_>, client: IpAddr, snapshot: &Snapshot) -> String {
+    let question = Question { name: name.owner().clone(), source: client, subnet: None, assume: Assume::default() };
+    let mut out = name.comment();
     if let Explained::Steered(found) = explain(snapshot, &snapshot.live(), &question) {
         let _ = writeln!(out, "; decided: {}", found.pops().join(", "));
         let mut lines: BTreeMap<Type, String> = BTreeMap::new();
         for address in &found.addresses {
             let (rtype, data) = Rdata::address(*address);
-            line(lines.entry(rtype).or_default(), &steer.owner, found.answer.ttl, rtype, &data);
+            line(lines.entry(rtype).or_default(), name.owner(), found.answer.ttl, rtype, &data);
         }
         out.extend(lines.into_values());
+    } else if let Tailored::Alias(alias) = name {
+        let from = Alias { ttl: alias.ttl, target: alias.target.as_wire() };
+        for rtype in [Type::A, Type::AAAA] {
+            if let End::Static { rrset, ttl } = snapshot.zones.follow(from, rtype) {
+                for data in rrset.rdata() {
+                    let _ = writeln!(out, "{} {ttl} IN {rtype} {}", alias.owner, rdata::show(rtype, data));
+                }
+            }
+        }
     }
     out
 }

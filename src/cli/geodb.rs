@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::geo::database::DEMONSTRATION;
 use crate::geo::simplify::{Detail, simplify};
 use crate::geo::writer::Metadata;
-use crate::geo::{Database, Place, Record, SiteTable};
+use crate::geo::{Database, Listed, Place, Record, SiteTable};
 use crate::net::{Block, Folded, UNUSABLE};
 
 /// Ask, inspect and build databases of where addresses are.
@@ -99,30 +99,33 @@ fn price(text: &str) -> Result<f64, String> {
 
 fn lookup(args: &LookupArgs) -> anyhow::Result<ExitCode> {
     let mut databases = Vec::new();
-    for file in files(&args.geodb)? {
+    for (file, listed) in files(&args.geodb)? {
         let database = open(&file)?;
-        databases.push((file, database));
+        databases.push((file, listed, database));
     }
-    databases.sort_by_cached_key(|(_, database)| database.precedence());
+    databases.sort_by_cached_key(|(file, listed, database)| (database.precedence(*listed), file.clone()));
 
     let mut text = String::new();
     let mut results = Vec::new();
     for address in &args.addresses {
         let asked = Block::host(*address).address();
-        let mut records = Vec::new();
         let mut answers = Vec::new();
-        for (file, database) in &databases {
+        for (file, _, database) in &databases {
             let answer = database.lookup(asked).with_context(|| format!("{}", file.display()))?;
-            records.push(answer.record);
             answers.push((file, database, answer));
         }
-        let site = Record::combine(records.iter().copied());
+        let site = Record::combine(answers.iter().map(|(_, _, answer)| answer.record));
+        let location_from = answers.iter().find(|(_, _, answer)| answer.record.has_location());
+        let asn_from = answers.iter().find(|(_, _, answer)| answer.record.asn != 0);
         if args.json {
             let databases: Vec<_> = answers
                 .iter()
                 .map(|(file, database, answer)| {
-                    let network = answer.network.to_string();
-                    json!({"file": file, "type": database.kind(), "network": network, "record": answer.value})
+                    json!({
+                        "file": file, "type": database.kind(), "class": database.class().to_string(),
+                        "built": date(database.build_epoch()), "network": answer.network.to_string(),
+                        "record": answer.value,
+                    })
                 })
                 .collect();
             results.push(json!({
@@ -130,6 +133,8 @@ fn lookup(args: &LookupArgs) -> anyhow::Result<ExitCode> {
                 "looked_up": asked,
                 "databases": databases,
                 "site": site_json(&site),
+                "location_from": location_from.map(|(file, ..)| file),
+                "asn_from": asn_from.map(|(file, ..)| file),
                 "unusable": is_unusable(asked, &site),
             }));
             continue;
@@ -141,11 +146,22 @@ fn lookup(args: &LookupArgs) -> anyhow::Result<ExitCode> {
         )?;
         for (file, database, answer) in &answers {
             let record = answer.value.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-            writeln!(text, "  {} ({}): {} {record}", file.display(), database.kind(), answer.network)?;
+            let (kind, built) = (database.kind(), date(database.build_epoch()));
+            writeln!(text, "  {} ({kind}, built {built}): {} {record}", file.display(), answer.network)?;
         }
         writeln!(text, "  site: {}", site_text(asked, &site))?;
+        // Of a single database there is no doubt.
+        if answers.len() > 1 {
+            let parts = [("location", location_from), ("AS number", asn_from)];
+            let parts =
+                parts.iter().filter_map(|(part, from)| Some(format!("{part} by {}", from.as_ref()?.0.display())));
+            let parts = parts.collect::<Vec<_>>();
+            if !parts.is_empty() {
+                writeln!(text, "  from: {}", parts.join("; "))?;
+            }
+        }
     }
-    let credits = credits(databases.iter().map(|(_, database)| database));
+    let credits = credits(databases.iter().map(|(_, _, database)| database));
     if args.json {
         text = serde_json::to_string_pretty(&json!({"addresses": results, "credits": credits}))? + "\n";
     } else {
@@ -162,17 +178,29 @@ fn site_text(address: IpAddr, site: &Record<'_>) -> String {
     if is_unusable(address, site) {
         return "none: such addresses are in no one place; the resolver's address decides".to_owned();
     }
-    if *site == Record::default() {
-        return "unknown: no database knows this address; the default order applies".to_owned();
-    }
     let mut parts = Vec::new();
+    if !site.has_location() {
+        parts.push("unknown: no database has a place for this address; the default order applies".to_owned());
+    }
     match (site.place, site.country.and_then(crate::geo::Country::place)) {
         (Some(place), _) => parts.push(place.to_string()),
         (None, Some(place)) => parts.push(format!("{place} (the country's)")),
         (None, None) => {}
     }
-    parts.extend(site.city.map(str::to_owned));
-    parts.extend(site.subdivision.map(str::to_owned));
+    match (site.city, site.city_id) {
+        (None, 0) => {}
+        (Some(city), 0) => parts.push(city.to_owned()),
+        (None, id) => parts.push(format!("GeoNames {id}")),
+        (Some(city), id) => parts.push(format!("{city} (GeoNames {id})")),
+    }
+    let code = site.subdivision.map(|code| match site.country {
+        Some(country) => format!("{country}-{code}"),
+        None => code.to_owned(),
+    });
+    match (site.subdivision_name, code) {
+        (Some(name), Some(code)) => parts.push(format!("{name} ({code})")),
+        (name, code) => parts.extend(name.map(str::to_owned).or(code)),
+    }
     if let Some(country) = site.country {
         let continent = country.continent().map_or(String::new(), |continent| format!(" ({})", continent.code()));
         parts.push(format!("{country}{continent}"));
@@ -190,16 +218,18 @@ fn site_json(site: &Record<'_>) -> serde_json::Value {
         "place": site.place.or(of_country).map(place),
         "place_from": if site.place.is_some() { Some("database") } else { of_country.map(|_| "country") },
         "city": site.city,
+        "city_id": (site.city_id != 0).then_some(site.city_id),
         "subdivision": site.subdivision,
+        "subdivision_name": site.subdivision_name,
         "country": site.country.map(|country| country.to_string()),
         "continent": site.country.and_then(crate::geo::Country::continent).map(crate::geo::Continent::code),
         "asn": (site.asn != 0).then_some(site.asn),
     })
 }
 
-/// Whether an address of which nothing is known says nothing of a place.
+/// Whether an address that no database has a location for says nothing of a place.
 fn is_unusable(address: IpAddr, site: &Record<'_>) -> bool {
-    *site == Record::default()
+    !site.has_location()
         && UNUSABLE.iter().any(|block| {
             block.address().is_ipv4() == address.is_ipv4() && Folded::new(address, block.length()).block == *block
         })
@@ -208,7 +238,7 @@ fn is_unusable(address: IpAddr, site: &Record<'_>) -> bool {
 fn inspect(args: &InspectArgs) -> anyhow::Result<ExitCode> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
     let (mut text, mut results, mut bad) = (String::new(), Vec::new(), false);
-    for file in files(&args.files)? {
+    for (file, _) in files(&args.files)? {
         let outcome = open(&file).and_then(|database| Ok((database.survey()?, database)));
         let (survey, database) = match outcome {
             Ok(both) => both,
@@ -238,7 +268,8 @@ fn inspect(args: &InspectArgs) -> anyhow::Result<ExitCode> {
                 "places": survey.distinct_places,
                 "fields": {
                     "place": survey.with_place, "country": survey.with_country, "subdivision": survey.with_subdivision,
-                    "city": survey.with_city, "asn": survey.with_asn,
+                    "subdivision_name": survey.with_subdivision_name, "city": survey.with_city,
+                    "city_id": survey.with_city_id, "asn": survey.with_asn,
                 },
                 "nodes": database.node_count(),
                 "record_size": database.record_size(),
@@ -265,8 +296,10 @@ fn inspect(args: &InspectArgs) -> anyhow::Result<ExitCode> {
         let fields = [
             (survey.with_place, "coordinates"),
             (survey.with_country, "country"),
-            (survey.with_subdivision, "subdivision"),
+            (survey.with_subdivision, "subdivision code"),
+            (survey.with_subdivision_name, "subdivision name"),
             (survey.with_city, "city"),
+            (survey.with_city_id, "GeoNames id"),
             (survey.with_asn, "AS number"),
         ];
         let found = fields.iter().filter(|(count, _)| *count > 0).map(|(count, name)| format!("{name} in {count}"));
@@ -350,11 +383,11 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// The files named, and the `.mmdb` files of the folders named, in order of their names.
-fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<(PathBuf, Listed)>> {
     let mut files = Vec::new();
-    for path in paths {
+    for (index, path) in paths.iter().enumerate() {
         if !path.is_dir() {
-            files.push(path.clone());
+            files.push((path.clone(), Listed::File(index)));
             continue;
         }
         let entries = std::fs::read_dir(path).with_context(|| format!("{}", path.display()))?;
@@ -364,7 +397,7 @@ fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         if found.is_empty() {
             bail!("{}: no .mmdb file in this folder", path.display());
         }
-        files.append(&mut found);
+        files.extend(found.into_iter().map(|file| (file, Listed::Folder(index))));
     }
     Ok(files)
 }
@@ -429,7 +462,21 @@ mod tests {
         let country = crate::geo::Country::new("NL");
         assert_eq!(text("10.1.2.3", Record { country, ..none }), "52.10, 5.00 (the country's); NL (EU)");
         let place = Place::from_degrees(52.37, 4.9);
-        let all = Record { place, country, subdivision: Some("NH"), city: Some("Amsterdam"), asn: 3333, ..none };
-        assert_eq!(text("192.0.2.1", all), "52.37, 4.90; Amsterdam; NH; NL (EU); AS3333");
+        let all = Record {
+            subdivision: Some("NH"),
+            subdivision_name: Some("North Holland"),
+            city: Some("Amsterdam"),
+            city_id: 2_759_794,
+            ..Record { place, country, asn: 3333, ..none }
+        };
+        assert_eq!(
+            text("192.0.2.1", all),
+            "52.37, 4.90; Amsterdam (GeoNames 2759794); North Holland (NL-NH); NL (EU); AS3333"
+        );
+        let words = Record { subdivision_name: None, city_id: 0, ..all };
+        assert_eq!(text("192.0.2.1", words), "52.37, 4.90; Amsterdam; NL-NH; NL (EU); AS3333");
+        let alone = Record { asn: 680, ..none };
+        assert!(text("192.0.2.1", alone).starts_with("unknown: ") && text("192.0.2.1", alone).ends_with("; AS680"));
+        assert!(text("10.1.2.3", alone).starts_with("none: "));
     }
 }

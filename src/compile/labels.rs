@@ -81,10 +81,13 @@ fn sweep<K: Bits>(mut items: Vec<Item<K>>, labels: &mut Interner) -> Vec<(K, u32
         _ => ranges.push((start, label)),
     };
     let mut around: Vec<&Item<K>> = Vec::new();
-    for item in &items {
+    for (index, item) in items.iter().enumerate() {
         close(&mut around, Some(item.base), labels, &mut emit);
         around.push(item);
-        emit(item.base, labels.label(&around));
+        // Of several that begin at one address the last is the narrowest.
+        if items.get(index + 1).is_none_or(|next| next.base != item.base) {
+            emit(item.base, labels.label(&around));
+        }
     }
     close(&mut around, None, labels, &mut emit);
     ranges

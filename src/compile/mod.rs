@@ -1,11 +1,14 @@
 //! Model + site table + previous snapshot → snapshot.
 //!
 //! [`zone`] turns one zone's model into the tables that answer; [`snapshot`] turns all zones, services and policies into
-//! the parts of a snapshot, sharing with the previous one what did not change. Reads no files and probes nothing.
+//! the parts of a snapshot, sharing with the previous one what did not change; [`aliases`] says which ALIAS lead to no
+//! address. Reads no files and probes nothing.
 
+mod aliases;
 mod labels;
 mod parts;
 mod zone;
 
+pub use aliases::aliases;
 pub use parts::{Input, ZoneInput, snapshot};
 pub use zone::zone;

@@ -53,7 +53,7 @@ pub fn snapshot(input: Input<'_>) -> Parts {
                 let steer = |s: &SteerModel| Steer {
                     map: tables.map(&s.service, &s.policy, s.ttls),
                     ecs: model.ecs,
-                    alias: s.service.members.iter().any(|member| member.cname.is_some()),
+                    cname: s.service.members.iter().any(|member| member.cname.is_some()),
                 };
                 (Entry::Loaded(Arc::clone(compiled)), model.steers.iter().map(steer).collect())
             }

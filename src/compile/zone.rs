@@ -8,7 +8,7 @@ use crate::zone::{Problem, SteerId, Zone, ZoneBuilder};
 /// Compiles a zone. Its [`SteerId`]s are indices into `model.steers`, so that the zone does not depend on other zones and
 /// can be kept from generation to generation.
 pub fn zone(model: &ZoneModel, serial: u32) -> (Option<Zone>, Diagnostics) {
-    // Tags: 0 is the zone as a whole, then the records, then the steered names.
+    // Tags: 0 is the zone as a whole, then the records, then the steered names, then the ALIAS.
     let mut builder = ZoneBuilder::new(&model.apex, 0);
     builder.add(&model.apex, Type::SOA, model.soa.ttl, &soa(model, serial), 0);
     for (index, record) in model.records.iter().enumerate() {
@@ -17,6 +17,10 @@ pub fn zone(model: &ZoneModel, serial: u32) -> (Option<Zone>, Diagnostics) {
     let steers = 1 + model.records.len() as u32;
     for (index, steer) in model.steers.iter().enumerate() {
         builder.steer(&steer.owner, SteerId(index as u32), steers + index as u32);
+    }
+    let aliases = steers + model.steers.len() as u32;
+    for (index, alias) in model.aliases.iter().enumerate() {
+        builder.alias(&alias.owner, &alias.target, alias.ttl, aliases + index as u32);
     }
     let (zone, problems, severity) = match builder.build() {
         Ok(built) => (Some(built.zone), built.warnings, Severity::Warning),
@@ -37,12 +41,17 @@ fn soa(model: &ZoneModel, serial: u32) -> Vec<u8> {
 }
 
 fn locate(model: &ZoneModel, problem: Problem, severity: Severity) -> Diagnostic {
-    let location: &Location = match problem.tag.checked_sub(1).map(|index| index as usize) {
-        None => &model.location,
-        Some(index) => match model.records.get(index) {
-            Some(record) => &record.location,
-            None => model.steers.get(index - model.records.len()).map_or(&model.location, |steer| &steer.location),
-        },
-    };
+    let location = problem.tag.checked_sub(1).and_then(|index| place(model, index as usize)).unwrap_or(&model.location);
     Diagnostic { severity, location: location.clone(), message: problem.message, help: problem.help }
+}
+
+/// Where the thing of a tag, less 1, is written.
+fn place(model: &ZoneModel, index: usize) -> Option<&Location> {
+    let Some(index) = index.checked_sub(model.records.len()) else {
+        return model.records.get(index).map(|r| &r.location);
+    };
+    let Some(index) = index.checked_sub(model.steers.len()) else {
+        return model.steers.get(index).map(|s| &s.location);
+    };
+    model.aliases.get(index).map(|alias| &alias.location)
 }

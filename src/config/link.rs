@@ -129,6 +129,7 @@ pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnost
         records: contents.records.clone(),
         steers,
         reflects: contents.reflects.clone(),
+        aliases: contents.aliases.clone(),
         expects,
     };
     let good = zone.good && !sink.has_errors();

@@ -134,6 +134,8 @@ pub struct ZoneModel {
     pub steers: Vec<SteerModel>,
     /// Owner names that tell a client what is seen of it, in file order.
     pub reflects: Vec<ReflectModel>,
+    /// Every ALIAS, in file order.
+    pub aliases: Vec<AliasModel>,
     /// Assertions a reload must keep.
     pub expects: Vec<Expect>,
 }
@@ -168,6 +170,19 @@ pub struct RecordModel {
     pub ttl: u32,
     /// RDATA in wire form.
     pub rdata: Rdata,
+    /// Where it was written.
+    pub location: Location,
+}
+
+/// An owner name with the addresses of another hosted name.
+#[derive(Clone, Debug)]
+pub struct AliasModel {
+    /// Owner name.
+    pub owner: Name,
+    /// The name whose addresses it has.
+    pub target: Name,
+    /// The longest TTL of the answers, in seconds, where the target's addresses are written.
+    pub ttl: u32,
     /// Where it was written.
     pub location: Location,
 }

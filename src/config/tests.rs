@@ -126,6 +126,9 @@ fn describe(zone: &ZoneModel) -> String {
             s.owner, s.service.name, p.name, p.rank, p.count, t.home, t.away, t.suspect, s.location
         );
     }
+    for a in &zone.aliases {
+        let _ = writeln!(out, "{} {} ALIAS {} ; {}", a.owner, a.ttl, a.target, a.location);
+    }
     for e in &zone.expects {
         let _ =
             writeln!(out, "expect {} for {} without {:?}: {} ; {}", e.name, e.client, e.assume_down, e.pop, e.location);

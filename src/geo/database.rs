@@ -79,6 +79,15 @@ impl fmt::Display for Class {
     }
 }
 
+/// How a database came to be used: the place in the operator's list where it or its folder stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// It was named itself.
+    File(usize),
+    /// The folder it is in was named.
+    Folder(usize),
+}
+
 /// What one database says of one address.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Answer<'a> {
@@ -169,11 +178,15 @@ impl Database {
         &self.bytes.0
     }
 
-    /// Where it stands among others, lowest first: demonstration data after everything of the operator's own, then cities
-    /// before countries before AS numbers, then the newer one first. Sort by it, stably, before
-    /// [`super::SiteTable::build`].
-    pub fn precedence(&self) -> (bool, Class, Reverse<u64>) {
-        (self.is_demonstration(), self.class(), Reverse(self.build_epoch()))
+    /// Where it stands among others, lowest first (SEMANTICS §6.8): as listed; of those in one folder cities before countries
+    /// before AS numbers, then the newer one first. Demonstration data in a folder comes after everything else. Sort by
+    /// it and then by name before [`super::SiteTable::build`].
+    pub fn precedence(&self, listed: Listed) -> (bool, usize, Class, Reverse<u64>) {
+        let (demonstration, place) = match listed {
+            Listed::File(place) => (false, place),
+            Listed::Folder(place) => (self.is_demonstration(), place),
+        };
+        (demonstration, place, self.class(), Reverse(self.build_epoch()))
     }
 
     /// Whether it is simplified data that only shows how things work, as in `geodb/default.mmdb`.
@@ -321,7 +334,9 @@ impl Database {
         survey.with_place += usize::from(record.place.is_some());
         survey.with_country += usize::from(record.country.is_some());
         survey.with_subdivision += usize::from(record.subdivision.is_some());
+        survey.with_subdivision_name += usize::from(record.subdivision_name.is_some());
         survey.with_city += usize::from(record.city.is_some());
+        survey.with_city_id += usize::from(record.city_id != 0);
         survey.with_asn += usize::from(record.asn != 0);
         places.extend(record.place);
         Ok(())
@@ -343,10 +358,14 @@ pub struct Survey {
     pub with_place: usize,
     /// Records with a country.
     pub with_country: usize,
-    /// Records with a subdivision.
+    /// Records with a subdivision's ISO code.
     pub with_subdivision: usize,
-    /// Records with a city.
+    /// Records with a subdivision's name.
+    pub with_subdivision_name: usize,
+    /// Records with a city's name.
     pub with_city: usize,
+    /// Records with a city's `GeoNames` id.
+    pub with_city_id: usize,
     /// Records with an AS number.
     pub with_asn: usize,
 }

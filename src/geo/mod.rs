@@ -29,7 +29,7 @@ pub use builder::BuildError;
 pub use cache::{CacheError, CacheKey};
 pub use column::SharedBytes;
 pub use countries::Continent;
-pub use database::{Answer, Class, DB_IP_CREDIT, Database, DatabaseError, Survey};
+pub use database::{Answer, Class, DB_IP_CREDIT, Database, DatabaseError, Listed, Survey};
 pub use describe::{Description, Source};
 pub use location::{Country, DEFAULT_MS_PER_KM, Place, Vector, chord_slack, cost, cost_of_chord, nearest};
 pub use overlay::Overlay;

@@ -45,14 +45,20 @@ impl<'a, K: Bits> SiteView<'a, K> {
     /// All ranges from the one that holds `x`, in address order.
     #[inline]
     pub fn from(self, x: K) -> SiteRanges<'a, K> {
-        let added = self.over.as_ref().map_or(0, |over| over.added.index(x));
-        SiteRanges { view: self, base: self.base.index(x), added }
+        let added = self.over.as_ref().map(|over| over.added.index(x));
+        self.ranges(self.base.index(x), added.unwrap_or(0))
     }
 
     /// All ranges in address order.
     #[inline]
     pub fn iter(self) -> SiteRanges<'a, K> {
-        SiteRanges { view: self, base: 0, added: 0 }
+        self.ranges(0, 0)
+    }
+
+    #[inline]
+    fn ranges(self, base: usize, index: usize) -> SiteRanges<'a, K> {
+        let over = self.over.map(|over| Cursor { over, index, now: over.added.at(index) });
+        SiteRanges { table: self.base, base, over }
     }
 }
 
@@ -69,10 +75,18 @@ impl<K: Bits> Over<'_, K> {
 /// The ranges of a [`SiteView`] in address order.
 #[derive(Clone, Debug)]
 pub struct SiteRanges<'a, K> {
-    view: SiteView<'a, K>,
-    /// Where the next range lies in either table.
+    table: RangeView<'a, K, u32>,
+    /// Where the next range lies in it.
     base: usize,
-    added: usize,
+    over: Option<Cursor<'a, K>>,
+}
+
+/// Where the next range lies in what is over the table.
+#[derive(Clone, Debug)]
+struct Cursor<'a, K> {
+    over: Over<'a, K>,
+    index: usize,
+    now: Found<K, u32>,
 }
 
 impl<K: Bits> Iterator for SiteRanges<'_, K> {
@@ -80,18 +94,20 @@ impl<K: Bits> Iterator for SiteRanges<'_, K> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.base >= self.view.base.len() {
+        if self.base >= self.table.len() {
             return None;
         }
-        let base = self.view.base.at(self.base);
-        let Some(over) = &self.view.over else {
+        let base = self.table.at(self.base);
+        let Some(Cursor { over, index, now }) = &mut self.over else {
             self.base += 1;
             return Some(base);
         };
-        let added = over.added.at(self.added);
-        let found = over.cut(base, added);
+        let found = over.cut(base, *now);
         self.base += usize::from(base.end == found.end);
-        self.added += usize::from(added.end == found.end);
+        if now.end == found.end && *index + 1 < over.added.len() {
+            *index += 1;
+            *now = over.added.at(*index);
+        }
         Some(found)
     }
 }

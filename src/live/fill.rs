@@ -12,7 +12,7 @@ use crate::health::Known;
 use crate::steering::decide::{Class, decide_with_runner_up};
 use crate::steering::split::UnitKey;
 use crate::steering::{
-    Choice, Decision, Facts, Kind, MemberFacts, Mode, Plan, Policy, Pop, PrefixMatch, Service, Shape, Stances,
+    Choice, Decision, Facts, Kind, MemberFacts, Mode, OnEmpty, Plan, Policy, Pop, PrefixMatch, Service, Shape, Stances,
     Standing, decide, facts,
 };
 
@@ -72,6 +72,13 @@ pub struct Source {
     pub service: Service,
     /// What the policy's prefixes say, by label of the site table; empty when it has none.
     pub prefixes: Arc<[PrefixMatch]>,
+}
+
+impl Source {
+    /// A source of a policy without prefixes.
+    pub fn new(policy: impl Into<Arc<Policy>>, service: Service) -> Self {
+        Self { policy: policy.into(), service, prefixes: Arc::from([]) }
+    }
 }
 
 impl Map {
@@ -134,6 +141,11 @@ impl Map {
     /// The decision for a site.
     pub fn decide(&self, sites: &SiteTable, site: SiteId, facts: &Facts) -> Decision {
         decide(&self.plan.shape, &Class::of(sites, site, &self.homes.stances), facts)
+    }
+
+    /// Whether the addresses that are written at an owner name serve clients whom nobody may serve (SEMANTICS §3.2).
+    pub fn falls_back_on_written(&self) -> bool {
+        self.policy.on_empty == OnEmpty::Static
     }
 
     /// Whether the type of this family exists at names of this map: a property of the service, never of the client.
@@ -207,8 +219,13 @@ impl LiveMap {
     fn decide(map: &Map, sites: &SiteTable, known: &Known, facts: Facts) -> Self {
         let mut interned = Interner::default();
         let homes = &map.homes;
-        let standing: Vec<Option<u16>> =
-            homes.decisions.iter().map(|home| stands(home, &facts).then(|| interned.intern(home.clone()))).collect();
+        // Where the best are passed over, their health counts although they do not serve.
+        let passes = homes.key.shape.passes().0 > 0;
+        let standing: Vec<Option<u16>> = homes
+            .decisions
+            .iter()
+            .map(|home| (!passes && stands(home, &facts)).then(|| interned.intern(home.clone())))
+            .collect();
         let mut substitutes = Substitutes::new(homes, &facts);
         let by_site = homes
             .by_site
@@ -274,19 +291,19 @@ fn stands(home: &Decision, facts: &Facts) -> bool {
         Choice::Absent => true,
         Choice::Empty | Choice::Servfail | Choice::Fallback => false,
         Choice::Members { members, .. } => {
-            members.iter().all(|&index| whole(&facts.members[usize::from(index)], standing))
+            members.iter().all(|&index| whole(facts.members[usize::from(index)], standing))
         }
         Choice::Split(split) => {
             // Also those that would join must be well: nobody outside the group counts.
-            split.group.iter().all(|share| whole(&facts.members[usize::from(share.member)], standing))
-                && split.rest.iter().all(|&index| whole(&facts.members[usize::from(index)], standing))
+            split.group.iter().all(|share| whole(facts.members[usize::from(share.member)], standing))
+                && split.rest.iter().all(|&index| whole(facts.members[usize::from(index)], standing))
         }
     };
     !facts.any_panic() && well(&home.v4, &|m| m.v4) && well(&home.v6, &|m| m.v6)
 }
 
-fn whole(fact: &MemberFacts, standing: &dyn Fn(&MemberFacts) -> Standing) -> bool {
-    standing(fact).usable() && !fact.avoided() && !fact.forced_down && fact.share == MemberFacts::WHOLE
+fn whole(fact: MemberFacts, standing: &dyn Fn(&MemberFacts) -> Standing) -> bool {
+    standing(&fact).usable() && !fact.avoided() && !fact.forced_down && fact.share == MemberFacts::WHOLE
 }
 
 /// The answers of sites whose home is down and whose runner-up is well, in both families.

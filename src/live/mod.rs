@@ -18,6 +18,8 @@ pub use dealt::{Dealt, Pieces};
 pub use epoch::{Live, advance, complete};
 pub use fill::{Homes, LiveMap, Map, MapId, Source};
 pub use records::Prepared;
+// What packets are dealt by.
+pub use crate::steering::split::UnitKey;
 pub use table::Chosen;
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ const CNAME: u16 = 5;
 const AAAA: u16 = 28;
 pub(super) const SVCB: u16 = 64;
 pub(super) const HTTPS: u16 = 65;
-/// SvcParamKeys of RFC 9460 §14.3.2.
+/// `SvcParamKey`s of RFC 9460 §14.3.2.
 const IPV4HINT: u16 = 4;
 const IPV6HINT: u16 = 6;
 

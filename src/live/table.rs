@@ -81,10 +81,10 @@ impl LiveMap {
         let v4 = |(first, last): (u32, u32)| (IpAddr::V4(first.into()), IpAddr::V4(last.into()));
         let v6 = |(first, last): (u128, u128)| (IpAddr::V6(first.into()), IpAddr::V6(last.into()));
         match (block, &self.table) {
-            (Block::V4 { base, .. }, Some(table)) => v4(ends(table.v4.ranges.view().find(base))),
-            (Block::V4 { base, .. }, None) => v4(ends(sites.v4().find(base))),
-            (Block::V6 { base, .. }, Some(table)) => v6(ends(table.v6.ranges.view().find(base))),
-            (Block::V6 { base, .. }, None) => v6(ends(sites.v6().find(base))),
+            (Block::V4 { base, .. }, Some(table)) => v4(ends(&table.v4.ranges.view().find(base))),
+            (Block::V4 { base, .. }, None) => v4(ends(&sites.v4().find(base))),
+            (Block::V6 { base, .. }, Some(table)) => v6(ends(&table.v6.ranges.view().find(base))),
+            (Block::V6 { base, .. }, None) => v6(ends(&sites.v6().find(base))),
         }
     }
 
@@ -160,7 +160,7 @@ fn choose<K: Clip>(
     Chosen { answer, scope: scope.min(K::BLOCK) }
 }
 
-fn ends<K: Bits, V>(found: Found<K, V>) -> (K, K) {
+fn ends<K: Bits, V: Copy>(found: &Found<K, V>) -> (K, K) {
     (found.start, found.end)
 }
 

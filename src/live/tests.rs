@@ -8,9 +8,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::geo::{Place, Ranges, Site, SiteId, SiteTable};
-use crate::health::{State, TargetId};
+use crate::health::{Known, State, TargetId};
 use crate::net::{Bits, Block};
-use crate::steering::{Choice, Member, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
+use crate::steering::{Choice, Member, Policy, Pop, PopId, Service, ServiceAddress};
 
 const CITIES: [(&str, f64, f64); 4] =
     [("fra", 50.11, 8.68), ("ams", 52.37, 4.90), ("iad", 38.95, -77.45), ("sin", 1.35, 103.99)];
@@ -29,21 +29,23 @@ fn service() -> (Service, Vec<Pop>) {
         .collect();
     let address = |ip: String, target| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(target)] };
     let members = (0..4)
-        .map(|n| Member {
-            pop: PopId(n),
-            addresses: vec![
-                address(format!("192.0.2.{}", n + 1), 2 * n),
-                address(format!("2001:db8::{}", n + 1), 2 * n + 1),
-            ],
-            min_addresses: 1,
+        .map(|n| {
+            let v4 = address(format!("192.0.2.{}", n + 1), 2 * n);
+            let v6 = address(format!("2001:db8::{}", n + 1), 2 * n + 1);
+            Member::new(PopId(n), vec![v4, v6])
         })
         .collect();
-    (Service { name: "web".into(), members, ttls: Ttls::default() }, pops)
+    (Service::new("web", members), pops)
 }
 
 fn map(sites: &Arc<SiteTable>) -> Arc<Map> {
+    map_of(Policy::built_in("nearest").unwrap(), sites)
+}
+
+fn map_of(policy: Policy, sites: &Arc<SiteTable>) -> Arc<Map> {
     let (service, pops) = service();
-    Arc::new(Map::compile(Policy::built_in("nearest").unwrap(), service, &pops, sites, []))
+    let source = Source::new(policy, service);
+    Arc::new(Map::compile(source, &pops, sites, []))
 }
 
 /// Sites at the four cities (ids 2 to 5) and without a place (6).
@@ -54,11 +56,11 @@ fn sites(v4: Ranges<u32, u32>, v6: Ranges<u128, u32>) -> Arc<SiteTable> {
     Arc::new(SiteTable::from_ranges(v4, v6, &list).unwrap())
 }
 
-fn states(down: &[usize]) -> Vec<State> {
-    (0..8).map(|t| if down.contains(&(t / 2)) { State::Down } else { State::Up }).collect()
+fn states(down: &[usize]) -> Known {
+    Known::of((0..8).map(|t| if down.contains(&(t / 2)) { State::Down } else { State::Up }).collect::<Vec<_>>())
 }
 
-fn live(map: &Arc<Map>, sites: &SiteTable, states: &[State]) -> Live {
+fn live(map: &Arc<Map>, sites: &SiteTable, states: &Known) -> Live {
     epoch::first(std::slice::from_ref(map), sites, states, None)
 }
 
@@ -241,13 +243,18 @@ proptest! {
         drained in proptest::collection::vec(proptest::bool::weighted(0.2), 4),
         families in proptest::collection::vec(0u8..6, 4),
         count in 1u8..3,
+        skip in 0u8..2,
+        kind in 0u8..5,
+        shares in proptest::collection::vec(0u8..8, 4),
     ) {
         let sites = sites(Ranges::new(0), Ranges::new(0));
         let (mut service, mut pops) = service();
+        service.slow_start = (kind % 2 == 0).then_some(std::time::Duration::from_millis(8));
         for ((member, pop), (family, drained)) in
             service.members.iter_mut().zip(&mut pops).zip(families.into_iter().zip(drained))
         {
             pop.drained = drained;
+            member.weight = u32::from(family) * 10;
             match family {
                 0 => drop(member.addresses.remove(0)),
                 1 => drop(member.addresses.remove(1)),
@@ -256,9 +263,21 @@ proptest! {
         }
         let all = [State::Unknown, State::Up, State::Suspect, State::Down, State::Recovering];
         let states: Vec<_> = states.into_iter().map(|s| all[usize::from(s)]).collect();
-        let policy = Policy { count, ..Policy::built_in("nearest").unwrap() };
-        let map = Map::compile(policy, service, &pops, &sites, []);
-        let live = LiveMap::fill(&map, &sites, &states, []);
+        let policy = match kind {
+            0 => Policy::built_in("nearest").unwrap(),
+            1 => Policy { count, skip, ..Policy::built_in("nearest").unwrap() },
+            2 => Policy { count, ..Policy::built_in("weighted").unwrap() },
+            3 => Policy { near: Some(8_000), skip, ..Policy::built_in("nearest").unwrap() },
+            _ => Policy {
+                tiers: vec![vec!["sin".into(), "fra".into()], vec!["ams".into()]],
+                panic: Some(crate::steering::Panic { below: 500, resume: 600 }),
+                ..Policy::built_in("nearest").unwrap()
+            },
+        };
+        let source = Source::new(policy, service);
+        let map = Map::compile(source, &pops, &sites, []);
+        let known = Known { now_ms: 1_000_000, returned_ms: shares.iter().map(|s| 1_000_000 - u64::from(*s)).collect(), ..Known::of(states) };
+        let live = LiveMap::fill(&map, &sites, &known, None, []);
         for site in (0..sites.len()).map(|id| SiteId(id as u32)).filter(|id| *id != SiteId::UNUSABLE) {
             let answer = live.answer(live.by_site[site.0 as usize]);
             prop_assert_eq!(&answer.decision, &map.decide(&sites, site, &live.facts), "{:?}", site);
@@ -270,7 +289,7 @@ proptest! {
 fn s1_7_a_steered_answer_never_has_scope_0_even_where_everybody_gets_the_same() {
     let sites = Arc::new(SiteTable::from_ranges(Ranges::new(0), Ranges::new(0), &[]).unwrap());
     let map = map(&sites);
-    let live = complete(&live(&map, &sites, &[]), &[Arc::clone(&map)], &sites);
+    let live = complete(&live(&map, &sites, &Known::default()), &[Arc::clone(&map)], &sites);
     let chosen = live.map(MapId(0)).choose(&map, &sites, Block::parse("198.51.100.0/24").unwrap());
     assert_eq!(chosen.scope, 1);
 }
@@ -279,7 +298,7 @@ fn s1_7_a_steered_answer_never_has_scope_0_even_where_everybody_gets_the_same() 
 fn s1_9_unusable_blocks_have_a_scope_of_their_own_and_leave_the_choice_to_the_resolver() {
     let sites = Arc::new(SiteTable::empty());
     let map = map(&sites);
-    let live = complete(&live(&map, &sites, &[]), &[Arc::clone(&map)], &sites);
+    let live = complete(&live(&map, &sites, &Known::default()), &[Arc::clone(&map)], &sites);
     for (block, scope) in
         [("10.1.2.0/24", 8), ("192.168.7.0/24", 16), ("100.64.0.0/24", 10), ("240.0.0.0/24", 3), ("fe80::/56", 10)]
     {
@@ -294,21 +313,21 @@ fn s3_8_ttls_are_home_away_and_suspect() {
     ranges.push(0, 3);
     let sites = sites(ranges, Ranges::new(0));
     let map = map(&sites);
-    let ttl = |states: &[State]| {
+    let ttl = |states: &Known| {
         let live = live(&map, &sites, states);
         let chosen = live.map(MapId(0)).choose(&map, &sites, Block::host("192.0.2.1".parse::<IpAddr>().unwrap()));
         live.map(MapId(0)).answer(chosen.answer).ttl
     };
-    assert_eq!(ttl(&[]), 60, "everything unknown");
+    assert_eq!(ttl(&Known::default()), 60, "everything unknown");
     assert_eq!(ttl(&states(&[0])), 60, "another PoP is down");
     assert_eq!(ttl(&states(&[1])), 20, "the home PoP is down");
     assert_eq!(ttl(&states(&[0, 1, 2, 3])), 10, "fail-open");
     let mut suspect = states(&[]);
-    suspect[2] = State::Suspect;
+    suspect.states[2] = State::Suspect;
     assert_eq!(ttl(&suspect), 10, "the chosen PoP is suspect");
     // IPv6 alone failing makes AAAA stand in, and A and AAAA share the smaller TTL.
     let mut v6 = states(&[]);
-    v6[3] = State::Down;
+    v6.states[3] = State::Down;
     assert_eq!(ttl(&v6), 20);
 }
 
@@ -320,7 +339,7 @@ fn s1_5_suspect_changes_ttls_and_keeps_the_scope_table() {
     let maps = [map(&sites)];
     let well = complete(&live(&maps[0], &sites, &states(&[])), &maps, &sites);
     let mut suspect = states(&[]);
-    suspect[2] = State::Suspect;
+    suspect.states[2] = State::Suspect;
     let next = advance(&well, &maps, &sites, &suspect);
     assert!(next.is_complete());
     assert_eq!(next.map(MapId(0)).answers.iter().map(|a| a.ttl).min(), Some(10));
@@ -333,16 +352,17 @@ fn answers_hold_only_usable_addresses_unless_all_are_down() {
     service.members[0]
         .addresses
         .push(ServiceAddress { ip: "192.0.2.100".parse().unwrap(), targets: vec![TargetId(8)] });
-    let map = Map::compile(Policy::built_in("failover").unwrap(), service, &pops, &sites, []);
-    let a = |states: &[State]| {
-        let live = LiveMap::fill(&map, &sites, states, []);
-        live.nowhere().a.clone()
+    let source = Source::new(Policy::built_in("failover").unwrap(), service);
+    let map = Map::compile(source, &pops, &sites, []);
+    let a = |states: &Known| {
+        let live = LiveMap::fill(&map, &sites, states, None, []);
+        live.nowhere().records.a.clone()
     };
     let mut states = states(&[]);
-    states.push(State::Up);
+    states.states.push(State::Up);
     assert_eq!(a(&states).count, 2);
     assert_eq!(&a(&states).bytes[..14], [0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]);
-    states[8] = State::Down;
+    states.states[8] = State::Down;
     assert_eq!(a(&states).count, 1);
-    assert_eq!(a(&[State::Down; 9]).count, 2);
+    assert_eq!(a(&Known::of([State::Down; 9])).count, 2);
 }

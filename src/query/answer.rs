@@ -8,11 +8,9 @@ use crate::dns::message::{Owner, QUESTION, Section};
 use crate::dns::{FoldedName, Rcode, Type};
 use crate::live::{Live, Prepared, SteeredType, Told};
 use crate::snapshot::Snapshot;
-use crate::steering::OnEmpty;
-use crate::zone::{Cut, Entry, Found, Lookup, RrSet, SteerId, Zone};
+use crate::zone::{Cut, Entry, Found, Lookup, MAX_LINKS, RrSet, SteerId, Zone};
 
-/// Links of a chain of CNAMEs and DNAMEs that are followed (SEMANTICS §5.4).
-const MAX_LINKS: usize = 16;
+mod alias;
 
 /// Answers a question of class IN. `name` is the question's; it becomes the names of the chain.
 #[inline]
@@ -40,10 +38,10 @@ pub(super) fn answer(
         error: None,
     };
     let apex_at = Some(QUESTION + name.suffix_start(found.labels) as u16);
-    let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said, apex_at };
+    let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said, apex_at, cap: u32::MAX };
     match zone.lookup_from(name, found.hash, qtype) {
         lookup @ (Lookup::Cname(_) | Lookup::Dname { .. }) => step.chain(zone, lookup, name),
-        lookup @ Lookup::Steered { steer, .. } if step.is_alias(steer) => step.chain(zone, lookup, name),
+        lookup @ Lookup::Steered { steer, .. } if step.sends_to_names(steer) => step.chain(zone, lookup, name),
         Lookup::Referral(cut) => {
             step.said.authoritative = false;
             step.referral(cut, name);
@@ -84,6 +82,8 @@ struct Step<'s, 'q, 'r, 'o> {
     said: &'q mut Said,
     /// A pointer to the apex inside the question, as long as the question is what is answered.
     apex_at: Option<u16>,
+    /// The longest TTL of written addresses: less than they have at the end of an ALIAS.
+    cap: u32,
 }
 
 impl<'s> Step<'s, '_, '_, '_> {
@@ -119,8 +119,8 @@ impl<'s> Step<'s, '_, '_, '_> {
                     }
                     self.reply.synthesized_cname(owner, rrset.ttl, name.as_wire())
                 }
-                Lookup::Steered { steer, written } if self.is_alias(steer) => {
-                    let Some(cname) = self.steered_alias(zone, steer, written, owner) else { return };
+                Lookup::Steered { steer, written } if self.sends_to_names(steer) => {
+                    let Some(cname) = self.steered_cname(zone, steer, written, owner) else { return };
                     let target = self.reply.records(Section::Answer, owner, Type::CNAME, cname.count, &cname.bytes);
                     if matches!(self.qtype, Type::CNAME | Type::ANY) {
                         return;
@@ -160,6 +160,7 @@ impl<'s> Step<'s, '_, '_, '_> {
                 self.put(Section::Answer, owner, rrset);
             }
             Lookup::Steered { steer, written } => self.steered(zone, steer, written, owner),
+            Lookup::Alias { alias, written } => self.alias(zone, alias, written, owner),
             Lookup::NxDomain => {
                 (self.said.rcode, self.said.kind) = (Rcode::NXDOMAIN, Kind::NxDomain);
                 self.put_soa(zone);
@@ -224,12 +225,12 @@ impl<'s> Step<'s, '_, '_, '_> {
 
     /// Whether a steered name is one that sends clients to other names.
     #[inline]
-    fn is_alias(&self, steer: SteerId) -> bool {
-        self.snapshot.steer(self.said.zone.unwrap_or(u32::MAX), steer).is_some_and(|steer| steer.alias)
+    fn sends_to_names(&self, steer: SteerId) -> bool {
+        self.snapshot.steer(self.said.zone.unwrap_or(u32::MAX), steer).is_some_and(|steer| steer.cname)
     }
 
     /// The CNAME that a client is given at a steered name; `None` when the answer is complete without.
-    fn steered_alias(
+    fn steered_cname(
         &mut self,
         zone: &Zone,
         steer: SteerId,
@@ -275,9 +276,9 @@ impl<'s> Step<'s, '_, '_, '_> {
     #[cold]
     fn empty(&mut self, steered: &Steered<'_>, told: Told, written: Option<RrSet<'_>>, owner: Owner<'_>) {
         match written {
-            Some(rrset) if told == Told::Empty && steered.on_empty == OnEmpty::Static => {
+            Some(rrset) if told == Told::Empty && steered.written => {
                 self.said.kind = Kind::OnEmpty;
-                self.put(Section::Answer, owner, rrset);
+                self.put_capped(owner, rrset);
             }
             _ => self.fail(),
         }
@@ -286,7 +287,7 @@ impl<'s> Step<'s, '_, '_, '_> {
     /// What is written of the type at a steered name.
     fn written(&mut self, zone: &Zone, written: Option<RrSet<'_>>, owner: Owner<'_>) {
         match written {
-            Some(rrset) => _ = self.put(Section::Answer, owner, rrset),
+            Some(rrset) => self.put_capped(owner, rrset),
             None => self.no_data(zone),
         }
     }

@@ -137,6 +137,20 @@ impl<'r, 'o> Reply<'r, 'o> {
         target
     }
 
+    /// Writes prepared records of one RRset without names in their RDATA into the answer section, with another TTL.
+    pub(super) fn records_for(&mut self, ttl: u32, owner: Owner<'_>, count: u16, bytes: &[u8]) {
+        self.writer.count(Section::Answer, count);
+        let mut owner = owner;
+        for record in Records::new(bytes) {
+            // TYPE and CLASS; RDLENGTH and RDATA.
+            let (Some(before), Some(after)) = (record.get(..4), record.get(8..)) else { return };
+            owner = self.writer.owner(owner).map_or(owner, Owner::At);
+            self.writer.put(before);
+            self.writer.put(&ttl.to_be_bytes());
+            self.writer.put(after);
+        }
+    }
+
     /// Writes a prepared record whose RDATA has `before` octets, then `count` names, then anything.
     fn compressed(&mut self, record: &[u8], before: usize, count: usize) -> Option<u16> {
         let (fixed, rdata) = (record.get(..FIXED - 2)?, record.get(FIXED..)?);

@@ -2,11 +2,9 @@
 
 use super::Who;
 use crate::dns::ecs::{ClientSubnet, Ecs};
-use crate::live::{Answer, AnswerId, Chosen, Dealt, Live, Prepared, SteeredType, Told};
+use crate::live::{Answer, AnswerId, Chosen, Dealt, Live, Prepared, SteeredType, Told, UnitKey};
 use crate::net::{Block, Folded};
 use crate::snapshot::{Snapshot, Steer};
-use crate::steering::OnEmpty;
-use crate::steering::split::UnitKey;
 use crate::zone::SteerId;
 
 /// Whose place decides.
@@ -27,7 +25,7 @@ pub(super) struct Steered<'a> {
     /// What the client is dealt, where several PoPs share.
     dealt: Option<Dealt<'a>>,
     /// Whether written addresses serve when nobody may.
-    pub(super) on_empty: OnEmpty,
+    pub(super) written: bool,
     /// Scope prefix length in the client subnet's own terms; 0 without one, or where none is heeded.
     pub(super) scope: u8,
     /// Whether the client subnet decided.
@@ -68,7 +66,7 @@ impl Client {
                 Some(block) => map.plan.unit_of_subnet(block),
                 None => map.plan.unit_of_source(self.resolver),
             });
-            Steered { answer, dealt, on_empty: map.policy.on_empty, scope, by_subnet: by_subnet.is_some() }
+            Steered { answer, dealt, written: map.falls_back_on_written(), scope, by_subnet: by_subnet.is_some() }
         };
         let Some((folded, width)) = self.subnet.filter(|_| ecs == Ecs::On) else {
             return Some(steered(by_resolver(), 0, None));

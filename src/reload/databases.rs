@@ -12,8 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::files::{is_ours, shown};
 use super::state::State;
 use crate::geo::CacheKey;
-use crate::geo::database::Database;
-use crate::geo::{Country, Place, SiteTable};
+use crate::geo::{Class, Country, Database, Listed, Place, SiteTable, Source};
 use crate::mapped::Mapped;
 
 /// The database in the program itself, for when there is no other.
@@ -29,6 +28,8 @@ pub struct Used {
     pub path: String,
     /// Its `database_type`.
     pub kind: String,
+    /// What it is about: `city`, `country`, `asn` or `unknown`.
+    pub class: String,
     /// When it was built, seconds since 1970.
     pub built: u64,
     /// The credit its licence asks for, if any.
@@ -52,13 +53,15 @@ pub struct Databases {
     key: Option<u128>,
     /// What the table was made from, in order of precedence.
     pub used: Vec<Used>,
-    /// The table in use.
+    /// The table in use. It knows the AS numbers of the databases and where everything is from
+    /// ([`SiteTable::asns`], [`SiteTable::describe`]).
     pub sites: Arc<SiteTable>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stamp {
     path: PathBuf,
+    listed: Listed,
     length: u64,
     modified: Option<SystemTime>,
 }
@@ -108,7 +111,7 @@ impl Databases {
             Ok(key) => (key, stamps),
             Err((path, error)) => {
                 look.errors.push(format!("{}: cannot be read: {error}", path.display()));
-                (CacheKey::of([SHIPPED]), Vec::new())
+                (hash(&[]).unwrap_or_default(), Vec::new())
             }
         };
         if Some(key) == self.key {
@@ -124,13 +127,13 @@ impl Databases {
     }
 
     fn compile(&mut self, files: &[Stamp], key: u128, first: bool, state: &State, now: u64, look: &mut Look) {
-        let mut databases: Vec<(Used, Database)> = Vec::new();
+        let mut databases: Vec<(Listed, Used, Database)> = Vec::new();
         for file in files {
             let path = shown(&file.path).to_string();
             match open(&file.path, now) {
                 Ok(database) => {
                     let used = self.used_of(path, &database, look);
-                    databases.extend(used.map(|used| (used, database)));
+                    databases.extend(used.map(|used| (file.listed, used, database)));
                 }
                 Err(words) => look.errors.push(format!("{path}: {words}")),
             }
@@ -149,28 +152,36 @@ impl Databases {
             look.cached = true;
             return;
         }
-        if databases.is_empty() {
+        for (_, used, _) in databases.iter().filter(|(_, _, database)| database.class() == Class::Unknown) {
+            look.warnings.push(format!("{}: has none of the fields that steering can use", used.path));
+        }
+        if !databases.iter().any(|(_, _, database)| matches!(database.class(), Class::City | Class::Country)) {
             match Database::new(SHIPPED.to_vec()) {
                 Ok(database) => {
-                    look.warnings.push("no usable database found; serving with the one in the program".to_owned());
+                    look.warnings.push("no database with places found; serving with the one in the program".to_owned());
                     let used = Used::of("(built in)".to_owned(), &database);
-                    databases.push((used, database));
+                    databases.push((Listed::Folder(usize::MAX), used, database));
                 }
                 Err(error) => look.errors.push(format!("(built in): {error}")),
             }
         }
-        databases.sort_by(|(a, x), (b, y)| x.precedence().cmp(&y.precedence()).then_with(|| a.path.cmp(&b.path)));
-        let references: Vec<_> = databases.iter().map(|(_, database)| database).collect();
+        databases.sort_by_cached_key(|(listed, used, database)| (database.precedence(*listed), used.path.clone()));
+        let references: Vec<_> = databases.iter().map(|(_, _, database)| database).collect();
         let sites = match SiteTable::build(&references) {
             Ok(sites) => sites,
             Err(error) => {
-                let path = databases.get(error.database).map_or("", |(used, _)| used.path.as_str());
+                let path = databases.get(error.database).map_or("", |(_, used, _)| used.path.as_str());
                 look.errors.push(format!("{path}: {}", error.error));
                 return;
             }
         };
-        let same_kinds = databases.len() == self.used.len()
-            && databases.iter().zip(&self.used).all(|((new, _), old)| new.path == old.path && new.kind == old.kind);
+        let used: Vec<Used> = databases.iter().map(|(_, used, _)| used.clone()).collect();
+        drop(databases);
+        let places = |used: &[Used]| -> Vec<(String, String)> {
+            let places = used.iter().filter(|used| used.class != Class::Asn.to_string());
+            places.map(|used| (used.path.clone(), used.kind.clone())).collect()
+        };
+        let same_kinds = places(&used) == places(&self.used);
         if let Some(percent) = (!first && same_kinds).then(|| change(&self.sites, &sites)).filter(|p| *p > MAX_CHANGE) {
             look.errors.push(format!(
                 "{percent} % of the places in use would be lost or move by more than {MOVED_KM} km; at most {MAX_CHANGE} % \
@@ -178,8 +189,8 @@ impl Databases {
             ));
             return;
         }
-        self.used = databases.iter().map(|(used, _)| used.clone()).collect();
-        drop(databases);
+        let sites = sites.with_sources(used.iter().map(Used::source).collect());
+        self.used = used;
         self.key = Some(key);
         look.changed = true;
         match self.write_cache(state, key, &sites) {
@@ -218,7 +229,8 @@ impl Databases {
             }
             let mapped = Mapped::open(&state.path("sites.cache")?).ok()?;
             let sites = SiteTable::from_cache(Arc::new(mapped), made).ok()?;
-            Some((made, manifest.databases, sites))
+            let sources = manifest.databases.iter().map(Used::source).collect();
+            Some((made, manifest.databases, sites.with_sources(sources)))
         };
         let Some((made, used, sites)) = taken() else { return false };
         self.key = Some(made);
@@ -252,32 +264,39 @@ impl Databases {
         Ok(true)
     }
 
+    /// The files in the order of the list, those of a folder by name. One that is listed twice counts where it is first.
     fn list(&self) -> Result<Vec<Stamp>, (PathBuf, io::Error)> {
-        let mut paths = Vec::new();
-        for place in &self.places {
+        let mut found: Vec<(PathBuf, Listed)> = Vec::new();
+        for (index, place) in self.places.iter().enumerate() {
             let named = |error| (place.clone(), error);
             match std::fs::read_dir(place) {
                 Ok(entries) => {
+                    let mut paths = Vec::new();
                     for entry in entries {
                         let path = entry.map_err(named)?.path();
                         if is_ours(&path) && path.extension().is_some_and(|e| e == "mmdb") {
                             paths.push(path);
                         }
                     }
+                    paths.sort();
+                    found.extend(paths.into_iter().map(|path| (path, Listed::Folder(index))));
                 }
-                Err(_) if place.is_file() => paths.push(place.clone()),
+                Err(_) if place.is_file() => found.push((place.clone(), Listed::File(index))),
                 // No directory at all is a newcomer's: the database in the program serves.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && place.extension().is_none() => {}
                 Err(error) => return Err(named(error)),
             }
         }
-        paths.sort();
-        paths.dedup();
-        let stamp = |path: PathBuf| {
-            let metadata = std::fs::metadata(&path).ok()?;
-            Some(Stamp { length: metadata.len(), modified: metadata.modified().ok(), path })
-        };
-        Ok(paths.into_iter().filter_map(stamp).collect())
+        let mut stamps: Vec<Stamp> = Vec::new();
+        for (path, listed) in found {
+            match std::fs::metadata(&path) {
+                Ok(metadata) if stamps.iter().all(|stamp| stamp.path != path) => {
+                    stamps.push(Stamp { length: metadata.len(), modified: metadata.modified().ok(), path, listed });
+                }
+                _ => {}
+            }
+        }
+        Ok(stamps)
     }
 }
 
@@ -286,9 +305,14 @@ impl Used {
         Self {
             path,
             kind: database.kind().to_owned(),
+            class: database.class().to_string(),
             built: database.build_epoch(),
             credit: database.credit().map(str::to_owned),
         }
+    }
+
+    fn source(&self) -> Source {
+        Source { path: self.path.clone(), kind: self.kind.clone(), built: self.built }
     }
 }
 
@@ -301,16 +325,17 @@ fn open(path: &Path, now: u64) -> Result<Database, String> {
     }
 }
 
-/// One key over the contents of all files, read in pieces; the shipped database counts when there is none.
+/// One key over the contents of all files, read in pieces, and over all that their precedence and names depend on; the
+/// shipped database counts too.
 fn hash(stamps: &[Stamp]) -> Result<u128, (PathBuf, io::Error)> {
-    if stamps.is_empty() {
-        return Ok(CacheKey::of([SHIPPED]));
-    }
     let mut key = CacheKey::new();
+    key.file(SHIPPED.len() as u64);
+    key.bytes(SHIPPED);
     let mut buffer = vec![0; 1 << 20];
     for stamp in stamps {
         let mut read = || -> io::Result<()> {
             let mut file = File::open(&stamp.path)?;
+            key.bytes(format!("{} {:?} ", shown(&stamp.path), stamp.listed).as_bytes());
             key.file(stamp.length);
             loop {
                 match file.read(&mut buffer)? {

@@ -159,6 +159,11 @@ impl Generation {
         let used: Vec<_> = linked.zones.values().filter_map(|z| Some(Arc::clone(&z.good.as_ref()?.file))).collect();
         let files: Vec<_> = chosen.1.iter().map(|(_, file)| Arc::clone(file)).collect();
         findings.diagnostics.extend(config::unused(&files, &used));
+        let tables = linked.zones.iter().map(|(name, zone)| {
+            let good = zone.good.as_ref();
+            (name, good.map(|good| (&*good.model, &good.zone)))
+        });
+        findings.diagnostics.extend(compile::aliases(&tables));
         findings.diagnostics.sort();
 
         let mut roles = self.roles.clone();

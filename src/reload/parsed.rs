@@ -88,8 +88,12 @@ pub(super) fn parse_copy(path: &Arc<str>, text: &Arc<str>, memory: &dyn Memory) 
 /// The zone a file names in a line `zone: NAME`, for files that cannot be parsed as a whole.
 pub(super) fn sniff_origin(text: &str) -> Option<Name> {
     let line = text.lines().find_map(|line| line.strip_prefix("zone:"))?;
-    let word = line.split('#').next()?.trim().trim_matches(['"', '\'']).trim_end_matches('.');
-    Name::parse(&format!("{word}."), None).ok()
+    let word = line.split('#').next()?.trim().trim_matches(['"', '\'']);
+    if word.is_empty() {
+        // Nothing written is not the root zone, under which every name lies.
+        return None;
+    }
+    Name::parse(&format!("{}.", word.trim_end_matches('.')), None).ok()
 }
 
 pub(super) fn whole(path: &Arc<str>) -> Location {

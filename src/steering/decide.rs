@@ -284,12 +284,12 @@ impl Decider<'_> {
         let (tier, best) = self.best(wanted)?;
         let mut picked = Picked { group: SmallVec::new(), rest: SmallVec::new() };
         if self.shape.is_plain() && share(best) == MemberFacts::WHOLE {
-            picked.group.push((best, 1));
+            picked.group.push((best, u32::from(MemberFacts::WHOLE)));
             return Some((tier, picked));
         }
         let within = |index: u16| self.shape.tiers[tier].contains(index) && wanted(tier, index);
         picked.group = self.group(best, within, share);
-        self.cascade(&mut picked, |index| within(index), share);
+        self.cascade(&mut picked, within, share);
         let missing = count.saturating_sub(picked.group.len());
         let next = |picked: &Picked, tier: usize| {
             let out = |index: u16| picked.rest.contains(&index) || picked.group.iter().any(|member| member.0 == index);
@@ -341,6 +341,10 @@ impl Decider<'_> {
     fn cascade(&self, picked: &mut Picked, within: impl Fn(u16) -> bool, share: impl Fn(u16) -> u16) {
         const WHOLE: u32 = MemberFacts::WHOLE as u32;
         let [(first, _)] = picked.group[..] else { return };
+        picked.group[0].1 = WHOLE;
+        if u32::from(share(first)) == WHOLE {
+            return;
+        }
         picked.group[0].1 = u32::from(share(first)) * WHOLE;
         let mut left = (WHOLE - u32::from(share(first))) * WHOLE;
         while left > 0 {
@@ -353,9 +357,10 @@ impl Decider<'_> {
                 break;
             }
         }
-        // What nobody else takes stays with the last.
+        // What nobody else takes stays with the last; of one alone the weight says nothing.
+        let alone = picked.group.len() == 1;
         if let Some(last) = picked.group.last_mut() {
-            last.1 += left;
+            last.1 = if alone { WHOLE } else { last.1 + left };
         }
     }
 

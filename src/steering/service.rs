@@ -43,6 +43,14 @@ pub struct Service {
     pub bindings: Vec<Binding>,
 }
 
+impl Service {
+    /// A service of these members with every default.
+    pub fn new(name: impl Into<String>, members: Vec<Member>) -> Self {
+        let (ttls, bindings) = (Ttls::default(), Vec::new());
+        Self { name: name.into(), members, ttls, min_up: 1, slow_start: None, bindings }
+    }
+}
+
 /// A service at a PoP.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
@@ -65,6 +73,12 @@ pub struct Member {
 impl Member {
     /// Largest weight.
     pub const MAX_WEIGHT: u32 = 1_000_000;
+
+    /// A service at a PoP with these addresses and every default.
+    pub fn new(pop: PopId, addresses: Vec<ServiceAddress>) -> Self {
+        let (cname, cname_targets) = (None, Vec::new());
+        Self { pop, addresses, min_addresses: 1, weight: 1, capacity: 1, cname, cname_targets }
+    }
 }
 
 /// An address clients are sent to.

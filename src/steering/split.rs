@@ -87,12 +87,12 @@ pub fn winner(
 #[inline]
 fn negative_log2(hash: u64) -> u64 {
     let Some(number) = hash.checked_add(1) else { return 1 };
-    let exponent = 63 - number.leading_zeros();
+    let exponent = number.ilog2();
     // The bits below the leading one, as a fraction of 2⁶⁴.
     let fraction = if exponent == 0 { 0 } else { number << (64 - exponent) };
     let (slot, within) = ((fraction >> (64 - STEPS_BITS)) as usize, fraction << STEPS_BITS >> 32);
     let (low, high) = (u64::from(LOG2[slot]), if slot + 1 == STEPS { 1 << 32 } else { u64::from(LOG2[slot + 1]) });
-    let log = (u64::from(exponent) << 32) + low + ((high - low) * within >> 32);
+    let log = (u64::from(exponent) << 32) + low + (((high - low) * within) >> 32);
     (64u64 << 32).saturating_sub(log).max(1)
 }
 

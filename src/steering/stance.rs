@@ -147,12 +147,15 @@ struct Keys {
     asns: HashMap<u32, u32>,
     city_ids: HashMap<u32, u32>,
     /// Country and lower-cased name → subdivision, if one is named, and rule.
-    cities: HashMap<(Country, String), Vec<(Option<String>, u32)>>,
+    cities: HashMap<(Country, String), Vec<CityRule>>,
     /// Country and lower-cased code or name.
     subdivisions: HashMap<(Country, String), u32>,
     countries: HashMap<Country, u32>,
     continents: HashMap<Continent, u32>,
 }
+
+/// The subdivision that a rule for a city names, if it does, and the rule.
+type CityRule = (Option<String>, u32);
 
 /// What names lead to: found once per combination.
 #[derive(Clone, Default)]

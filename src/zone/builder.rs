@@ -1,10 +1,11 @@
 //! Records in any order → a [`Zone`], or every problem at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::SteerId;
+use super::alias::Stored;
 use super::rrset::{RrSet, prepare};
-use super::tree::{APEX, CNAME, CUT, DNAME, Index, NONE, Node, Set, Zone};
+use super::tree::{ALIAS, APEX, CNAME, CUT, DNAME, Index, NONE, Node, Set, Zone};
 use crate::dns::name::Labels;
 use crate::dns::{FoldedName, Name, Type};
 
@@ -45,6 +46,8 @@ pub struct ZoneBuilder {
     records: Vec<Record>,
     /// Steered node → tag.
     steers: HashMap<u32, u32, foldhash::fast::FixedState>,
+    /// Node → its ALIAS and tag.
+    aliases: BTreeMap<u32, (Stored, u32)>,
     max_labels: usize,
     problems: Vec<Problem>,
     folded: FoldedName,
@@ -77,6 +80,7 @@ impl ZoneBuilder {
             rdata: Vec::new(),
             records: Vec::new(),
             steers: HashMap::default(),
+            aliases: BTreeMap::new(),
             max_labels: apex_labels,
             problems: Vec::new(),
             folded,
@@ -108,6 +112,19 @@ impl ZoneBuilder {
         }
         node.steer = steer.0;
         self.steers.insert(id, tag);
+    }
+
+    /// Says that a name has the addresses of another: written ones with this TTL at most, in seconds. `tag` comes back in
+    /// problems of it.
+    pub fn alias(&mut self, owner: &Name, target: &Name, ttl: u32, tag: u32) {
+        let Some(id) = self.owner(owner, tag) else { return };
+        let node = &mut self.nodes[id as usize];
+        if node.flags & ALIAS != 0 {
+            let message = format!("`{}` has two ALIAS", shown(owner.as_wire()));
+            return self.problem(tag, message, None);
+        }
+        node.flags |= ALIAS;
+        self.aliases.insert(id, (Stored { name: node.name, ttl, target: target.clone() }, tag));
     }
 
     fn problem(&mut self, tag: u32, message: String, help: Option<&str>) {
@@ -327,6 +344,15 @@ impl ZoneBuilder {
                     found.push((tag, message, "an alias has no other data (RFC 1034 §3.6.2)"));
                 }
             }
+            let alias_tag = self.aliases.get(&(id as u32)).map(|(_, tag)| *tag);
+            if let Some(tag) = alias_tag {
+                let other = owned.iter().find(|set| matches!(set.rtype, Type::A | Type::AAAA | Type::CNAME));
+                let other = other.map(|set| set.rtype.to_string()).or_else(|| steer_tag.map(|_| "`steer`".to_owned()));
+                if let Some(other) = other {
+                    let message = format!("`{}` has an ALIAS beside {other}", name());
+                    found.push((tag, message, "an ALIAS gives the name all of its addresses"));
+                }
+            }
             if node.flags & DNAME != 0 {
                 if node.flags & CUT != 0 {
                     let message = format!("`{}` has a DNAME beside NS", name());
@@ -357,6 +383,11 @@ impl ZoneBuilder {
                 if let Some(tag) = steer_tag.filter(|_| stop.flags & CUT != 0 || below_dname) {
                     let message = format!("`{}` is steered, but `{stop_name}` is delegated to other servers", name());
                     found.push((tag, message, "remove its NS records, or steer the name in its own zone"));
+                }
+                if let Some(tag) = alias_tag.filter(|_| stop.flags & CUT != 0 || below_dname) {
+                    let elsewhere = if below_dname { "is moved by a DNAME" } else { "is delegated to other servers" };
+                    let message = format!("`{}` is an ALIAS, but `{stop_name}` {elsewhere}", name());
+                    found.push((tag, message, "write the ALIAS where the name is served"));
                 }
                 let silent = |set: &&Set| match set.rtype {
                     Type::A | Type::AAAA => at_stop && !self.serves_itself(&node, owned, prepared),
@@ -406,6 +437,7 @@ impl ZoneBuilder {
             records: prepared.into(),
             cuts: Box::default(),
             glue: Box::default(),
+            aliases: self.aliases.into_values().map(|(alias, _)| alias).collect(),
             negative_soa: Box::default(),
             negative_ttl: 0,
         };

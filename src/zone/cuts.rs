@@ -1,6 +1,6 @@
 //! Glue, tied to its zone cuts when the zone is built (RFC 9471).
 
-use super::tree::{APEX, CUT, NONE, Node, Zone};
+use super::tree::{ALIAS, APEX, CUT, NONE, Node, Zone};
 use crate::dns::{FoldedName, Type};
 
 /// The glue of one cut: a stretch of `Zone::glue`.
@@ -63,8 +63,8 @@ impl Zone {
                         sibling.push(GlueNode { node: target, required: false });
                     }
                     Some(_) => {}
-                    // An address can be steered; a name below another cut is that zone's affair.
-                    None if found.is_some_and(|f| self.node(f).steer != NONE) || (stop != NONE && stop != id) => {}
+                    // An address can be steered or another name's; a name below another cut is that zone's affair.
+                    None if found.is_some_and(|f| is_tailored(self.node(f))) || (stop != NONE && stop != id) => {}
                     None => missing.push(Missing { owner: id, target: target.into() }),
                 }
             }
@@ -96,4 +96,8 @@ impl Zone {
         let encloser = longest.map(|labels| self.find(name, labels, name.hash(labels))).find_map(|found| found);
         encloser.map_or(NONE, |id| self.node(id).stop)
     }
+}
+
+fn is_tailored(node: &Node) -> bool {
+    node.steer != NONE || node.flags & ALIAS != 0
 }

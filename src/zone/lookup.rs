@@ -1,8 +1,9 @@
 //! Owner name + type → [`Lookup`]: RFC 1034 §4.3.2 step 3 with RFC 4592 (wildcards), RFC 6672 (DNAME) and RFC 9471 (glue).
 
 use super::SteerId;
+use super::alias::Alias;
 use super::rrset::RrSet;
-use super::tree::{APEX, CNAME, CUT, NONE, Node, Zone};
+use super::tree::{ALIAS, APEX, CNAME, CUT, NONE, Node, Zone};
 use crate::dns::{FoldedName, Type};
 
 /// What a zone says of a name and type. The owner name of an answer is always the name that was asked: a wildcard's
@@ -16,6 +17,13 @@ pub enum Lookup<'a> {
         /// What steers it.
         steer: SteerId,
         /// The written RRset of that type.
+        written: Option<RrSet<'a>>,
+    },
+    /// The name is an ALIAS, and A, AAAA or ANY was asked: it has another name's addresses.
+    Alias {
+        /// Where they are.
+        alias: Alias<'a>,
+        /// Asked for ANY: one of the RRsets that are written beside it, should there be no address.
         written: Option<RrSet<'a>>,
     },
     /// The name is an alias, and something else than CNAME was asked.
@@ -144,12 +152,23 @@ impl Zone {
         match written {
             Some(rrset) => Lookup::Answer(rrset),
             None if node.flags & CNAME != 0 => self.set(node, Type::CNAME).map_or(Lookup::NoData, Lookup::Cname),
+            None if node.flags & ALIAS != 0 && matches!(rtype, Type::A | Type::AAAA) => self.aliased(node, None),
             None => Lookup::NoData,
         }
     }
 
+    #[cold]
+    fn aliased<'z>(&'z self, node: &Node, written: Option<RrSet<'z>>) -> Lookup<'z> {
+        // The builder sets the flag only where there is one.
+        self.alias(node).map_or(Lookup::NoData, |alias| Lookup::Alias { alias, written })
+    }
+
     /// One RRset: the written one of the lowest type, unless it is what a steered name falls back to.
     fn any(&self, node: &Node) -> Lookup<'_> {
+        if node.flags & ALIAS != 0 {
+            // No type is lower than A.
+            return self.aliased(node, self.sets_of(node).first().map(|set| self.rrset(set)));
+        }
         let steered = node.steer != NONE;
         let mut sets = self.sets_of(node).iter();
         match sets.find(|set| !steered || !matches!(set.rtype, Type::A | Type::AAAA)) {

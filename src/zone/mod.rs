@@ -1,9 +1,11 @@
 //! Static zone data and the lookup algorithm (RFC 1034 §4.3.2, RFC 4592, RFC 6672).
 //!
 //! A [`ZoneBuilder`] takes records in any order and gives a [`Zone`] or every problem at once; a [`Zone`] is a few flat
-//! tables, with records ready to copy out; [`Zone::lookup`] is pure; a [`ZoneSet`] finds the zone of a name. What a
-//! steered name means is for others to say: here it is a number. Knows nothing of clients, files or messages.
+//! tables, with records ready to copy out; [`Zone::lookup`] is pure; a [`ZoneSet`] finds the zone of a name, and follows an
+//! ALIAS through the zones. What a steered name means is for others to say: here it is a number. Knows nothing of clients,
+//! files or messages.
 
+mod alias;
 mod builder;
 mod cuts;
 mod lookup;
@@ -11,6 +13,7 @@ pub mod rrset;
 mod set;
 mod tree;
 
+pub use alias::{Alias, End, MAX_LINKS};
 pub use builder::{Built, Problem, ZoneBuilder};
 pub use lookup::{Cut, Glue, Lookup};
 pub use rrset::{Records, RrSet};

@@ -20,6 +20,8 @@ fn build(lines: &[Line]) -> Result<Built, Vec<Problem>> {
         let tag = tag as u32;
         if *rtype == "steer" {
             builder.steer(&name(owner), SteerId(data.parse().unwrap()), tag);
+        } else if *rtype == "ALIAS" {
+            builder.alias(&name(owner), &name(data), 300, tag);
         } else {
             let rtype = Type::parse(rtype).unwrap();
             let data = rdata::parse(rtype, data, &apex).unwrap();
@@ -41,6 +43,7 @@ fn told(zone: &Zone, lookup: Lookup<'_>) -> String {
     match lookup {
         Lookup::Answer(s) => format!("answer {}", set(s)),
         Lookup::Steered { steer, written } => format!("steered {} {:?}", steer.0, written.map(set)),
+        Lookup::Alias { .. } => "alias".to_owned(),
         Lookup::Cname(s) => format!("cname {}", set(s)),
         Lookup::Dname { labels, rrset } => format!("dname at {} {}", owner(labels), set(rrset)),
         Lookup::Referral(cut) => {
@@ -219,6 +222,25 @@ fn what_is_refused() {
     check(&[("w", "SOA", "a b 1 2 3 4 5")], "2: `w.z` has an SOA record, but is not the zone's own name");
     check(&[("*", "NS", "a.b.")], "2: `*.z` is a wildcard with NS: its meaning is undefined (RFC 4592 §4.2, §4.4)");
     check(&[("w", "steer", "1"), ("w", "steer", "2")], "3: `w.z` is steered twice");
+}
+
+#[test]
+fn what_is_refused_beside_an_alias() {
+    const ALL: &str = "an ALIAS gives the name all of its addresses";
+    check(&[("w", "ALIAS", "a"), ("w", "AAAA", "::1")], &format!("2: `w.z` has an ALIAS beside AAAA: {ALL}"));
+    check(&[("w", "ALIAS", "a"), ("w", "steer", "1")], &format!("2: `w.z` has an ALIAS beside `steer`: {ALL}"));
+    check(&[("w", "ALIAS", "a"), ("w", "ALIAS", "b")], "3: `w.z` has two ALIAS");
+    check(
+        &[("w", "ALIAS", "a"), ("w", "NS", "ns.other.")],
+        "2: `w.z` is an ALIAS, but `w.z` is delegated to other servers: write the ALIAS where the name is served",
+    );
+    check(
+        &[("w", "DNAME", "a"), ("x.w", "ALIAS", "a")],
+        "3: `x.w.z` is an ALIAS, but `w.z` is moved by a DNAME: write the ALIAS where the name is served",
+    );
+    // What may stand: at the apex, at a DNAME, beside other types; as the name of a name server.
+    check(&[("@", "ALIAS", "a"), ("w", "ALIAS", "a"), ("w", "DNAME", "a"), ("w", "MX", "1 a")], "");
+    check(&[("@", "NS", "w"), ("w", "ALIAS", "a")], "");
 }
 
 #[test]

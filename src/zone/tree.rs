@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::SteerId;
+use super::alias::{Alias, Stored};
 use super::rrset::RrSet;
 use crate::dns::{FoldedName, Name, Type};
 
@@ -40,6 +41,8 @@ pub(super) const CUT: u8 = 1;
 pub(super) const CNAME: u8 = 2;
 /// The node owns a DNAME.
 pub(super) const DNAME: u8 = 4;
+/// The node is an ALIAS: its addresses are those of another name.
+pub(super) const ALIAS: u8 = 8;
 
 /// An RRset in `Zone::records`.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +68,8 @@ pub struct Zone {
     /// Per cut, its glue; by rising node.
     pub(super) cuts: Box<[super::cuts::CutGlue]>,
     pub(super) glue: Box<[super::cuts::GlueNode]>,
+    /// By rising `name`.
+    pub(super) aliases: Box<[Stored]>,
     /// The SOA with the TTL of negative answers, prepared.
     pub(super) negative_soa: Box<[u8]>,
     pub(super) negative_ttl: u32,
@@ -111,6 +116,7 @@ impl Zone {
             + self.records.len()
             + self.glue.len() * size_of::<super::cuts::GlueNode>()
             + self.cuts.len() * size_of::<super::cuts::CutGlue>()
+            + self.aliases.iter().map(|alias| size_of::<Stored>() + alias.target.as_wire().len()).sum::<usize>()
     }
 
     /// Every RRset with its owner's lower-cased wire form and every steered name, in no particular order.
@@ -146,6 +152,12 @@ impl Zone {
     pub(super) fn rrset(&self, set: &Set) -> RrSet<'_> {
         let bytes = &self.records[set.start as usize..][..set.length as usize];
         RrSet { rtype: set.rtype, ttl: set.ttl, count: set.count, bytes }
+    }
+
+    /// The ALIAS of a node that has the flag.
+    pub(super) fn alias(&self, node: &Node) -> Option<Alias<'_>> {
+        let index = self.aliases.binary_search_by_key(&node.name, |alias| alias.name).ok()?;
+        self.aliases.get(index).map(|alias| Alias { ttl: alias.ttl, target: alias.target.as_wire() })
     }
 
     /// The node of the suffix of `labels` labels, whose hash this is.

@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catchment::dns::{Name, Type, rdata};
-use catchment::geo::{Place, SiteTable};
-use catchment::health::{Check, CheckKind, State, Target, TargetId};
-use catchment::live::{Map, MapId};
+use catchment::geo::{Overlay, Place, SiteTable};
+use catchment::health::{Check, CheckKind, Known, State, Target, TargetId};
+use catchment::live::{Map, MapId, Source};
 use catchment::query::{Ecs, Outcome, Response, Transport, Who, respond};
 use catchment::snapshot::{Identity, Parts, Snapshot, Steer};
-use catchment::steering::{Member, OnAllDown, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
+use catchment::steering::{
+    Binding, Effect, Fence, Match, Member, OnAllDown, Origin, Panic, Policy, Pop, PopId, PrefixMatch, Service,
+    ServiceAddress,
+};
 use catchment::zone::{Entry, SteerId, ZoneBuilder, ZoneSetBuilder};
 use domain::base::iana::OptionCode;
 use domain::base::opt::UnknownOptData;
@@ -31,7 +34,7 @@ pub struct Server {
 impl Server {
     /// From zone text: `zone NAME` begins a zone (`zone NAME broken` one that could not be loaded, `zone NAME ecs off` one
     /// that heeds no client subnets), then lines `OWNER TTL
-    /// TYPE DATA`, or `OWNER steer NUMBER` with a number of [`services`].
+    /// TYPE DATA`, `OWNER TTL ALIAS TARGET`, or `OWNER steer NUMBER` with a number of [`services`].
     pub fn new(text: &str) -> Self {
         Self::with(text, Identity::default(), &[])
     }
@@ -66,6 +69,10 @@ impl Server {
             let owner = Name::parse(word(), Some(apex)).unwrap();
             match word() {
                 "steer" => builder.steer(&owner, SteerId(word().parse().unwrap()), 0),
+                ttl if line.split_whitespace().nth(2) == Some("ALIAS") => {
+                    let target = line.split_whitespace().nth(3).unwrap_or_else(|| panic!("short line: {line}"));
+                    builder.alias(&owner, &Name::parse(target, Some(apex)).unwrap(), ttl.parse().unwrap(), 0);
+                }
                 ttl => {
                     let rtype = Type::parse(word()).unwrap();
                     // The data as written: spaces count in TXT.
@@ -81,15 +88,19 @@ impl Server {
             heeded.push(Ecs::On);
         }
         let (pops, targets, sites) = (pops(), targets(), Arc::new(SiteTable::empty()));
-        let maps: Vec<_> = services()
-            .into_iter()
-            .map(|(policy, service)| Arc::new(Map::compile(policy, service, &pops, &sites, [])))
-            .collect();
+        let maps: Vec<_> =
+            services().into_iter().map(|source| Arc::new(Map::compile(source, &pops, &sites, []))).collect();
         let steers = heeded
             .into_iter()
-            .map(|ecs| (0..maps.len()).map(|id| Steer { map: MapId(id as _), ecs }).collect())
+            .map(|ecs| {
+                (0..maps.len())
+                    .map(|id| Steer { map: MapId(id as _), ecs, cname: maps[id].service.members[0].cname.is_some() })
+                    .collect()
+            })
             .collect();
-        let parts = Parts { generation: 1, zones: zones.build(), sites, pops, maps, steers, targets, identity };
+        let (base, overlay) = (Arc::clone(&sites), Overlay::default());
+        let zones = zones.build();
+        let parts = Parts { generation: 1, zones, base, overlay, sites, pops, maps, steers, targets, identity };
         let who = Who {
             source: "198.51.100.7".parse().unwrap(),
             source_port: 4711,
@@ -98,7 +109,7 @@ impl Server {
             ecs: Ecs::On,
             now: 1_800_000_000,
         };
-        Self { snapshot: Snapshot::new(parts, states, None), who }
+        Self { snapshot: Snapshot::new(parts, &Known::of(states), None), who }
     }
 
     /// Over another transport.
@@ -166,23 +177,52 @@ fn targets() -> Vec<Target> {
         .into()
 }
 
-/// 0: IPv4 and IPv6 at fra (target 0) and iad (target 1). 1: IPv4 alone. 2: as 0, SERVFAIL when all are down.
-pub fn services() -> Vec<(Policy, Service)> {
-    let member = |pop: u32, addresses: &[&str]| Member {
-        pop: PopId(pop as _),
-        addresses: addresses
-            .iter()
-            .map(|ip| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(pop)] })
-            .collect(),
-        min_addresses: 1,
+/// 0: IPv4 and IPv6 at fra (target 0) and iad (target 1), with an HTTPS record. 1: IPv4 alone. 2: as 0, SERVFAIL when all are
+/// down. 3: names instead of addresses. 4: by weight, 3 to 1. 5: nobody may serve. 6: as 4, two PoPs per answer. 7: as 0,
+/// with fallback addresses. 8: as 0, with panic below a half.
+pub fn services() -> Vec<Source> {
+    let member = |pop: u32, addresses: &[&str]| {
+        let address = |ip: &&str| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(pop)] };
+        Member::new(PopId(pop as _), addresses.iter().map(address).collect())
     };
-    let service = |name: &str, members| Service { name: name.to_owned(), members, ttls: Ttls::default() };
+    let service = |name: &str, members| Service::new(name, members);
     let both = || vec![member(0, &["192.0.2.10", "2001:db8:f::10"]), member(1, &["192.0.2.20", "2001:db8:1::10"])];
     let nearest = Policy::built_in("nearest").unwrap();
+    let cname = |pop: u32, target: &str| Member {
+        cname: Some(Name::parse(target, Some(&Name::root())).unwrap().as_wire().into()),
+        cname_targets: vec![TargetId(pop)],
+        ..Member::new(PopId(pop as _), vec![])
+    };
+    let mut web = service("web", both());
+    // 1 . alpn=h2 ipv4hint=auto ipv6hint=auto
+    let before = [0, 1, 0, 0, 1, 0, 3, 2, b'h', b'2'].into();
+    let nothing = || Vec::new().into();
+    web.bindings =
+        vec![Binding { rtype: 65, before, v4_hint: true, between: nothing(), v6_hint: true, after: nothing() }];
+    let mut weighted = both();
+    weighted[0].weight = 3;
+    let by_weight = Policy::built_in("weighted").unwrap();
+    let origin = Origin { file: "test".into(), line: 1 };
+    let never = Effect::Never(vec!["fra".into(), "iad".into()]);
+    let fence = Fence { class: Match::Prefix(vec![]), effect: Arc::new(never), origin };
+    // What the prefixes of the policy say everywhere: label 0.
+    let prefixes = [PrefixMatch { fences: [0].as_slice().into(), ..PrefixMatch::default() }].into();
+    let fenced = Policy { fences: vec![fence], ..nearest.clone() };
+    let fallback = ["203.0.113.1", "2001:db8:ffff::1"].map(|ip| ip.parse().unwrap()).into();
+    let panic = Some(Panic { below: 510, resume: 700 });
     vec![
-        (nearest.clone(), service("web", both())),
-        (nearest.clone(), service("v4", vec![member(0, &["192.0.2.10"]), member(1, &["192.0.2.20"])])),
-        (Policy { on_all_down: OnAllDown::Servfail, ..nearest }, service("strict", both())),
+        Source::new(nearest.clone(), web),
+        Source::new(nearest.clone(), service("v4", vec![member(0, &["192.0.2.10"]), member(1, &["192.0.2.20"])])),
+        Source::new(Policy { on_all_down: OnAllDown::Servfail, ..nearest.clone() }, service("strict", both())),
+        Source::new(
+            nearest.clone(),
+            service("names", vec![cname(0, "fra.cdn.example."), cname(1, "ns1.example.com.")]),
+        ),
+        Source::new(by_weight.clone(), service("dealt", weighted.clone())),
+        Source { prefixes, ..Source::new(fenced, service("fenced", both())) },
+        Source::new(Policy { count: 2, ..by_weight }, service("dealt", weighted)),
+        Source::new(Policy { on_all_down: OnAllDown::Fallback(fallback), ..nearest.clone() }, service("web", both())),
+        Source::new(Policy { panic, ..nearest }, service("web", both())),
     ]
 }
 

@@ -52,6 +52,36 @@ fn s4_3_2_step_2_the_nearest_zone() {
     server.check_query(&Query::new("www.broken.example. A").edns(), "SERVFAIL\nopt 1232 ede 14 (zone not loaded)");
 }
 
+/// The root zone is a zone like others (RFC 8806 has resolvers' operators host it), also above hosted zones.
+#[test]
+fn s4_3_2_the_root_zone() {
+    let server = Server::new(
+        "
+        zone .
+        @ 86400 SOA a.root-servers.net. nstld.example. 1 1800 900 604800 3600
+        @ 86400 NS a.root-servers.net.
+        a.root-servers.net. 86400 A 192.0.2.4
+        org. 3600 NS a0.org.
+        org. 3600 DS 1 13 2 abababababababababababababababababababababababababababababababab
+        a0.org. 3600 A 192.0.2.5
+        zone example.com.
+        @ 60 SOA ns1 hm 1 2 3 4 5
+        @ 60 NS ns1
+        ns1 60 A 192.0.2.53
+        ",
+    );
+    let soa = "authority:\n. 3600 IN SOA a.root-servers.net. nstld.example. 1 1800 900 604800 3600";
+    server.check(". NS", "NOERROR aa\n. 86400 IN NS a.root-servers.net.");
+    server.check(". A", &format!("NOERROR aa\n{soa}"));
+    server.check(". DS", &format!("NOERROR aa\n{soa}"));
+    server.check("net. A", &format!("NOERROR aa\n{soa}"));
+    server.check("a.root-servers.net. A", "NOERROR aa\na.root-servers.net. 86400 IN A 192.0.2.4");
+    server.check("com. A", &format!("NXDOMAIN aa\n{soa}"));
+    let referral = "NOERROR\nauthority:\norg. 3600 IN NS a0.org.\nadditional:\na0.org. 3600 IN A 192.0.2.5";
+    server.check("www.example.org. A", referral);
+    server.check("ns1.example.com. A", "NOERROR aa\nns1.example.com. 60 IN A 192.0.2.53");
+}
+
 #[test]
 fn s4_3_2_step_3a_data_no_data_and_no_name() {
     check(

@@ -1,6 +1,6 @@
 //! EDNS (RFC 6891), NSID (RFC 5001), keepalive (RFC 7828), padding (RFC 8467), extended errors (RFC 8914).
 
-use catchment::query::Transport;
+use catchment::query::{Transport, respond};
 use catchment::snapshot::{Ede, Identity};
 
 use crate::common::{Query, Server, render};
@@ -71,6 +71,33 @@ fn s6_1_2_every_option_code_is_taken() {
         };
         assert_eq!(answer, expected, "option {code}");
     }
+}
+
+/// SEMANTICS §5.8: each option is answered at most once, and of one that stands twice the first counts; two client subnets
+/// are FORMERR (§1.3).
+#[test]
+fn s6_1_2_options_that_stand_twice() {
+    let tcp = Identity { nsid: Some("n".to_owned()), cookie_secrets: vec![[1; 16]], ..Identity::default() };
+    let tcp = Server::with(ZONE, tcp, &[]).over(Transport::Tcp);
+    let live = tcp.snapshot.live();
+    let (mut once, mut twice) = ([0; 512], [0; 512]);
+    for code in 0..=u16::MAX {
+        let query = query().option(code, &[7; 8]);
+        let one = respond(&tcp.snapshot, &live, &tcp.who, &query.octets(), &mut once);
+        let two = respond(&tcp.snapshot, &live, &tcp.who, &query.option(code, &[7; 8]).octets(), &mut twice);
+        assert_eq!((one, once), (two, twice), "option {code}");
+    }
+    let all = |times: usize| {
+        let one = |query: Query, _| query.option(3, &[]).option(10, &[7; 8]).option(11, &[]).option(65_001, b"x");
+        tcp.ask(&(0..times).fold(query(), one))
+    };
+    assert_eq!(all(5), all(1));
+    assert_eq!(all(1).matches("option").count(), 2, "cookie and keepalive: {}", all(1));
+    let tls = Server::new(ZONE).over(Transport::Tls);
+    let (answer, _) = tls.ask_raw(&query().option(12, &[0; 8]).option(12, &[]).octets());
+    assert_eq!((answer.len(), render(&answer).matches("option 12").count()), (468, 1));
+    let subnet = query().subnet("193.0.6.0/24");
+    tls.check_query(&subnet.clone().subnet("193.0.6.0/24"), "FORMERR\nopt 1232");
 }
 
 #[test]

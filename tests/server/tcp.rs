@@ -48,6 +48,23 @@ fn s6_2_1_1_requests_in_one_write_are_all_answered_in_order() {
     assert_eq!(server.finish().tcp.sent, 3_000);
 }
 
+/// What one write brings is there at once for one read: a write of the server for each answer would mostly show as the first
+/// alone.
+#[test]
+fn s6_2_1_1_answers_that_are_ready_go_out_in_one_write() {
+    let server = start(&settings(&["127.0.0.1"]));
+    let mut client = connect(server.address());
+    let (requests, answers) = pipeline(20);
+    let all = answers.iter().map(|answer| framed(answer)).collect::<Vec<_>>().concat();
+    for _ in 0..50 {
+        client.write_all(&requests).unwrap();
+        let mut got = vec![0; all.len() + 1];
+        let length = client.read(&mut got).unwrap();
+        assert_eq!(got[..length], all[..]);
+    }
+    server.finish();
+}
+
 #[test]
 fn s8_a_message_may_come_an_octet_at_a_time() {
     let server = start(&settings(&["127.0.0.1"]));

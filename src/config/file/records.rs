@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::diagnostic::Location;
-use super::super::model::{RecordModel, ReflectModel};
+use super::super::model::{AliasModel, RecordModel, ReflectModel};
 use super::super::reader::{Fields, Keys, Sink, Spot, entries, kind, one_or_more, quoted, suggest, text, unknown_key};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position, Text};
@@ -15,8 +15,8 @@ use crate::dns::{Name, RdataError, Type, rdata};
 
 const OWNER: Keys = Keys {
     what: "an owner name",
-    known: &["ttl", "steer", "reflect"],
-    planned: &["ALIAS", "alias", "geo", "weight", "sticky", "on_empty"],
+    known: &["ttl", "steer", "ALIAS", "reflect"],
+    planned: &["geo", "weight", "sticky", "on_empty"],
 };
 const RRSET: Keys = Keys { what: "an RRset", known: &["ttl", "values"], planned: &["comment"] };
 const STEER: Keys = Keys {
@@ -46,7 +46,8 @@ pub(super) struct Section {
     pub(super) records: Vec<RecordModel>,
     pub(super) steers: Vec<SteerText>,
     pub(super) reflects: Vec<ReflectModel>,
-    /// Owners for which addresses are written or steered, with errors or without.
+    pub(super) aliases: Vec<AliasModel>,
+    /// Owners for which addresses are written, steered or another name's, with errors or without.
     pub(super) addressed: HashSet<Name>,
 }
 
@@ -126,8 +127,7 @@ impl Reader<'_> {
             entries.iter().find(|(k, _)| k.text == "ttl").and_then(|(_, node)| ttl(node, "`ttl`", self.sink));
         let owner_ttl = owner_ttl.unwrap_or(self.zone_ttl);
         let mut types: Vec<Written> = Vec::with_capacity(entries.len());
-        let mut steered = false;
-        let mut reflects = None;
+        let (mut steered, mut alias, mut reflects) = (false, None, false);
         for (key, node) in entries {
             match &*key.text {
                 "ttl" => {}
@@ -137,9 +137,13 @@ impl Reader<'_> {
                 }
                 "reflect" => {
                     if let Some(reflect) = reflect::read(&owner, key.at, node, self.sink) {
-                        reflects = Some(key.at);
+                        reflects = true;
                         self.out.reflects.push(reflect);
                     }
+                }
+                "ALIAS" => {
+                    alias = Some(key.at);
+                    self.alias(&owner, key.at, owner_ttl, node);
                 }
                 _ => {
                     if let Some(rtype) = self.record_type(key)
@@ -159,11 +163,12 @@ impl Reader<'_> {
             self.sink.error_help(key.at, format!("`{}` has no records", key.text), help);
         }
         self.together(&owner, &types, steered);
-        if reflects.is_some() {
+        if reflects {
             reflect::together(&types, self.sink);
         }
+        self.beside_alias(&types, steered, alias);
         self.cut(&owner, &types, steered);
-        if steered || types.iter().any(|(t, _)| matches!(*t, Type::A | Type::AAAA)) {
+        if steered || alias.is_some() || types.iter().any(|(t, _)| matches!(*t, Type::A | Type::AAAA)) {
             self.out.addressed.insert(owner);
         }
     }
@@ -174,6 +179,10 @@ impl Reader<'_> {
         let planned = OWNER.planned.contains(&written);
         match Type::parse(written) {
             _ if planned => unknown_key(key, &OWNER, self.sink),
+            _ if upper == "ALIAS" => {
+                let help = "did you mean `ALIAS`? it is written in capitals, like types";
+                self.sink.error_help(key.at, format!("`{written}` is not a key of an owner name"), help);
+            }
             Some(rtype) if written == upper => return Some(rtype),
             Some(_) => {
                 let help = format!("did you mean `{upper}`? types are written in capitals");
@@ -184,8 +193,7 @@ impl Reader<'_> {
                 self.sink.error_help(key.at, format!("`{written}` is not a type, nor a key of an owner name"), help);
             }
             None => {
-                const ACCEPTED: &str =
-                    "accepted here: `ttl`, `steer`, `reflect`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
+                const ACCEPTED: &str = "accepted here: `ttl`, `steer`, `ALIAS`, `reflect`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
                 let near = suggest(written, OWNER.known.iter().copied().chain(Type::mnemonics()));
                 let help =
                     near.map_or_else(|| ACCEPTED.to_owned(), |near| format!("did you mean `{near}`? {ACCEPTED}"));
@@ -299,6 +307,53 @@ impl Reader<'_> {
         self.out.steers.push(steer);
     }
 
+    /// `ALIAS: NAME`, or as an RRset with its own TTL.
+    fn alias(&mut self, owner: &Name, at: Position, owner_ttl: u32, node: &Node<'_>) {
+        let mut seconds = owner_ttl;
+        let mut values = Some(node);
+        if let Node::Map(..) = node {
+            let Some(fields) = Fields::open(node, &RRSET, self.sink) else { return };
+            seconds = fields.get("ttl").and_then(|node| ttl(node, "`ttl`", self.sink)).unwrap_or(owner_ttl);
+            values = fields.get("values");
+        }
+        let items = match values {
+            Some(node) => one_or_more(node, "`ALIAS`", self.sink),
+            None => Some(&[][..]),
+        };
+        let Some(items) = items else { return };
+        let [item] = items else {
+            let message = format!("an `ALIAS` leads to one name, not {}", items.len());
+            return self.sink.error_help(at, message, "for example `ALIAS: www`");
+        };
+        let Some(written) = text(item, "`ALIAS`", self.sink) else { return };
+        let target = match Name::parse(written, Some(self.origin)) {
+            Ok(target) => target,
+            Err(error) => return self.sink.error(item.at(), error.to_string()),
+        };
+        self.forgotten_dot(written, &target, item.at());
+        if target == *owner {
+            let help = "name another one, whose addresses it is to have";
+            return self.sink.error_help(item.at(), "this `ALIAS` leads to its own name", help);
+        }
+        let location = self.sink.location(item.at());
+        self.out.aliases.push(AliasModel { owner: owner.clone(), target, ttl: seconds, location });
+    }
+
+    fn beside_alias(&mut self, types: &[Written], steered: bool, alias: Option<Position>) {
+        let Some(at) = alias else { return };
+        if types.iter().any(|(t, _)| *t == Type::NS) {
+            let help = "a name with `NS` is delegated: its servers answer for it; keep one of the two";
+            self.sink.error_help(at, "`ALIAS` cannot stand beside `NS`", help);
+        }
+        let barred = |t: Type| matches!(t, Type::A | Type::AAAA | Type::CNAME);
+        let mut others: Vec<String> = types.iter().filter(|(t, _)| barred(*t)).map(|(t, _)| t.to_string()).collect();
+        others.extend(steered.then(|| "steer".to_owned()));
+        if !others.is_empty() {
+            let message = format!("`ALIAS` cannot stand beside {}", quoted(&others));
+            self.sink.error_help(at, message, "an `ALIAS` gives the name all of its addresses; keep one of the two");
+        }
+    }
+
     /// What may not stand side by side at one name.
     fn together(&mut self, owner: &Name, types: &[Written], steered: bool) {
         let find = |wanted: Type| types.iter().find(|(t, _)| *t == wanted).map(|(_, at)| *at);
@@ -306,7 +361,7 @@ impl Reader<'_> {
             let others: Vec<String> =
                 types.iter().filter(|(t, _)| *t != Type::CNAME).map(|(t, _)| t.to_string()).collect();
             if owner == self.origin {
-                let help = "write addresses or `steer` here; `ALIAS` is planned";
+                let help = "write addresses, `steer`, or `ALIAS: NAME` for those of another hosted name";
                 self.sink.error_help(at, "the apex has SOA and NS, and cannot be a `CNAME` as well", help);
             } else if steered {
                 self.sink.error_help(at, "`CNAME` cannot stand beside `steer`", "keep one of the two");
@@ -345,7 +400,8 @@ impl Reader<'_> {
         if self.cuts.is_empty() {
             return;
         }
-        let steered: HashSet<&Name> = self.out.steers.iter().map(|steer| &steer.owner).collect();
+        let mut steered: HashSet<&Name> = self.out.steers.iter().map(|steer| &steer.owner).collect();
+        steered.extend(self.out.aliases.iter().map(|alias| &alias.owner));
         let mut owners: Vec<(&Name, &Position)> = self.owners.iter().collect();
         owners.sort_unstable_by_key(|(_, at)| **at);
         for (owner, at) in owners {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::diagnostic::Location;
 use super::super::master::DEFAULT_TTL;
-use super::super::model::{Expect, RecordModel, ReflectModel, SoaModel};
+use super::super::model::{AliasModel, Expect, RecordModel, ReflectModel, SoaModel};
 use super::super::reader::{Fields, Keys, Sink, Spot, ecs, integer, kind, one_or_more, spots, text};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position};
@@ -80,6 +80,7 @@ pub(in super::super) struct Contents {
     pub(in super::super) records: Vec<RecordModel>,
     pub(in super::super) steers: Vec<SteerText>,
     pub(in super::super) reflects: Vec<ReflectModel>,
+    pub(in super::super) aliases: Vec<AliasModel>,
     pub(in super::super) expects: Vec<ExpectText>,
     pub(in super::super) shared: Shared,
 }
@@ -118,7 +119,6 @@ pub(super) fn read(
 fn apex(node: &Node<'_>, sink: &mut Sink) -> Option<Name> {
     let written = text(node, "`zone`", sink)?;
     match Name::parse(written, Some(&Name::root())) {
-        Ok(name) if name.is_root() => sink.error(node.at(), "the root zone is not served"),
         Ok(name) if name.is_wildcard() => sink.error(node.at(), format!("`{written}` is a wildcard, not a zone")),
         Ok(name) => return Some(name),
         Err(error) => sink.error(node.at(), error.to_string()),
@@ -159,10 +159,11 @@ fn contents(
     let expects = fields.get("expect").map(|node| expects(node, origin, sink)).unwrap_or_default();
     let shared = read_shared(fields, context, sink);
     let mut records = ns;
-    records.extend(written.records);
+    records.append(&mut written.records);
     records.sort_by_key(|r| (r.location.line, r.location.column));
     records.extend(master.into_iter().flat_map(|master| master.records));
-    Contents { serial, ecs, soa, records, steers: written.steers, reflects: written.reflects, expects, shared }
+    let records::Section { steers, aliases, reflects, .. } = written;
+    Contents { serial, ecs, soa, records, steers, aliases, reflects, expects, shared }
 }
 
 fn name_servers(

@@ -84,12 +84,13 @@ impl Both<'_> {
     }
 }
 
-/// Any RRset that stands in both files, and addresses at a name that is steered.
+/// Any RRset that stands in both files, and addresses at a name that is steered or an ALIAS.
 fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) {
     let sets: HashMap<(&Name, Type), &Location> =
         written.records.iter().map(|r| ((&r.owner, r.rtype), &r.location)).collect();
     let steers: HashMap<&Name, &Location> = written.steers.iter().map(|s| (&s.owner, &s.location)).collect();
-    if sets.is_empty() && steers.is_empty() {
+    let aliases: HashMap<&Name, &Location> = written.aliases.iter().map(|a| (&a.owner, &a.location)).collect();
+    if sets.is_empty() && steers.is_empty() && aliases.is_empty() {
         return;
     }
     let mut told: HashSet<(&Name, Type)> = HashSet::new();
@@ -106,6 +107,16 @@ fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) 
         {
             let message = format!("`{}` has {} here and is steered at {place}", record.owner, record.rtype);
             sink.error_at(&record.location, message, "keep one of the two");
+        } else if matches!(record.rtype, Type::A | Type::AAAA | Type::CNAME)
+            && let Some(place) = aliases.get(&record.owner)
+            && told.insert(key)
+        {
+            let message = format!("`{}` has {} here and an ALIAS at {place}", record.owner, record.rtype);
+            sink.error_at(
+                &record.location,
+                message,
+                "an ALIAS gives the name all of its addresses; keep one of the two",
+            );
         }
     }
 }

@@ -161,7 +161,6 @@ fn a_service_that_is_not_at_the_pop_of_an_assertion() {
 #[test]
 fn the_apex_of_a_zone() {
     zone("zone:\nns: ns.example.net.\n", expect!["z.yaml:1:5: error: `zone` has no value"]);
-    zone("zone: .\nns: ns.example.net.\n", expect!["z.yaml:1:7: error: the root zone is not served"]);
     zone(
         "zone: \"*.example.com\"\nns: ns.example.net.\n",
         expect!["z.yaml:1:7: error: `*.example.com` is a wildcard, not a zone"],
@@ -317,28 +316,26 @@ fn keys_of_an_owner_name() {
     records(
         "  www: {a: 192.0.2.1, AAA: x, Steer: web, steeer: web, TYPE99999: x, FOO: x}\n",
         expect![[r#"
-        z.yaml:4:9: error: `a` is not a key of an owner name
-          help: did you mean `A`? types are written in capitals
-        z.yaml:4:23: error: `AAA` is not a type, nor a key of an owner name
-          help: did you mean `AAAA`? accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
-        z.yaml:4:31: error: `Steer` is not a type, nor a key of an owner name
-          help: did you mean `steer`? accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
-        z.yaml:4:43: error: `steeer` is not a type, nor a key of an owner name
-          help: did you mean `steer`? accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
-        z.yaml:4:56: error: `TYPE99999` is not a type, nor a key of an owner name
-          help: accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
-        z.yaml:4:70: error: `FOO` is not a type, nor a key of an owner name
-          help: accepted here: `ttl`, `steer`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`"#]],
+            z.yaml:4:9: error: `a` is not a key of an owner name
+              help: did you mean `A`? types are written in capitals
+            z.yaml:4:23: error: `AAA` is not a type, nor a key of an owner name
+              help: did you mean `AAAA`? accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
+            z.yaml:4:31: error: `Steer` is not a type, nor a key of an owner name
+              help: did you mean `steer`? accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
+            z.yaml:4:43: error: `steeer` is not a type, nor a key of an owner name
+              help: did you mean `steer`? accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
+            z.yaml:4:56: error: `TYPE99999` is not a type, nor a key of an owner name
+              help: accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
+            z.yaml:4:70: error: `FOO` is not a type, nor a key of an owner name
+              help: accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`"#]],
     );
     records(
-        "  www: {ALIAS: x, reflect: true, weight: 3}\n",
+        "  www: {A: 192.0.2.1, reflect: true, weight: 3}\n",
         expect![[r#"
-        z.yaml:4:9: error: `ALIAS` is planned, not in this version
-          help: leave it out; accepted here: `ttl`, `steer`
-        z.yaml:4:19: error: `reflect` is planned, not in this version
-          help: leave it out; accepted here: `ttl`, `steer`
-        z.yaml:4:34: error: `weight` is planned, not in this version
-          help: leave it out; accepted here: `ttl`, `steer`"#]],
+            z.yaml:4:23: error: `reflect` is planned, not in this version
+              help: leave it out; accepted here: `ttl`, `steer`, `ALIAS`
+            z.yaml:4:38: error: `weight` is planned, not in this version
+              help: leave it out; accepted here: `ttl`, `steer`, `ALIAS`"#]],
     );
     records(
         "  \"@\": {SOA: x, NS: ns1}\n  www: {NSEC: x, RRSIG: x, ANY: x, OPT: x, AXFR: x}\n",
@@ -429,12 +426,12 @@ fn what_cannot_stand_side_by_side() {
     records(
         "  \"@\": {CNAME: www}\n  a: {CNAME: www, A: 192.0.2.1, TXT: x}\n  b: {CNAME: www, steer: web}\n",
         expect![[r#"
-        z.yaml:4:9: error: the apex has SOA and NS, and cannot be a `CNAME` as well
-          help: write addresses or `steer` here; `ALIAS` is planned
-        z.yaml:5:7: error: `CNAME` cannot stand beside `A`, `TXT`
-          help: a name is an alias or has data of its own (RFC 2181 §10.1)
-        z.yaml:6:7: error: `CNAME` cannot stand beside `steer`
-          help: keep one of the two"#]],
+            z.yaml:4:9: error: the apex has SOA and NS, and cannot be a `CNAME` as well
+              help: write addresses, `steer`, or `ALIAS: NAME` for those of another hosted name
+            z.yaml:5:7: error: `CNAME` cannot stand beside `A`, `TXT`
+              help: a name is an alias or has data of its own (RFC 2181 §10.1)
+            z.yaml:6:7: error: `CNAME` cannot stand beside `steer`
+              help: keep one of the two"#]],
     );
     records(
         "  a: {steer: web, A: 192.0.2.1, AAAA: ::1, TXT: fine}\n  b: {steer: web, DNAME: x}\n  c: {A: 192.0.2.1, TYPE1: 192.0.2.2}\n",
@@ -446,6 +443,79 @@ fn what_cannot_stand_side_by_side() {
         z.yaml:5:19: error: `DNAME` cannot stand beside `steer`
           help: keep one of the two
         z.yaml:6:21: error: `A` is written twice here"#]],
+    );
+}
+
+/// RFC 8806: also the root zone is a zone.
+#[test]
+fn the_root_zone() {
+    let text = "zone: .\nns: [a.root-servers.net]\nrecords:\n  a.root-servers.net: {A: 192.0.2.4}\n  org: {NS: a0.org}\n  a0.org.: {A: 192.0.2.5}\n  arpa: {TXT: x}\n";
+    let loaded = load(&[("z.yaml", text)]);
+    assert_eq!(loaded.diagnostics.to_string(), "");
+    expect![[r#"
+        . 3600 SOA a.root-servers.net. hostmaster. None 7200 1800 1209600 300
+        . 3600 NS \x01a\x0croot-servers\x03net\x00 ; z.yaml:2:6
+        a.root-servers.net. 3600 A \xc0\x00\x02\x04 ; z.yaml:4:27
+        org. 3600 NS \x02a0\x03org\x00 ; z.yaml:5:13
+        a0.org. 3600 A \xc0\x00\x02\x05 ; z.yaml:6:16
+        arpa. 3600 TXT \x01x ; z.yaml:7:15
+    "#]]
+    .assert_eq(&describe(&loaded.zones[0]));
+}
+
+#[test]
+fn an_alias_of_a_hosted_name() {
+    let text = "zone: example.com\nns: [ns.example.net.]\nttl: 5m\nrecords:\n  \"@\": {ALIAS: www, MX: 10 mail}\n  a: {ttl: 1m, ALIAS: [b.example.net.]}\n  b: {ALIAS: {ttl: 30, values: www}}\n  www: {steer: web}\n";
+    let loaded = load(&[("fleet.yaml", FLEET), ("z.yaml", text)]);
+    expect![[r#"
+        example.com. 300 SOA ns.example.net. hostmaster.example.com. None 7200 1800 1209600 300
+        example.com. 300 NS \x02ns\x07example\x03net\x00 ; z.yaml:2:6
+        example.com. 300 MX \x00\n\x04mail\x07example\x03com\x00 ; z.yaml:5:25
+        www.example.com. steer web by nearest Distance count 1 ttl 60/20/10 ; z.yaml:8:9
+        example.com. 300 ALIAS www.example.com. ; z.yaml:5:16
+        a.example.com. 60 ALIAS b.example.net. ; z.yaml:6:24
+        b.example.com. 30 ALIAS www.example.com. ; z.yaml:7:32
+    "#]]
+    .assert_eq(&describe(&loaded.zones[0]));
+    records(
+        "  a: {ALIAS: [x, y]}\n  b: {ALIAS: }\n  c: {ALIAS: c}\n  d: {ALIAS: a..b}\n  e: {alias: x}\n  f: {ALIAS: {value: x}}\n  g: {ALIAS: x.example.com}\n  h: {ALIAS: {a: x}}\n  i: {ALIAS: []}\n",
+        expect![[r#"
+            z.yaml:4:7: error: an `ALIAS` leads to one name, not 2
+              help: for example `ALIAS: www`
+            z.yaml:5:12: error: `ALIAS` has no value
+            z.yaml:6:14: error: this `ALIAS` leads to its own name
+              help: name another one, whose addresses it is to have
+            z.yaml:7:14: error: `a..b` has an empty label; two dots stand side by side or one stands first
+            z.yaml:8:7: error: `alias` is not a key of an owner name
+              help: did you mean `ALIAS`? it is written in capitals, like types
+            z.yaml:9:7: error: an `ALIAS` leads to one name, not 0
+              help: for example `ALIAS: www`
+            z.yaml:9:15: error: `value` is not a key of an RRset
+              help: did you mean `values`? accepted here: `ttl`, `values`
+            z.yaml:10:14: warning: `x.example.com` is read as `x.example.com.example.com.`
+              help: names are relative to the zone: end it in a dot, or leave the zone's name out
+            z.yaml:11:7: error: an `ALIAS` leads to one name, not 0
+              help: for example `ALIAS: www`
+            z.yaml:11:15: error: `a` is not a key of an RRset
+              help: accepted here: `ttl`, `values`
+            z.yaml:12:7: error: an `ALIAS` leads to one name, not 0
+              help: for example `ALIAS: www`"#]],
+    );
+    records(
+        "  a: {ALIAS: x, A: 192.0.2.1, AAAA: ::1, TXT: fine}\n  b: {ALIAS: x, CNAME: y}\n  c: {ALIAS: x, steer: web}\n  d: {ALIAS: x, NS: ns.example.net.}\n  e: {NS: ns.example.net.}\n  x.e: {ALIAS: x}\n  f: {DNAME: x}\n  x.f: {ALIAS: x}\n",
+        expect![[r#"
+            z.yaml:4:7: error: `ALIAS` cannot stand beside `A`, `AAAA`
+              help: an `ALIAS` gives the name all of its addresses; keep one of the two
+            z.yaml:5:7: error: `ALIAS` cannot stand beside `CNAME`
+              help: an `ALIAS` gives the name all of its addresses; keep one of the two
+            z.yaml:6:7: error: `ALIAS` cannot stand beside `steer`
+              help: an `ALIAS` gives the name all of its addresses; keep one of the two
+            z.yaml:7:7: error: `ALIAS` cannot stand beside `NS`
+              help: a name with `NS` is delegated: its servers answer for it; keep one of the two
+            z.yaml:9:3: warning: `x.e.example.com.` is never answered: it lies under the delegation of `e.example.com.`
+              help: move it to the zone it belongs to, or delete the delegation
+            z.yaml:11:3: warning: `x.f.example.com.` is never answered: it lies under the `DNAME` of `f.example.com.`
+              help: write it under the name that the `DNAME` points to"#]],
     );
 }
 
