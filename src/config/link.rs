@@ -261,7 +261,9 @@ impl<'n> Names<'n> {
         let pair = (chosen.policy.name.clone(), name);
         let gap = memo.gaps.entry(pair).or_insert_with(|| {
             if own_policy {
-                fit::check(&steer.location, &chosen, service, sink);
+                let all = || self.fleet.pops.iter().chain(&self.contents.shared.pops);
+                let defined = |pop: &str| all().any(|known| known.pop.name == pop);
+                fit::check(&steer.location, &chosen, service, &defined, sink);
             }
             // What of it the service's own policy has to tell is told with the service: repetitions fall together.
             let spot = steer.policy.as_ref().map_or(&service.location, |spot| &spot.location);
@@ -270,7 +272,7 @@ impl<'n> Names<'n> {
         });
         let owner =
             nodata::Owner { name: &steer.owner, is_apex: steer.owner == *apex, types, location: &steer.location };
-        nodata::check_owner(&owner, &chosen.policy, gap.as_ref(), service, sink);
+        nodata::check_owner(&owner, &chosen.policy, gap, service, sink);
         self.hints(service, apex, sink);
         let mut policy = chosen.policy;
         let (count, skip) = (steer.count.unwrap_or(policy.count), steer.skip.unwrap_or(policy.skip));

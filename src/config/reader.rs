@@ -213,9 +213,9 @@ pub(super) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .map(|(_, c)| c)
 }
 
-/// `` `a`, `b` and so on ``; at most twelve.
+/// `` `a`, `b` and so on ``; at most twenty.
 pub(super) fn quoted<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
-    const SHOWN: usize = 16;
+    const SHOWN: usize = 20;
     let mut list = String::new();
     for (index, word) in words.into_iter().enumerate() {
         if index == SHOWN {

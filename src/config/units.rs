@@ -147,7 +147,7 @@ impl Cost {
     /// What would have been accepted.
     pub fn parse_positive(written: &str) -> Result<Self, &'static str> {
         match Self::parse(written)? {
-            Self::Microseconds(n) | Self::Meters(n) if n < 0 => Err("not below zero: the key says the direction"),
+            Self::Microseconds(n) | Self::Meters(n) if n < 0 => Err("not below zero, for example `5ms` or `200km`"),
             cost => Ok(cost),
         }
     }
@@ -298,13 +298,15 @@ mod tests {
 
     #[test]
     fn costs_as_people_write_them() {
-        let check = |written: &str, expected: Option<Cost>| assert_eq!(Cost::parse(written).ok(), expected, "{written}");
+        let check =
+            |written: &str, expected: Option<Cost>| assert_eq!(Cost::parse(written).ok(), expected, "{written}");
         check("5ms", Some(Cost::Microseconds(5000)));
         check("-3ms", Some(Cost::Microseconds(-3000)));
         check("0.25 ms", Some(Cost::Microseconds(250)));
         check("200km", Some(Cost::Meters(200_000)));
         check("10000ms", Some(Cost::Microseconds(10_000_000)));
-        for wrong in ["", "5", "ms", "5m", "5s", "10000.001ms", "40076km", "1.2345ms", "1.ms", "--1ms", "+1ms", ".5ms"] {
+        for wrong in ["", "5", "ms", "5m", "5s", "10000.001ms", "40076km", "1.2345ms", "1.ms", "--1ms", "+1ms", ".5ms"]
+        {
             check(wrong, None);
         }
         assert_eq!(Cost::parse_positive("-1ms").ok(), None);

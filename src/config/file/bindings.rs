@@ -46,13 +46,7 @@ pub(super) fn read(node: &Node<'_>, rtype: Type, context: &Context<'_>, sink: &m
     bindings
 }
 
-fn binding(
-    node: &Node<'_>,
-    written: &str,
-    rtype: Type,
-    context: &Context<'_>,
-    sink: &mut Sink,
-) -> Option<BindingText> {
+fn binding(node: &Node<'_>, written: &str, rtype: Type, context: &Context<'_>, sink: &mut Sink) -> Option<BindingText> {
     let root = Name::root();
     let (mut rest, mut v4_hint, mut v6_hint) = (String::with_capacity(written.len()), false, false);
     for word in words(written) {
@@ -94,7 +88,8 @@ fn binding(
         return None;
     }
     if (v4_hint || v6_hint) && wire.starts_with(&[0, 0]) {
-        let help = "priority 0 only says where to look instead (RFC 9460 §2.4.2): leave the hints out, or begin with `1 .`";
+        let help =
+            "priority 0 only says where to look instead (RFC 9460 §2.4.2): leave the hints out, or begin with `1 .`";
         sink.error_help(node.at(), "hints beside priority 0", help);
         return None;
     }

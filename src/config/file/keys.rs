@@ -153,11 +153,9 @@ pub(super) fn city(parts: &[&str]) -> Result<City, Refused> {
     match parts {
         [id] => id.parse().ok().filter(|id| *id > 0).map(City::Id).ok_or_else(refused),
         [code, name] => Ok(City::Named { country: country(code)?, subdivision: None, name: (*name).to_owned() }),
-        [code, sub, name] => Ok(City::Named {
-            country: country(code)?,
-            subdivision: Some((*sub).to_owned()),
-            name: (*name).to_owned(),
-        }),
+        [code, sub, name] => {
+            Ok(City::Named { country: country(code)?, subdivision: Some((*sub).to_owned()), name: (*name).to_owned() })
+        }
         _ => Err(refused()),
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::super::diagnostic::Location;
 use super::super::reader::{Fields, Keys, Sink, Spot, entries, kind, quoted, text};
-use super::super::units::{cost, duration, moment, show, thousandths, Cost};
+use super::super::units::{Cost, cost, duration, moment, show, thousandths};
 use super::super::yaml::Node;
 use super::Context;
 use super::keys::Kind;
@@ -36,6 +36,8 @@ const AGAIN: u64 = 3600;
 pub(crate) struct LatencyText {
     pub(crate) location: Location,
     pub(crate) rows: Option<Arc<RowsText>>,
+    /// There are rows, or were to be, and what is wrong with them is told.
+    told: bool,
     prefix: Option<Cost>,
     asn: Option<Cost>,
     region: Option<Cost>,
@@ -59,6 +61,7 @@ impl LatencyText {
         Self {
             location: self.location.clone(),
             rows: self.rows.clone().or_else(|| base.rows.clone()),
+            told: self.told || base.told,
             prefix: self.prefix.or(base.prefix),
             asn: self.asn.or(base.asn),
             region: self.region.or(base.region),
@@ -77,6 +80,9 @@ impl LatencyText {
     /// The map, without rows that are too old. `None` when there are no rows at all, which is an error.
     pub(crate) fn build(&self, ns_per_km: u32, sink: &mut Sink) -> Option<LatencyMap> {
         let Some(rows) = &self.rows else {
+            if self.told {
+                return None;
+            }
             let help = "name a table with `map: maps/latency.csv`, or write `rows`";
             sink.error_at(&self.location, "`latency` has nothing measured", help);
             return None;
@@ -115,6 +121,7 @@ pub(super) fn read(node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> O
     let mut latency = LatencyText {
         location: sink.location(node.at()),
         rows: None,
+        told: false,
         prefix: None,
         asn: None,
         region: None,
@@ -122,6 +129,7 @@ pub(super) fn read(node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> O
     };
     if matches!(node, Node::Scalar(_)) && !node.is_null() {
         latency.rows = map(node, context, sink);
+        latency.told = true;
         return Some(latency);
     }
     let fields = Fields::open(node, &LATENCY, sink)?;
@@ -131,6 +139,7 @@ pub(super) fn read(node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> O
         (None, Some(node)) => latency.rows = inline(node, context, sink),
         (None, None) => {}
     }
+    latency.told = fields.get("map").is_some() || fields.get("rows").is_some();
     if let Some(node) = fields.get("margin") {
         if let Node::Map(..) = node {
             let margin = Fields::open(node, &MARGIN, sink)?;
@@ -217,7 +226,8 @@ fn row(node: &Node<'_>, rows: &mut Rows, sink: &mut Sink) {
 fn milliseconds(written: &str) -> Result<u32, &'static str> {
     let number = written.strip_suffix("ms").map_or(written, str::trim_end);
     let us = thousandths(number).filter(|us| (0..MAX_MICROSECONDS).contains(us));
-    us.map(|us| us as u32).ok_or("milliseconds, at most three digits after the point and below 10000, for example `12.5`")
+    us.map(|us| us as u32)
+        .ok_or("milliseconds, at most three digits after the point and below 10000, for example `12.5`")
 }
 
 fn map(node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> Option<Arc<RowsText>> {

@@ -256,6 +256,7 @@ fn tiers(node: &Node<'_>, sink: &mut Sink) -> Option<Vec<Vec<Spot>>> {
     if items.len() > Policy::MAX_TIERS {
         let message = format!("{} tiers, more than {}", items.len(), Policy::MAX_TIERS);
         sink.error_help(*at, message, "PoPs of one tier are ranked among themselves: join some");
+        return None;
     }
     let mut tiers: Vec<Vec<Spot>> = Vec::with_capacity(items.len());
     for item in items {
@@ -368,7 +369,9 @@ fn panic(node: &Node<'_>, sink: &mut Sink) -> Option<PanicText> {
     }
     let fields = Fields::open(node, &PANIC, sink)?;
     let mut get = |key| fields.get(key).and_then(|node| share(node, &format!("`{key}`"), sink));
-    Some(PanicText { below: get("below"), resume: get("resume"), location })
+    let (below, resume) = (get("below"), get("resume"));
+    // What is written and wrong is told; what is not written may come from the policy that is extended.
+    (below.is_some() || fields.get("below").is_none()).then_some(PanicText { below, resume, location })
 }
 
 fn on_all_down(node: &Node<'_>, sink: &mut Sink) -> Option<AllDownText> {
@@ -407,7 +410,8 @@ fn detail(node: &Node<'_>, sink: &mut Sink) -> Option<Detail> {
     if let Node::Scalar(text) = node
         && matches!(&*text.text, "on" | "off")
     {
-        let help = "client subnets are heeded by zone (`ecs: off` in a zone file) and by listener; a policy has `detail`";
+        let help =
+            "client subnets are heeded by zone (`ecs: off` in a zone file) and by listener; a policy has `detail`";
         sink.error_help(node.at(), format!("`ecs` of a policy cannot be `{}`", text.text), help);
         return None;
     }

@@ -155,8 +155,10 @@ pub(super) fn read(file: &Opened, purpose: Purpose, collector: &mut Collector, s
     while page.next(&mut row) {
         page.surplus(&row, headings.len());
         let Some((cell, class)) = page.key(&row, &keys) else { continue };
-        let written: Vec<Cow<'_, str>> =
-            effects.iter().map(|(index, _)| row.get(*index).map_or(Cow::Borrowed(""), |cell| cell.text.clone())).collect();
+        let written: Vec<Cow<'_, str>> = effects
+            .iter()
+            .map(|(index, _)| row.get(*index).map_or(Cow::Borrowed(""), |cell| cell.text.clone()))
+            .collect();
         let given = match known.get(&written) {
             Some(given) => given,
             None => {

@@ -249,7 +249,7 @@ impl Opened {
             Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
             Err(error) => {
                 let line = self.octets[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count() as u32 + 1;
-                let location = Location { file: Arc::clone(&self.path), line, column: 0 };
+                let location = Location { file: Arc::clone(&self.path), line, column: 1 };
                 sink.error_at(&location, "this line is not UTF-8", "save the file as UTF-8");
                 None
             }
@@ -347,7 +347,8 @@ fn effects(fields: &Fields<'_, '_>, collector: &mut Collector, sink: &mut Sink) 
         if costs.is_empty() {
             effects.push(Arc::new(Effect::Order(pops)));
         } else {
-            let help = "an order leaves nothing to costs among the PoPs it names: make two rules, or keep one of the two";
+            let help =
+                "an order leaves nothing to costs among the PoPs it names: make two rules, or keep one of the two";
             sink.error_help(node.at(), "`order` beside `prefer` or `avoid`", help);
         }
     }
@@ -412,12 +413,7 @@ pub(super) fn class(node: &Node<'_>, sink: &mut Sink) -> Option<Match> {
     }
 }
 
-fn each<T>(
-    node: &Node<'_>,
-    what: &str,
-    read: impl Fn(&str) -> Result<T, Refused>,
-    sink: &mut Sink,
-) -> Option<Vec<T>> {
+fn each<T>(node: &Node<'_>, what: &str, read: impl Fn(&str) -> Result<T, Refused>, sink: &mut Sink) -> Option<Vec<T>> {
     let items = one_or_more(node, what, sink)?;
     let mut found = Vec::with_capacity(items.len());
     for item in items {

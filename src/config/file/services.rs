@@ -18,9 +18,7 @@ pub(crate) const MAX_ADDRESSES: usize = 32;
 
 const SERVICE: Keys = Keys {
     what: "a service",
-    known: &[
-        "checks", "policy", "ttl", "min_up", "min_addresses", "families", "slow_start", "https", "svcb", "pops",
-    ],
+    known: &["checks", "policy", "ttl", "min_up", "min_addresses", "families", "slow_start", "https", "svcb", "pops"],
     planned: &["ecs"],
 };
 const MEMBER: Keys = Keys {
@@ -147,9 +145,9 @@ pub(super) fn read(node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> V
             ttls: fields.get("ttl").map(|node| TtlsText::read(node, sink)).unwrap_or_default().over(Ttls::default()),
             min_up,
             min_addresses,
-            slow_start: fields.get("slow_start").and_then(|node| {
-                duration(node, "`slow_start`", &(Duration::from_secs(1)..=LONGEST_START), sink)
-            }),
+            slow_start: fields
+                .get("slow_start")
+                .and_then(|node| duration(node, "`slow_start`", &(Duration::from_secs(1)..=LONGEST_START), sink)),
             bindings,
             members: members(&key.text, key.at, fields.get("pops"), families, context, sink),
         };
@@ -237,8 +235,9 @@ fn members(
     for (key, value) in entries {
         let pop = Spot { text: key.text.to_string(), location: sink.location(key.at) };
         let Some(mut member) = member(pop, key.at, value, context, sink) else { continue };
+        let written = !member.addresses.is_empty();
         member.addresses.retain(|address| families.holds(address.ip));
-        if member.addresses.is_empty() && member.cname.is_none() {
+        if written && member.addresses.is_empty() {
             let family = if families == Families::V4 { "IPv4" } else { "IPv6" };
             let message = format!("PoP `{}` has no {family} address, the one family of this service", key.text);
             sink.error_help(key.at, message, "give it one, or take the PoP out of this service");
@@ -255,13 +254,7 @@ fn members(
     members
 }
 
-fn member(
-    pop: Spot,
-    at: Position,
-    node: &Node<'_>,
-    context: &Context<'_>,
-    sink: &mut Sink,
-) -> Option<MemberText> {
+fn member(pop: Spot, at: Position, node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> Option<MemberText> {
     let mut member =
         MemberText { pop, checks: None, probe: None, addresses: Vec::new(), cname: None, weight: 1, capacity: 1 };
     let mut list = Some(node);

@@ -176,7 +176,8 @@ mod tests {
         let mut rows = Vec::new();
         while let Some(next) = table.next(&mut row) {
             next.unwrap();
-            let place = |cell: &Cell<'_>| (table.position(cell).line, table.position(cell).column, cell.text.to_string());
+            let place =
+                |cell: &Cell<'_>| (table.position(cell).line, table.position(cell).column, cell.text.to_string());
             rows.push(row.iter().map(place).collect::<Vec<_>>());
         }
         let expected: Vec<Vec<(u32, u32, String)>> =
@@ -189,10 +190,10 @@ mod tests {
         check("a,b\n1, 2 \r\n", &[&[(1, 1, "a"), (1, 3, "b")], &[(2, 1, "1"), (2, 4, "2")]]);
         check("# c\n\na;b,c\n1;2", &[&[(3, 1, "a"), (3, 3, "b,c")], &[(4, 1, "1"), (4, 3, "2")]]);
         check("a\tb\n,\t\n", &[&[(1, 1, "a"), (1, 3, "b")], &[(2, 1, ","), (2, 3, "")]]);
-        check("ä,b\n,\n,,\n \"x \"\"y\"\"\n z\" ,é\n", &[
-            &[(1, 1, "ä"), (1, 3, "b")],
-            &[(4, 2, "x \"y\"\n z"), (5, 6, "é")],
-        ]);
+        check(
+            "ä,b\n,\n,,\n \"x \"\"y\"\"\n z\" ,é\n",
+            &[&[(1, 1, "ä"), (1, 3, "b")], &[(4, 2, "x \"y\"\n z"), (5, 6, "é")]],
+        );
         check("", &[]);
         check("\n#\n,,\n", &[]);
     }

@@ -92,12 +92,7 @@ pub(in super::super) struct ExpectText {
     pub(in super::super) pops: Vec<Spot>,
 }
 
-pub(super) fn read(
-    root: &Node<'_>,
-    whole: bool,
-    context: &Context<'_>,
-    sink: &mut Sink,
-) -> Option<ZoneFile> {
+pub(super) fn read(root: &Node<'_>, whole: bool, context: &Context<'_>, sink: &mut Sink) -> Option<ZoneFile> {
     let path = context.path;
     if !whole {
         // The syntax error is told; all that is wanted is whose last good version to keep.
@@ -126,13 +121,7 @@ fn apex(node: &Node<'_>, sink: &mut Sink) -> Option<Name> {
     None
 }
 
-fn contents(
-    fields: &Fields<'_, '_>,
-    origin: &Name,
-    at: Position,
-    context: &Context<'_>,
-    sink: &mut Sink,
-) -> Contents {
+fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, context: &Context<'_>, sink: &mut Sink) -> Contents {
     let Context { path, files, .. } = *context;
     let written_ttl = fields.get("ttl").and_then(|node| ttl(node, "`ttl`", sink));
     let zone_ttl = written_ttl.unwrap_or(DEFAULT_TTL);

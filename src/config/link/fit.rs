@@ -9,22 +9,34 @@ use super::policies::Chosen;
 use crate::steering::{Policy, Rank};
 
 /// Tells what does not fit, at the place where the two are brought together.
-pub(super) fn check(location: &Location, chosen: &Chosen, service: &ServiceModel, sink: &mut Sink) {
+pub(super) fn check(
+    location: &Location,
+    chosen: &Chosen,
+    service: &ServiceModel,
+    defined: &dyn Fn(&str) -> bool,
+    sink: &mut Sink,
+) {
     let policy = &*chosen.policy;
     let at: HashSet<&str> = service.members.iter().map(|member| member.pop.name.as_str()).collect();
-    strangers(location, chosen, service, &at, sink);
+    strangers(location, chosen, service, &|pop| defined(pop) && !at.contains(pop), sink);
     tiers(location, policy, service, sink);
     skip(location, policy.skip, service, sink);
 }
 
-/// PoPs that the policy names and the service is not at.
-fn strangers(location: &Location, chosen: &Chosen, service: &ServiceModel, at: &HashSet<&str>, sink: &mut Sink) {
+/// PoPs that the policy names and the service is not at. What no PoP at all is has been told.
+fn strangers(
+    location: &Location,
+    chosen: &Chosen,
+    service: &ServiceModel,
+    is_strange: &dyn Fn(&str) -> bool,
+    sink: &mut Sink,
+) {
     let mut told = HashSet::new();
     let strange: Vec<_> = chosen
         .text
         .iter()
         .flat_map(|text| text.named())
-        .filter(|spot| !at.contains(spot.text.as_str()) && told.insert(spot.text.as_str()))
+        .filter(|spot| is_strange(&spot.text) && told.insert(spot.text.as_str()))
         .collect();
     let Some(first) = strange.first() else { return };
     let pops = if strange.len() == 1 { "PoP" } else { "PoPs" };
@@ -55,7 +67,7 @@ fn tiers(location: &Location, policy: &Policy, service: &ServiceModel, sink: &mu
     } else {
         let (pops, are) = if out.len() == 1 { ("PoP", "is") } else { ("PoPs", "are") };
         let message = format!("{pops} {} of service `{name}` {are} in no tier of policy `{policy}`", quoted(&out));
-        sink.warn_at(location, message, "they never serve under it: put them into a tier, if only the last");
+        sink.warn_at(location, message, "what is in no tier never serves: put it into one, if only the last");
     }
 }
 

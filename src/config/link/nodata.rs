@@ -88,10 +88,8 @@ fn fallback(
         let has = members.iter().any(|member| family.at(member));
         let falls_back = addresses.iter().any(|ip| (family.holds)(*ip));
         if has && !falls_back {
-            let message = format!(
-                "the fallback of policy `{policy}` has no {} address, and service `{name}` has",
-                family.name
-            );
+            let message =
+                format!("the fallback of policy `{policy}` has no {} address, and service `{name}` has", family.name);
             let help = format!(
                 "resolvers would keep \"no {}\" for clients that are served: add an address at {written}, or leave the \
                  family out of the service with `families`",
@@ -99,8 +97,10 @@ fn fallback(
             );
             sink.error_at(location, message, help);
         } else if falls_back && !has {
-            let message =
-                format!("the {} fallback of policy `{policy}` is never answered: service `{name}` has none", family.name);
+            let message = format!(
+                "the {} fallback of policy `{policy}` is never answered: service `{name}` has none",
+                family.name
+            );
             sink.warn_at(location, message, format!("leave it out at {written}"));
         }
     }
@@ -151,7 +151,7 @@ pub(super) struct Owner<'o> {
 pub(super) fn check_owner(
     owner: &Owner<'_>,
     policy: &Policy,
-    gap: Option<&Gap>,
+    gap: &mut Option<Gap>,
     service: &ServiceModel,
     sink: &mut Sink,
 ) {
@@ -177,23 +177,29 @@ pub(super) fn check_owner(
         }
     }
     let members = reachable(policy, service);
-    let written = |family: &Family| owner.types.iter().find(|(rtype, _)| *rtype == family.rtype).map(|(_, place)| place);
+    let written =
+        |family: &Family| owner.types.iter().find(|(rtype, _)| *rtype == family.rtype).map(|(_, place)| place);
     let any = FAMILIES.iter().find_map(|family| Some((family, written(family)?)));
     if policy.on_empty == OnEmpty::Servfail {
         if let Some((family, place)) = any {
-            let message = format!("`{}` beside `steer` is never answered: policy `{}` has `on_empty: servfail`", family.rtype, policy.name);
+            let message = format!(
+                "`{}` beside `steer` is never answered: policy `{}` has `on_empty: servfail`",
+                family.rtype, policy.name
+            );
             sink.warn_at(place, message, "leave it out, or say `on_empty: static`");
         }
         return;
     }
     let Some((present, place)) = any else {
-        if let Some(gap) = gap {
+        // Once for all names of the same policy and service.
+        if let Some(gap) = gap.take() {
             let types = gap.types.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
             let message = format!(
                 "the fence at {} leaves nobody with {types} of service `{service_name}`: its clients get SERVFAIL",
                 gap.place
             );
-            let help = format!("name a PoP that has one there, or write what to answer them beside `steer` of `{name}`");
+            let help =
+                format!("name a PoP that has one there, or write what to answer them beside `steer` of `{name}`");
             sink.warn_at(owner.location, message, help);
         }
         return;
@@ -209,7 +215,10 @@ pub(super) fn check_owner(
             );
             sink.error_at(place, message, help);
         } else if let (Some(place), false) = (written(family), has) {
-            let message = format!("`{other}` beside `steer` of `{name}`, and service `{service_name}` has no {} address", family.name);
+            let message = format!(
+                "`{other}` beside `steer` of `{name}`, and service `{service_name}` has no {} address",
+                family.name
+            );
             let help = format!(
                 "it is for clients that nobody is left for: whether `{other}` exists would depend on the client, and \
                  resolvers keep that for all; leave it out"

@@ -82,7 +82,7 @@ impl<'s> Scope<'s> {
         if fit::needs_places(&chosen.policy) {
             fit::warn_without_place(&text.location, &chosen.policy, &service, sink);
         }
-        fit::check(place, &chosen, &service, sink);
+        fit::check(place, &chosen, &service, &|pop| self.pops.contains_key(pop), sink);
         nodata::check_policy(place, &chosen, &service, sink);
         nodata::warn_lonely(&service, sink);
         Some(service)
@@ -239,4 +239,3 @@ fn warn_same_address(text: &ServiceText, sink: &mut Sink) {
         }
     }
 }
-
