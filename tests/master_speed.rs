@@ -54,7 +54,7 @@ fn a_million_records() {
     // The same as a reload does it, up to the tables.
     let source = Source { path: "a.yaml".into(), text: "zone: example.com\nzonefile: db\n".into() };
     let start = Instant::now();
-    let (parsed, _) = parse_with(&source, &One(octets));
+    let (parsed, _) = parse_with(&source, &One(octets), 0);
     let read = start.elapsed();
     let Some(Parsed::Zone(zone)) = parsed else { panic!("a zone") };
     let model = link_zone(&zone, &Fleet::default()).0.unwrap();

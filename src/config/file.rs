@@ -3,10 +3,18 @@
 //! A file with a `zone:` key is a zone, any other a piece of the fleet. What one file alone can tell is checked here,
 //! so that it is done once per edit and in parallel; [`super::link`] does what needs the others.
 
+pub(super) mod bindings;
 pub(super) mod checks;
+mod keys;
+mod latency;
+pub(super) mod policies;
 pub(super) mod pops;
 pub(super) mod records;
+mod reflect;
+mod rulefile;
+mod rules;
 pub(super) mod services;
+mod table;
 pub(super) mod zone;
 mod zonefile;
 
@@ -14,7 +22,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostics, Location};
-use super::model::{CheckModel, FleetPop, PolicyModel};
+use super::model::{CheckModel, FleetPop};
 use super::named::{Named, NoFiles};
 use super::reader::{Fields, Keys, Sink, suggest};
 use super::yaml::{self, Node, Position};
@@ -41,6 +49,19 @@ pub enum Parsed {
 }
 
 impl Parsed {
+    /// When it must be read again though no text changed, in seconds since 1970: measurements that it holds grow old.
+    pub fn expires(&self) -> Option<u64> {
+        let shared = match self {
+            Self::Zone(zone) => &zone.contents.as_ref()?.shared,
+            Self::Fleet(fleet) => &fleet.shared,
+        };
+        let latencies = shared.policies.iter().filter_map(|policy| match &policy.rank {
+            Some(policies::RankText::Latency(latency)) => latency.expires(),
+            _ => None,
+        });
+        latencies.min()
+    }
+
     /// The apex of a zone file.
     pub fn origin(&self) -> Option<&Name> {
         match self {
@@ -77,7 +98,7 @@ pub(super) struct Shared {
     pub(super) pops: Vec<FleetPop>,
     pub(super) checks: Vec<CheckModel>,
     pub(super) services: Vec<services::ServiceText>,
-    pub(super) policies: Vec<PolicyModel>,
+    pub(super) policies: Vec<Arc<policies::PolicyText>>,
     /// Names whose entries have errors: told once, so that naming them elsewhere is no second error.
     pub(super) broken: HashSet<String>,
 }
@@ -88,20 +109,34 @@ const FLEET: Keys =
 /// Keys that only a zone file has: a file with one of them lost its `zone:`.
 const ZONE_ONLY: [&str; 6] = ["records", "soa", "ns", "ttl", "zonefile", "expect"];
 
+/// What reading a section needs beside its text.
+pub(super) struct Context<'c> {
+    /// The file, as shown.
+    pub(super) path: &'c Arc<str>,
+    /// The apex, in a zone file.
+    pub(super) origin: Option<&'c Name>,
+    /// Gives the files that this one names.
+    pub(super) files: &'c dyn Named,
+    /// Seconds since 1970.
+    pub(super) now: u64,
+}
+
 /// Reads one file. Everything wrong with it comes in file order; the first part is `None` when nothing of the file can be
 /// used.
 pub fn parse(source: &Source) -> (Option<Parsed>, Diagnostics) {
-    parse_with(source, &NoFiles)
+    parse_with(source, &NoFiles, 0)
 }
 
-/// The same for a file that may name others (`zonefile:`), which `files` gives.
-pub fn parse_with(source: &Source, files: &dyn Named) -> (Option<Parsed>, Diagnostics) {
+/// The same for a file that may name others (`zonefile:`, `file:`), which `files` gives. `now`, in seconds since 1970, is
+/// held against `max_age` of measurements.
+pub fn parse_with(source: &Source, files: &dyn Named, now: u64) -> (Option<Parsed>, Diagnostics) {
     let mut sink = Sink::new(Arc::clone(&source.path));
-    let parsed = parse_into(source, files, &mut sink);
+    let context = Context { path: &source.path, origin: None, files, now };
+    let parsed = parse_into(source, &context, &mut sink);
     (parsed, sink.finish())
 }
 
-fn parse_into(source: &Source, files: &dyn Named, sink: &mut Sink) -> Option<Parsed> {
+fn parse_into(source: &Source, context: &Context<'_>, sink: &mut Sink) -> Option<Parsed> {
     let Tree { root, whole } = read_tree(source, sink)?;
     let Some(root) = root else {
         sink.error_help(Position::FILE, "the file holds nothing", "to take a zone out of service, delete its file");
@@ -109,13 +144,13 @@ fn parse_into(source: &Source, files: &dyn Named, sink: &mut Sink) -> Option<Par
     };
     let has_zone = matches!(&root, Node::Map(_, entries) if entries.iter().any(|(key, _)| key.text == "zone"));
     if has_zone {
-        return zone::read(&root, whole, &source.path, files, sink).map(|zone| Parsed::Zone(Arc::new(zone)));
+        return zone::read(&root, whole, context, sink).map(|zone| Parsed::Zone(Arc::new(zone)));
     }
     if !whole || lost_its_zone(&root, sink) {
         return None;
     }
     let fields = Fields::open(&root, &FLEET, sink)?;
-    let shared = read_shared(&fields, sink);
+    let shared = read_shared(&fields, context, sink);
     let file = FleetFile { path: Arc::clone(&source.path), shared, good: !sink.has_errors() };
     Some(Parsed::Fleet(Arc::new(file)))
 }
@@ -162,12 +197,12 @@ fn lost_its_zone(root: &Node<'_>, sink: &mut Sink) -> bool {
     true
 }
 
-pub(super) fn read_shared(fields: &Fields<'_, '_>, sink: &mut Sink) -> Shared {
+pub(super) fn read_shared(fields: &Fields<'_, '_>, context: &Context<'_>, sink: &mut Sink) -> Shared {
     let mut shared = Shared {
         pops: fields.get("pops").map(|node| pops::read(node, sink)).unwrap_or_default(),
         checks: fields.get("checks").map(|node| checks::read(node, sink)).unwrap_or_default(),
-        services: fields.get("services").map(|node| services::read(node, sink)).unwrap_or_default(),
-        policies: fields.get("policies").map(|node| pops::read_policies(node, sink)).unwrap_or_default(),
+        services: fields.get("services").map(|node| services::read(node, context, sink)).unwrap_or_default(),
+        policies: fields.get("policies").map(|node| policies::read(node, context, sink)).unwrap_or_default(),
         broken: HashSet::new(),
     };
     let mut broken = HashSet::new();
@@ -180,7 +215,7 @@ pub(super) fn read_shared(fields: &Fields<'_, '_>, sink: &mut Sink) -> Shared {
     missing("pops", shared.pops.iter().map(|p| p.pop.name.as_str()).collect());
     missing("checks", shared.checks.iter().map(|c| c.name.as_str()).collect());
     missing("services", shared.services.iter().map(|s| s.name.as_str()).collect());
-    missing("policies", shared.policies.iter().map(|p| p.policy.name.as_str()).collect());
+    missing("policies", shared.policies.iter().map(|p| p.name.as_str()).collect());
     shared.broken = broken;
     shared
 }

@@ -1,22 +1,25 @@
 //! Files together: names of PoPs, checks, services and policies become what they stand for.
 
+mod fit;
+mod nodata;
+mod policies;
+mod services;
+
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use self::policies::{BUILT_IN, Chosen};
+use self::services::Scope;
 use super::diagnostic::{Diagnostics, Location};
-use super::file::checks::{Probe, documentation, forbidden};
-use super::file::pops::{BUILT_IN, MAX_POPS, PLANNED_POLICIES};
+use super::file::pops::MAX_POPS;
 use super::file::records::SteerText;
-use super::file::services::{AddressText, MemberText, ServiceText};
+use super::file::services::ServiceText;
 use super::file::zone::{Contents, ExpectText};
 use super::file::{FleetFile, Shared, ZoneFile, elsewhere};
-use super::model::{
-    AddressModel, CheckModel, Expect, Fleet, FleetPop, MemberModel, PolicyModel, ServiceModel, SteerModel, ZoneModel,
-};
+use super::model::{CheckModel, Expect, Fleet, PolicyModel, ServiceModel, SteerModel, ZoneModel};
 use super::reader::{Sink, Spot, quoted, suggest};
-use crate::health::Target;
-use crate::steering::{Policy, Rank};
+use crate::dns::{Name, Type};
+use crate::steering::Policy;
 
 /// Joins the pieces of the fleet, in the order given. `None` when there are errors, here or in a file itself.
 pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
@@ -26,14 +29,17 @@ pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
         pops: join(files, |s| &s.pops, |p| (&p.pop.name, &p.location), &mut sink),
         services: Vec::new(),
         checks: join(files, |s| &s.checks, |c| (&c.name, &c.location), &mut sink),
-        policies: join(files, |s| &s.policies, |p| (&p.policy.name, &p.location), &mut sink),
+        policies: Vec::new(),
     };
     if let Some(pop) = fleet.pops.get(MAX_POPS) {
         let message = format!("more than {MAX_POPS} PoPs in all fleet files");
         sink.error_at(&pop.location, message, "leave out those that no service is at");
     }
     let services = join(files, |s| &s.services, |s| (&s.name, &s.location), &mut sink);
-    let broken = files.iter().map(|file| &file.shared.broken).collect();
+    let broken: Vec<_> = files.iter().map(|file| &file.shared.broken).collect();
+    let policies = join(files, |s| &s.policies, |p| (&p.name, &p.location), &mut sink);
+    let pops = fleet.pops.iter().map(|p| p.pop.name.as_str());
+    fleet.policies = policies::resolve(&policies, &[], pops, &broken, &mut sink);
     let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken);
     let linked: Vec<Arc<ServiceModel>> =
         services.iter().filter_map(|s| scope.service(s, &mut sink)).map(Arc::new).collect();
@@ -107,10 +113,12 @@ pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnost
         let message = format!("more than {MAX_POPS} PoPs, the fleet's included");
         sink.error_at(&pop.location, message, "leave out those that no service of this zone is at");
     }
-    let services = private_services(contents, fleet, &mut sink);
-    let names = Names { contents, fleet, services: &services };
-    let mut memo = HashMap::new();
-    let steers = contents.steers.iter().filter_map(|steer| names.steer(steer, &mut memo, &mut sink)).collect();
+    let own = &contents.shared;
+    let pops = fleet.pops.iter().chain(&own.pops).map(|p| p.pop.name.as_str());
+    let policies = policies::resolve(&own.policies, &fleet.policies, pops, &[&own.broken], &mut sink);
+    let services = private_services(contents, &policies, fleet, &mut sink);
+    let names = Names { contents, fleet, services: &services, policies: &policies };
+    let steers = names.steers(&zone.origin, &mut sink);
     let expects = contents.expects.iter().filter_map(|expect| names.expect(expect, &mut sink)).collect();
     let model = ZoneModel {
         apex: zone.origin.clone(),
@@ -120,6 +128,7 @@ pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnost
         soa: contents.soa.clone(),
         records: contents.records.clone(),
         steers,
+        reflects: contents.reflects.clone(),
         aliases: contents.aliases.clone(),
         expects,
     };
@@ -145,12 +154,17 @@ fn refuse_shadows(own: &Shared, fleet: &Fleet, sink: &mut Sink) {
         refuse(&own.name, &own.location, fleet.services.iter().find(|s| s.name == own.name).map(|s| &s.location));
     }
     for own in &own.policies {
-        let shared = fleet.policies.iter().find(|p| p.policy.name == own.policy.name);
-        refuse(&own.policy.name, &own.location, shared.map(|p| &p.location));
+        let shared = fleet.policies.iter().find(|p| p.policy.name == own.name);
+        refuse(&own.name, &own.location, shared.map(|p| &p.location));
     }
 }
 
-fn private_services(contents: &Contents, fleet: &Fleet, sink: &mut Sink) -> Vec<Arc<ServiceModel>> {
+fn private_services(
+    contents: &Contents,
+    policies: &[PolicyModel],
+    fleet: &Fleet,
+    sink: &mut Sink,
+) -> Vec<Arc<ServiceModel>> {
     let own = &contents.shared;
     let used = own.services.iter().flat_map(checks_of).collect();
     for check in &own.checks {
@@ -160,9 +174,9 @@ fn private_services(contents: &Contents, fleet: &Fleet, sink: &mut Sink) -> Vec<
         return Vec::new();
     }
     let scope = Scope::new(
-        [&fleet.pops, &own.pops],
-        [&fleet.checks, &own.checks],
-        [&fleet.policies, &own.policies],
+        [fleet.pops.as_slice(), &own.pops],
+        [fleet.checks.as_slice(), &own.checks],
+        [fleet.policies.as_slice(), policies],
         vec![&own.broken],
     );
     own.services.iter().filter_map(|service| scope.service(service, sink)).map(Arc::new).collect()
@@ -174,6 +188,16 @@ struct Names<'n> {
     fleet: &'n Fleet,
     /// The zone's own.
     services: &'n [Arc<ServiceModel>],
+    /// The zone's own.
+    policies: &'n [PolicyModel],
+}
+
+/// What was found for one steered name and holds for others.
+#[derive(Default)]
+struct Memo<'n> {
+    services: HashMap<&'n str, Option<&'n Arc<ServiceModel>>>,
+    /// By policy and service.
+    gaps: HashMap<(String, &'n str), Option<nodata::Gap>>,
 }
 
 impl<'n> Names<'n> {
@@ -181,21 +205,43 @@ impl<'n> Names<'n> {
         self.services.iter().chain(&self.fleet.services).find(|service| service.name == name)
     }
 
+    fn steers(&self, apex: &Name, sink: &mut Sink) -> Vec<SteerModel> {
+        let mut written: HashMap<&Name, Vec<(Type, &Location)>> =
+            self.contents.steers.iter().map(|steer| (&steer.owner, Vec::new())).collect();
+        if !written.is_empty() {
+            for record in &self.contents.records {
+                if let Some(types) = written.get_mut(&record.owner)
+                    && types.last().is_none_or(|(last, _)| *last != record.rtype)
+                {
+                    types.push((record.rtype, &record.location));
+                }
+            }
+        }
+        let mut memo = Memo::default();
+        let steers = self.contents.steers.iter().filter_map(|steer| {
+            let types = written.get(&steer.owner).map(Vec::as_slice).unwrap_or_default();
+            self.steer(steer, apex, types, &mut memo, sink)
+        });
+        steers.collect()
+    }
+
     fn steer(
         &self,
         steer: &'n SteerText,
-        memo: &mut HashMap<&'n str, Option<&'n Arc<ServiceModel>>>,
+        apex: &Name,
+        types: &[(Type, &Location)],
+        memo: &mut Memo<'n>,
         sink: &mut Sink,
     ) -> Option<SteerModel> {
         let name = steer.service.text.as_str();
-        let policy = match &steer.policy {
+        let own = match &steer.policy {
             Some(spot) => {
-                let defined = self.contents.shared.policies.iter().chain(&self.fleet.policies);
-                policy(spot, defined, &[&self.contents.shared.broken], sink)
+                let defined = self.policies.iter().chain(&self.fleet.policies);
+                Some(choose(spot, defined, &[&self.contents.shared.broken], sink))
             }
             None => None,
         };
-        let Some(service) = *memo.entry(name).or_insert_with(|| self.service(name)) else {
+        let Some(service) = *memo.services.entry(name).or_insert_with(|| self.service(name)) else {
             // A service of this zone that has errors has told them.
             let own = self.contents.shared.services.iter().map(|s| s.name.as_str());
             if !own.clone().any(|own| own == name) && !self.contents.shared.broken.contains(name) {
@@ -204,18 +250,37 @@ impl<'n> Names<'n> {
             }
             return None;
         };
-        if steer.policy.is_some() && policy.is_none() {
-            return None;
+        let own_policy = own.is_some();
+        let chosen = match own {
+            Some(chosen) => chosen?,
+            None => Chosen { policy: Arc::clone(&service.policy), text: service.policy_text.clone() },
+        };
+        if own_policy && fit::needs_places(&chosen.policy) && !fit::needs_places(&service.policy) {
+            fit::warn_without_place(&steer.location, &chosen.policy, service, sink);
         }
-        if let Some(policy) = &policy
-            && policy.rank == Rank::Distance
-            && service.policy.rank != Rank::Distance
-        {
-            warn_without_place(&steer.location, policy, service, sink);
-        }
-        let mut policy = policy.unwrap_or_else(|| Arc::clone(&service.policy));
-        if let Some(count) = steer.count.filter(|count| *count != policy.count) {
-            policy = Arc::new(Policy { count, ..Policy::clone(&policy) });
+        let pair = (chosen.policy.name.clone(), name);
+        let gap = memo.gaps.entry(pair).or_insert_with(|| {
+            if own_policy {
+                let all = || self.fleet.pops.iter().chain(&self.contents.shared.pops);
+                let defined = |pop: &str| all().any(|known| known.pop.name == pop);
+                fit::check(&steer.location, &chosen, service, &defined, sink);
+            }
+            // What of it the service's own policy has to tell is told with the service: repetitions fall together.
+            let spot = steer.policy.as_ref().map_or(&service.location, |spot| &spot.location);
+            let mut unheard = Sink::new(Arc::clone(&spot.file));
+            nodata::check_policy(spot, &chosen, service, if own_policy { &mut *sink } else { &mut unheard })
+        });
+        let owner =
+            nodata::Owner { name: &steer.owner, is_apex: steer.owner == *apex, types, location: &steer.location };
+        nodata::check_owner(&owner, &chosen.policy, gap, service, sink);
+        self.hints(service, apex, sink);
+        let mut policy = chosen.policy;
+        let (count, skip) = (steer.count.unwrap_or(policy.count), steer.skip.unwrap_or(policy.skip));
+        if (count, skip) != (policy.count, policy.skip) {
+            if skip != policy.skip {
+                fit::skip(&steer.location, skip, service, sink);
+            }
+            policy = Arc::new(Policy { count, skip, ..Policy::clone(&policy) });
         }
         Some(SteerModel {
             owner: steer.owner.clone(),
@@ -224,6 +289,21 @@ impl<'n> Names<'n> {
             ttls: steer.ttls.over(service.ttls),
             location: steer.location.clone(),
         })
+    }
+
+    /// Names whose addresses stand in `auto` hints are steered by the same service in this zone.
+    fn hints(&self, service: &ServiceModel, apex: &Name, sink: &mut Sink) {
+        for (target, location) in &service.hinted {
+            if !self.contents.steers.iter().any(|s| s.owner == *target && s.service.text == service.name) {
+                let message = format!(
+                    "hints cannot be `auto` for `{target}`: zone `{apex}` does not steer it by service `{}`",
+                    service.name
+                );
+                let help = "hints are the addresses that clients find under that name (RFC 9460 §7.3): write `.` for the \
+                            owner name itself, steer that name in this zone, or write the hints out";
+                sink.error_at(location, message, help);
+            }
+        }
     }
 
     fn expect(&self, text: &ExpectText, sink: &mut Sink) -> Option<Expect> {
@@ -253,221 +333,22 @@ impl<'n> Names<'n> {
     }
 }
 
-/// What the names in a service can mean.
-struct Scope<'s> {
-    pops: HashMap<&'s str, &'s FleetPop>,
-    checks: HashMap<&'s str, &'s CheckModel>,
-    policies: Vec<&'s PolicyModel>,
-    broken: Vec<&'s HashSet<String>>,
-}
-
-impl<'s> Scope<'s> {
-    fn new<const N: usize>(
-        pops: [&'s [FleetPop]; N],
-        checks: [&'s [CheckModel]; N],
-        policies: [&'s [PolicyModel]; N],
-        broken: Vec<&'s HashSet<String>>,
-    ) -> Self {
-        Self {
-            pops: pops.into_iter().flatten().map(|p| (p.pop.name.as_str(), p)).collect(),
-            checks: checks.into_iter().flatten().map(|c| (c.name.as_str(), c)).collect(),
-            policies: policies.into_iter().flatten().collect(),
-            broken,
-        }
-    }
-
-    fn undefined<'c>(&self, kind: &str, spot: &Spot, defined: impl Iterator<Item = &'c str>, sink: &mut Sink) {
-        if !self.broken.iter().any(|names| names.contains(&spot.text)) {
-            undefined(kind, spot, defined, "", sink);
-        }
-    }
-
-    fn service(&self, text: &ServiceText, sink: &mut Sink) -> Option<ServiceModel> {
-        let mut linker = ServiceLinker { scope: self, text, without_port: HashSet::new(), documentation: Vec::new() };
-        let service_checks = linker.checks(&text.checks, sink);
-        let members: Vec<MemberModel> =
-            text.members.iter().filter_map(|member| linker.member(member, &service_checks, sink)).collect();
-        linker.warn_documentation(sink);
-        warn_same_address(text, sink);
-        let policy = match &text.policy {
-            Some(spot) => policy(spot, self.policies.iter().copied(), &self.broken, sink)?,
-            None => Arc::new(Policy::built_in("nearest")?),
-        };
-        let service = ServiceModel {
-            name: text.name.clone(),
-            location: text.location.clone(),
-            members,
-            policy,
-            ttls: text.ttls,
-            min_up: text.min_up,
-            slow_start: None,
-            bindings: Vec::new(),
-        };
-        if service.policy.rank == Rank::Distance {
-            warn_without_place(&text.location, &service.policy, &service, sink);
-        }
-        (!service.members.is_empty()).then_some(service)
-    }
-}
-
-struct ServiceLinker<'l> {
-    scope: &'l Scope<'l>,
-    text: &'l ServiceText,
-    /// Checks whose missing port was told.
-    without_port: HashSet<&'l str>,
-    /// Addresses of the documentation that would be probed.
-    documentation: Vec<(IpAddr, Location)>,
-}
-
-impl<'l> ServiceLinker<'l> {
-    fn checks(&self, spots: &[Spot], sink: &mut Sink) -> Vec<&'l CheckModel> {
-        let mut found: Vec<&'l CheckModel> = Vec::with_capacity(spots.len());
-        for spot in spots {
-            match self.scope.checks.get(spot.text.as_str()) {
-                Some(check) if found.iter().any(|c| c.name == check.name) => {
-                    sink.error_at(
-                        &spot.location,
-                        format!("check `{}` is named twice", spot.text),
-                        "keep one of the two",
-                    );
-                }
-                Some(check) => found.push(check),
-                None => self.scope.undefined("check", spot, self.scope.checks.keys().copied(), sink),
-            }
-        }
-        found
-    }
-
-    fn member(&mut self, text: &'l MemberText, inherited: &[&'l CheckModel], sink: &mut Sink) -> Option<MemberModel> {
-        let pop = self.scope.pops.get(text.pop.text.as_str());
-        if pop.is_none() {
-            self.scope.undefined("PoP", &text.pop, self.scope.pops.keys().copied(), sink);
-        }
-        let own = text.checks.as_ref().map(|spots| self.checks(spots, sink));
-        let inherited = own.as_deref().unwrap_or(inherited);
-        let addresses = text.addresses.iter().map(|a| self.address(a, text.probe.as_ref(), inherited, sink)).collect();
-        Some(MemberModel {
-            pop: pop?.pop.clone(),
-            location: text.pop.location.clone(),
-            addresses,
-            min_addresses: self.text.min_addresses,
-            weight: 1,
-            capacity: 1,
-            cname: None,
-            cname_targets: Vec::new(),
-        })
-    }
-
-    fn address(
-        &mut self,
-        text: &'l AddressText,
-        pop_probe: Option<&Probe>,
-        inherited: &[&'l CheckModel],
-        sink: &mut Sink,
-    ) -> AddressModel {
-        let own = text.checks.as_ref().map(|spots| self.checks(spots, sink));
-        let checks = own.as_deref().unwrap_or(inherited);
-        let probe = text.probe.as_ref().or(pop_probe);
-        let (ip, location) = probe.map_or((text.ip, &text.location), |p| (p.ip, &p.location));
-        match probe {
-            Some(probe) if checks.is_empty() => {
-                sink.warn_at(
-                    &probe.location,
-                    "`probe` without a check: nothing is probed",
-                    "name a check, or leave `probe` out",
-                );
-            }
-            None if !checks.is_empty() && documentation(ip) => self.documentation.push((ip, location.clone())),
-            _ => {}
-        }
-        if !checks.is_empty()
-            && let Some(why) = forbidden(ip)
-        {
-            let help = "probe another address with `probe`, or none with `checks: []`";
-            sink.error_at(location, format!("`{ip}` cannot be probed: {why}"), help);
-        }
-        let mut targets = Vec::with_capacity(checks.len());
-        for check in checks {
-            match probe.and_then(|p| p.port).or(check.port) {
-                Some(port) => targets.push(Target { address: SocketAddr::new(ip, port), check: check.check.clone() }),
-                None => {
-                    if self.without_port.insert(&check.name) {
-                        let help = format!(
-                            "write `tcp: 5432` in the check, or a port in `probe`: `\"{}\"`",
-                            SocketAddr::new(ip, 5432)
-                        );
-                        sink.error_at(location, format!("check `{}` has no port for this address", check.name), help);
-                    }
-                }
-            }
-        }
-        AddressModel { ip: text.ip, targets }
-    }
-
-    fn warn_documentation(&self, sink: &mut Sink) {
-        let Some((ip, location)) = self.documentation.first() else { return };
-        let others = match self.documentation.len() {
-            1 => String::new(),
-            n => format!(", like {} more of this service", n - 1),
-        };
-        let message = format!("`{ip}` is an address of documentation, where no probe is answered{others}");
-        sink.warn_at(location, message, "say where to connect with `probe: \"127.0.0.10:8080\"`, or `checks: []`");
-    }
-}
-
-fn warn_same_address(text: &ServiceText, sink: &mut Sink) {
-    let mut first: HashMap<IpAddr, &str> = HashMap::new();
-    for member in &text.members {
-        for address in &member.addresses {
-            let pop = first.entry(address.ip).or_insert(&member.pop.text);
-            if *pop != member.pop.text {
-                let message = format!("`{}` is an address of PoP `{pop}` as well", address.ip);
-                sink.warn_at(
-                    &address.location,
-                    message,
-                    "clients cannot be steered between PoPs that share an address",
-                );
-            }
-        }
-    }
-}
-
-fn warn_without_place(location: &Location, policy: &Policy, service: &ServiceModel, sink: &mut Sink) {
-    let without: Vec<&str> =
-        service.members.iter().filter(|m| m.pop.place.is_none()).map(|m| m.pop.name.as_str()).collect();
-    if !without.is_empty() {
-        let (pops, comes) = if without.len() == 1 { ("PoP", "comes") } else { ("PoPs", "come") };
-        let message = format!(
-            "{pops} {} without `at` {comes} last for everyone under policy `{}`",
-            quoted(&without),
-            policy.name
-        );
-        sink.warn_at(location, message, "write latitude and longitude: `at: [50.11, 8.68]`");
-    }
-}
-
-fn policy<'p>(
+/// The policy of a name.
+fn choose<'p>(
     spot: &Spot,
     defined: impl Iterator<Item = &'p PolicyModel> + Clone,
     broken: &[&HashSet<String>],
     sink: &mut Sink,
-) -> Option<Arc<Policy>> {
+) -> Option<Chosen> {
     if let Some(policy) = Policy::built_in(&spot.text) {
-        return Some(Arc::new(policy));
+        return Some(Chosen { policy: Arc::new(policy), text: None });
     }
     if let Some(found) = defined.clone().find(|p| p.policy.name == spot.text) {
-        return Some(Arc::clone(&found.policy));
+        return Some(Chosen { policy: Arc::clone(&found.policy), text: Some(Arc::clone(&found.text)) });
     }
-    if PLANNED_POLICIES.contains(&spot.text.as_str()) {
-        let message = format!("policy `{}` is planned, not in this version", spot.text);
-        sink.error_at(&spot.location, message, format!("built in: {}", quoted(BUILT_IN)));
-        return None;
+    if !broken.iter().any(|names| names.contains(&spot.text)) {
+        undefined("policy", spot, defined.map(|p| p.policy.name.as_str()), BUILT_IN, sink);
     }
-    if broken.iter().any(|names| names.contains(&spot.text)) {
-        return None;
-    }
-    let built_in = format!("built in: {}", quoted(BUILT_IN));
-    undefined("policy", spot, defined.map(|p| p.policy.name.as_str()), &built_in, sink);
     None
 }
 
@@ -475,7 +356,7 @@ fn policy<'p>(
 fn undefined<'c>(kind: &str, spot: &Spot, defined: impl Iterator<Item = &'c str>, built_in: &str, sink: &mut Sink) {
     let mut defined: Vec<&str> = defined.collect();
     defined.sort_unstable();
-    let extra: &[&str] = if built_in.is_empty() { &[] } else { &BUILT_IN };
+    let extra: &[&str] = if built_in.is_empty() { &[] } else { &Policy::BUILT_IN };
     let mut help = match suggest(&spot.text, defined.iter().chain(extra).copied()) {
         Some(near) => format!("did you mean `{near}`? "),
         None => String::new(),

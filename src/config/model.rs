@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::Location;
+use super::file::policies::PolicyText;
 use crate::dns::ecs::Ecs;
 use crate::dns::{Name, Rdata, Type};
 use crate::health::{Check, Target};
@@ -44,6 +45,8 @@ pub struct PolicyModel {
     pub policy: Arc<Policy>,
     /// Where.
     pub location: Location,
+    /// As written, with what it takes from those it extends: what a policy that extends this one starts from.
+    pub(super) text: Arc<PolicyText>,
 }
 
 /// A PoP and where it was written.
@@ -74,6 +77,12 @@ pub struct ServiceModel {
     pub slow_start: Option<Duration>,
     /// HTTPS and SVCB records of its owner names.
     pub bindings: Vec<Binding>,
+    /// Names that `auto` hints of `bindings` stand for, with their places: steered by this service, as the owner is.
+    pub(super) hinted: Vec<(Name, Location)>,
+    /// Where `https` or `svcb` is written, by type.
+    pub(super) binding_places: Vec<(Type, Location)>,
+    /// The policy as written; `None` for a built-in one.
+    pub(super) policy_text: Option<Arc<PolicyText>>,
 }
 
 /// A service at a PoP.
@@ -123,6 +132,8 @@ pub struct ZoneModel {
     pub records: Vec<RecordModel>,
     /// Every steered owner name, in file order.
     pub steers: Vec<SteerModel>,
+    /// Owner names that tell a client what is seen of it, in file order.
+    pub reflects: Vec<ReflectModel>,
     /// Every ALIAS, in file order.
     pub aliases: Vec<AliasModel>,
     /// Assertions a reload must keep.
@@ -187,6 +198,17 @@ pub struct SteerModel {
     pub policy: Arc<Policy>,
     /// The service's TTLs, or the owner's own (`steer.ttl`).
     pub ttls: Ttls,
+    /// Where it was written.
+    pub location: Location,
+}
+
+/// An owner name whose TXT tells source, client subnet, class and PoP (SEMANTICS §3.11). May be steered as well.
+#[derive(Clone, Debug)]
+pub struct ReflectModel {
+    /// Owner name.
+    pub owner: Name,
+    /// Packet sources that are told; others are answered as if it were not there.
+    pub allow: Vec<Block>,
     /// Where it was written.
     pub location: Location,
 }

@@ -29,6 +29,14 @@ impl Sink {
         Location { file: Arc::clone(&self.file), line: at.line, column: at.column }
     }
 
+    /// Reads another file in the course of this one: what is found in `read` is about that file.
+    pub(super) fn within<T>(&mut self, file: &Arc<str>, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.file, Arc::clone(file));
+        let result = read(self);
+        self.file = outer;
+        result
+    }
+
     pub(super) fn error(&mut self, at: Position, message: impl Into<String>) {
         self.add(Severity::Error, self.location(at), message.into(), None);
     }
@@ -205,9 +213,9 @@ pub(super) fn suggest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
         .map(|(_, c)| c)
 }
 
-/// `` `a`, `b` and so on ``; at most twelve.
+/// `` `a`, `b` and so on ``; at most twenty.
 pub(super) fn quoted<S: AsRef<str>>(words: impl IntoIterator<Item = S>) -> String {
-    const SHOWN: usize = 16;
+    const SHOWN: usize = 20;
     let mut list = String::new();
     for (index, word) in words.into_iter().enumerate() {
         if index == SHOWN {

@@ -5,8 +5,12 @@
 mod fleet;
 mod link;
 mod master;
+mod nodata;
+mod policies;
 mod properties;
 mod rendering;
+mod rules;
+mod services;
 mod settings;
 mod yaml;
 mod zone;
@@ -17,7 +21,7 @@ use std::sync::Arc;
 use expect_test::Expect;
 
 use super::model::{Fleet, ZoneModel};
-use super::{Diagnostics, Parsed, Source, link_fleet, link_zone, parse, unused};
+use super::{Diagnostics, Named, Parsed, Source, link_fleet, link_zone, parse_with, unused};
 
 /// A fleet for the zones of these tests.
 const FLEET: &str = "\
@@ -42,12 +46,28 @@ pub(super) struct Loaded {
     pub(super) diagnostics: Diagnostics,
 }
 
+/// Files that others name.
+struct Beside<'b>(&'b [(&'b str, &'b str)]);
+
+impl Named for Beside<'_> {
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+        let found = self.0.iter().find(|(known, _)| *known == path);
+        found.map(|(_, text)| text.as_bytes().into()).ok_or_else(|| "cannot be read: no such file".to_owned())
+    }
+}
+
 /// What a directory of these files means: parsed, linked, and looked over.
 pub(super) fn load(files: &[(&str, &str)]) -> Loaded {
+    load_with(files, &[], 0)
+}
+
+/// The same with files that these name, at a time in seconds since 1970.
+fn load_with(files: &[(&str, &str)], named: &[(&str, &str)], now: u64) -> Loaded {
     let mut diagnostics = Diagnostics::default();
     let (mut pieces, mut zone_files) = (Vec::new(), Vec::new());
     for (path, text) in files {
-        let (parsed, found) = parse(&Source { path: (*path).into(), text: (*text).into() });
+        let source = Source { path: (*path).into(), text: (*text).into() };
+        let (parsed, found) = parse_with(&source, &Beside(named), now);
         diagnostics.extend(found);
         match parsed {
             Some(Parsed::Zone(zone)) => zone_files.push(zone),
@@ -171,7 +191,7 @@ fn the_shipped_example_has_no_findings() {
 #[test]
 fn a_file_that_is_kept_links_again_to_the_same() {
     let source = Source { path: "z.yaml".into(), text: "zone: a.example\nns: [ns.b.example.]\n".into() };
-    let (parsed, _) = parse(&source);
+    let (parsed, _) = super::parse(&source);
     let Some(Parsed::Zone(zone)) = parsed else { panic!("a zone") };
     let kept = Arc::clone(&zone);
     let fleet = Fleet::default();

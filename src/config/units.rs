@@ -1,4 +1,5 @@
-//! Times as people write them: `90`, `90s`, `5m`, `1h30m`, `1d`, `250ms`.
+//! Times as people write them (`90`, `90s`, `5m`, `1h30m`, `1d`, `250ms`), costs (`5ms`, `200km`), shares (`34%`) and
+//! moments (`2026-11-01`, or seconds since 1970).
 
 use std::fmt::Write as _;
 use std::ops::RangeInclusive;
@@ -94,6 +95,165 @@ pub(super) fn ttl(node: &Node<'_>, what: &str, sink: &mut Sink) -> Option<u32> {
     None
 }
 
+/// A cost as written: time, or distance that becomes time by the policy's `ms_per_km`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cost {
+    /// Microseconds of round-trip time.
+    Microseconds(i32),
+    /// Meters of great circle.
+    Meters(i32),
+}
+
+impl Cost {
+    /// Largest time, in microseconds: no round trip takes ten seconds.
+    const MAX_MICROSECONDS: i64 = 10_000_000;
+    /// Largest distance, in meters: the equator.
+    const MAX_METERS: i64 = 40_075_000;
+
+    /// In microseconds, where a kilometer costs this many nanoseconds; rounded to the nearest.
+    pub fn microseconds(self, ns_per_km: u32) -> i32 {
+        match self {
+            Self::Microseconds(us) => us,
+            Self::Meters(m) => {
+                let product = i64::from(m) * i64::from(ns_per_km);
+                ((product + 500_000 * product.signum()) / 1_000_000) as i32
+            }
+        }
+    }
+
+    /// Reads `5ms`, `-0.25ms`, `200km`.
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn parse(written: &str) -> Result<Self, &'static str> {
+        const SHAPE: &str = "a time or a distance with its unit, for example `5ms` or `200km`";
+        let (number, is_time) = match (written.strip_suffix("ms"), written.strip_suffix("km")) {
+            (Some(number), _) => (number, true),
+            (_, Some(number)) => (number, false),
+            _ => return Err(SHAPE),
+        };
+        let thousandths = thousandths(number.trim_end()).ok_or(SHAPE)?;
+        let limit = if is_time { Self::MAX_MICROSECONDS } else { Self::MAX_METERS };
+        if thousandths.abs() > limit {
+            return Err("at most `10000ms` or `40075km`");
+        }
+        let value = thousandths as i32;
+        Ok(if is_time { Self::Microseconds(value) } else { Self::Meters(value) })
+    }
+
+    /// The same, of costs that are not below zero.
+    ///
+    /// # Errors
+    /// What would have been accepted.
+    pub fn parse_positive(written: &str) -> Result<Self, &'static str> {
+        match Self::parse(written)? {
+            Self::Microseconds(n) | Self::Meters(n) if n < 0 => Err("not below zero, for example `5ms` or `200km`"),
+            cost => Ok(cost),
+        }
+    }
+}
+
+/// A decimal number with a sign and at most three digits after the point, times 1000.
+pub(super) fn thousandths(written: &str) -> Option<i64> {
+    let (negative, number) = match written.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, written),
+    };
+    let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 9 || part.len() > 3 || !digits(whole) || !digits(part) {
+        return None;
+    }
+    if number.ends_with('.') {
+        return None;
+    }
+    let value = whole.parse::<i64>().ok()? * 1000 + format!("{part:0<3}").parse::<i64>().ok()?;
+    Some(if negative { -value } else { value })
+}
+
+/// A cost that is not below zero.
+pub(super) fn cost(node: &Node<'_>, what: &str, sink: &mut Sink) -> Option<Cost> {
+    cost_by(Cost::parse_positive, node, what, sink)
+}
+
+/// A cost that may be below zero.
+pub(super) fn signed_cost(node: &Node<'_>, what: &str, sink: &mut Sink) -> Option<Cost> {
+    cost_by(Cost::parse, node, what, sink)
+}
+
+fn cost_by(
+    parse: fn(&str) -> Result<Cost, &'static str>,
+    node: &Node<'_>,
+    what: &str,
+    sink: &mut Sink,
+) -> Option<Cost> {
+    let written = text(node, what, sink)?;
+    parse(written).map_err(|help| sink.error_help(node.at(), format!("{what} cannot be `{written}`"), help)).ok()
+}
+
+/// A share in percent, in thousandths: 1 to 1000.
+pub(super) fn share(node: &Node<'_>, what: &str, sink: &mut Sink) -> Option<u16> {
+    let written = text(node, what, sink)?;
+    let percent = written.strip_suffix('%').and_then(|number| thousandths(number.trim_end()));
+    let share = percent.filter(|n| n % 100 == 0).map(|n| n / 100).filter(|n| (1..=1000).contains(n));
+    if share.is_none() {
+        let help = match thousandths(written).filter(|n| (1..=1000).contains(n)) {
+            Some(n) if n % 10 == 0 => format!("did you mean `{}%`? a share is written in percent", n / 10),
+            _ => "a share in percent from `0.1%` to `100%`, for example `34%`".to_owned(),
+        };
+        sink.error_help(node.at(), format!("{what} cannot be `{written}`"), help);
+    }
+    share.map(|share| share as u16)
+}
+
+/// Reads a moment: a date (`2026-11-01`, the beginning of that day in UTC), a date and time (`2026-11-01T12:30:00Z`), or
+/// seconds since 1970. Gives seconds since 1970.
+///
+/// # Errors
+/// What would have been accepted.
+pub fn moment(written: &str) -> Result<u64, &'static str> {
+    const SHAPE: &str = "a date like `2026-11-01`, a time like `2026-11-01T12:30:00Z`, or seconds since 1970";
+    if !written.is_empty() && written.bytes().all(|b| b.is_ascii_digit()) {
+        let seconds = written.parse::<u64>().map_err(|_| SHAPE)?;
+        // In the year 5138; milliseconds of today are beyond.
+        let seconds = Some(seconds).filter(|seconds| *seconds < 100_000_000_000);
+        return seconds.ok_or("seconds since 1970, not milliseconds");
+    }
+    let (date, time) = written.split_once(['T', ' ']).map_or((written, None), |(date, time)| (date, Some(time)));
+    let seconds = match time {
+        None => Some(0),
+        Some(time) => fields(time.strip_suffix('Z').unwrap_or(time), ':', [2, 2, 2])
+            .filter(|[hour, minute, second]| *hour < 24 && *minute < 60 && *second < 60)
+            .map(|[hour, minute, second]| u64::from(hour * 3600 + minute * 60 + second)),
+    };
+    let days = fields(date, '-', [4, 2, 2]).and_then(|[year, month, day]| days(year, month, day));
+    Ok(days.ok_or(SHAPE)? * 86_400 + seconds.ok_or(SHAPE)?)
+}
+
+fn fields(written: &str, between: char, widths: [usize; 3]) -> Option<[u32; 3]> {
+    let mut parts = written.split(between);
+    let mut next = |width: usize| {
+        parts.next().filter(|p| p.len() == width && p.bytes().all(|b| b.is_ascii_digit()))?.parse::<u32>().ok()
+    };
+    let found = [next(widths[0])?, next(widths[1])?, next(widths[2])?];
+    parts.next().is_none().then_some(found)
+}
+
+/// Days from 1970-01-01 to a date of the Gregorian calendar, from that day on.
+fn days(year: u32, month: u32, day: u32) -> Option<u64> {
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let lengths = [31, 28 + u32::from(leap), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let length = *lengths.get(month.checked_sub(1)? as usize)?;
+    if year < 1970 || !(1..=length).contains(&day) {
+        return None;
+    }
+    let before = year - 1;
+    let leaps = |year: u32| year / 4 - year / 100 + year / 400;
+    let years = (year - 1970) * 365 + leaps(before) - leaps(1969);
+    let months: u32 = lengths.iter().take(month as usize - 1).sum();
+    Some(u64::from(years + months + day - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +293,37 @@ mod tests {
             if wrong != "5" {
                 check(wrong, None);
             }
+        }
+    }
+
+    #[test]
+    fn costs_as_people_write_them() {
+        let check =
+            |written: &str, expected: Option<Cost>| assert_eq!(Cost::parse(written).ok(), expected, "{written}");
+        check("5ms", Some(Cost::Microseconds(5000)));
+        check("-3ms", Some(Cost::Microseconds(-3000)));
+        check("0.25 ms", Some(Cost::Microseconds(250)));
+        check("200km", Some(Cost::Meters(200_000)));
+        check("10000ms", Some(Cost::Microseconds(10_000_000)));
+        for wrong in ["", "5", "ms", "5m", "5s", "10000.001ms", "40076km", "1.2345ms", "1.ms", "--1ms", "+1ms", ".5ms"]
+        {
+            check(wrong, None);
+        }
+        assert_eq!(Cost::parse_positive("-1ms").ok(), None);
+        assert_eq!(Cost::Meters(200_000).microseconds(17_400), 3480);
+        assert_eq!(Cost::Meters(-1_000).microseconds(17_500), -18);
+    }
+
+    #[test]
+    fn moments_as_people_write_them() {
+        let check = |written: &str, expected: Option<u64>| assert_eq!(moment(written).ok(), expected, "{written}");
+        check("0", Some(0));
+        check("1970-01-01", Some(0));
+        check("2000-02-29", Some(951_782_400));
+        check("2026-11-22T18:40:20Z", Some(1_795_372_820));
+        check("2026-11-22 18:40:20", Some(1_795_372_820));
+        for wrong in ["", "2026-13-01", "2026-02-29", "1969-12-31", "1700000000000", "26-1-1", "2026-11-22T24:00:00"] {
+            check(wrong, None);
         }
     }
 

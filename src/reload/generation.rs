@@ -83,6 +83,8 @@ pub struct Barred {
 pub struct Moment {
     /// Milliseconds of a monotonic clock.
     pub now: u64,
+    /// Seconds since 1970.
+    pub unix: u64,
     /// How long a vanished zone is kept, in milliseconds.
     pub grace: u64,
     /// The operator confirmed that zones which vanished are to go.
@@ -123,11 +125,12 @@ impl Generation {
         memory: &dyn Memory,
     ) -> (Self, Findings) {
         let mut findings = Findings::default();
-        let parsed = self.parse_all(scan, named);
-        for file in parsed.values() {
+        let parsed = self.parse_all(scan, named, moment.unix);
+        let named_only = self.named_only(&parsed);
+        for (_, file) in parsed.iter().filter(|(path, _)| !named_only.contains(*path)) {
             findings.diagnostics.extend(file.diagnostics.clone());
         }
-        let claims = self.claims(scan, &parsed, &mut findings.diagnostics);
+        let claims = self.claims(scan, &parsed, &named_only, &mut findings.diagnostics);
         let gone = self.gone(&claims, moment, &mut findings);
 
         let (fleet, fleet_files, new_fleet) = self.choose_fleet(&parsed, &claims, barred, memory, &mut findings);
@@ -168,7 +171,7 @@ impl Generation {
             roles.insert(Arc::clone(path), claim.role());
         }
         roles.retain(|path, role| {
-            scan.contains_key(path)
+            (scan.contains_key(path) && !named_only.contains(path))
                 || matches!(role, Role::Zone(name) if linked.zones.get(name).is_some_and(|z| z.path == *path))
         });
         (Self { parsed, roles, fleet: chosen.0, fleet_files: chosen.1, zones: linked.zones }, findings)
@@ -202,13 +205,26 @@ impl Generation {
         self.parsed.get(path).into_iter().flat_map(|file| &file.inputs).map(|input| &input.path)
     }
 
-    fn parse_all(&self, scan: &Scan, named: &NamedFiles) -> HashMap<Arc<str>, Arc<ParsedFile>> {
+    fn parse_all(&self, scan: &Scan, named: &NamedFiles, unix: u64) -> HashMap<Arc<str>, Arc<ParsedFile>> {
         let files: Vec<_> = scan.iter().collect();
         let results = parallel(&files, |(path, file)| match self.parsed.get(*path) {
-            Some(known) if known.is_of(file, named) => Arc::clone(known),
-            _ => Arc::new(parse_one(path, file, named)),
+            Some(known) if known.is_of(file, named, unix) => Arc::clone(known),
+            _ => Arc::new(parse_one(path, file, named, unix)),
         });
         files.iter().map(|(path, _)| Arc::clone(path)).zip(results).collect()
+    }
+
+    /// Files that others name, as rule files are, and that are neither a zone nor a piece of the fleet by themselves. A
+    /// naming file that cannot be read now still names what it named.
+    fn named_only(&self, parsed: &HashMap<Arc<str>, Arc<ParsedFile>>) -> HashSet<Arc<str>> {
+        let before = parsed.iter().filter(|(_, file)| file.diagnostics.has_errors());
+        let before = before.filter_map(|(path, _)| self.parsed.get(path));
+        let inputs = parsed.values().chain(before).flat_map(|file| &file.inputs).map(|input| &input.path);
+        let is_list = |path: &&Arc<str>| {
+            let held_zone = matches!(self.roles.get(*path), Some(Role::Zone(_)));
+            !held_zone && parsed.get(*path).is_some_and(|file| file.result.is_none())
+        };
+        inputs.filter(is_list).cloned().collect()
     }
 
     /// What each file is for: what it says, else what it was, else what it looks like.
@@ -216,17 +232,19 @@ impl Generation {
         &self,
         scan: &Scan,
         parsed: &HashMap<Arc<str>, Arc<ParsedFile>>,
+        named_only: &HashSet<Arc<str>>,
         diagnostics: &mut Diagnostics,
     ) -> BTreeMap<Arc<str>, Claim> {
         let mut claims = BTreeMap::new();
-        for (path, file) in scan {
+        for (path, file) in scan.iter().filter(|(path, _)| !named_only.contains(*path)) {
+            let read = &parsed[path];
             let before = self.roles.get(path);
-            let says = match &parsed[path].result {
+            let says = match &read.result {
                 Some(Parsed::Zone(zone)) => Some(Role::Zone(zone.origin().clone())),
                 Some(Parsed::Fleet(_)) => Some(Role::Fleet),
                 None => None,
             };
-            let good = says.is_some() && !parsed[path].diagnostics.has_errors();
+            let good = says.is_some() && !read.diagnostics.has_errors();
             let claim = match (before, says) {
                 (Some(Role::Zone(held)), Some(role)) if role != Role::Zone(held.clone()) => {
                     if moved(held, path, parsed) {

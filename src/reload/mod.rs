@@ -156,6 +156,7 @@ impl Loader {
         };
         let moment = Moment {
             now: now.monotonic,
+            unix: now.unix,
             grace: u64::try_from(self.options.grace.as_millis()).unwrap_or(u64::MAX),
             confirm_removals: confirm,
         };

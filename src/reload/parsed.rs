@@ -15,6 +15,8 @@ pub(super) struct ParsedFile {
     pub(super) hash: u64,
     /// Every file it names, and they name: when one of them changes, it is parsed again.
     pub(super) inputs: Vec<NamedInput>,
+    /// When it is parsed again though no text changed, in seconds since 1970: measurements that it holds grow old.
+    pub(super) expires: Option<u64>,
     pub(super) result: Option<Parsed>,
     pub(super) diagnostics: Diagnostics,
 }
@@ -29,9 +31,11 @@ pub(super) struct NamedInput {
 }
 
 impl ParsedFile {
-    /// Whether the same texts would be parsed again.
-    pub(super) fn is_of(&self, file: &FileText, named: &NamedFiles) -> bool {
-        self.hash == file.hash && self.inputs.iter().all(|input| named.read(&input.path).hash == input.hash)
+    /// Whether the same texts would be parsed again, to the same result.
+    pub(super) fn is_of(&self, file: &FileText, named: &NamedFiles, unix: u64) -> bool {
+        self.hash == file.hash
+            && self.expires.is_none_or(|expires| unix < expires)
+            && self.inputs.iter().all(|input| named.read(&input.path).hash == input.hash)
     }
 
     /// Newest modification time of the files it names.
@@ -57,17 +61,18 @@ impl Named for Recorder<'_> {
     }
 }
 
-pub(super) fn parse_one(path: &Arc<str>, file: &FileText, named: &NamedFiles) -> ParsedFile {
+pub(super) fn parse_one(path: &Arc<str>, file: &FileText, named: &NamedFiles, unix: u64) -> ParsedFile {
     let recorder = Recorder { read: &|path| named.read(path), inputs: RefCell::default() };
     let (result, diagnostics) = match &file.text {
-        Ok(text) => config::parse_with(&Source { path: Arc::clone(path), text: Arc::clone(text) }, &recorder),
+        Ok(text) => config::parse_with(&Source { path: Arc::clone(path), text: Arc::clone(text) }, &recorder, unix),
         Err(words) => (None, Diagnostics(vec![Diagnostic::error(whole(path), words.clone())])),
     };
-    ParsedFile { hash: file.hash, inputs: recorder.inputs.into_inner(), result, diagnostics }
+    let expires = result.as_ref().and_then(Parsed::expires);
+    ParsedFile { hash: file.hash, inputs: recorder.inputs.into_inner(), expires, result, diagnostics }
 }
 
 /// A last good copy, with the copies of the files it names; it was accepted once, so what is wrong with it now is of no
-/// interest.
+/// interest, and how old its measurements are.
 pub(super) fn parse_copy(path: &Arc<str>, text: &Arc<str>, memory: &dyn Memory) -> Option<Parsed> {
     struct Copies<'c>(&'c str, &'c dyn Memory);
     impl Named for Copies<'_> {
@@ -76,7 +81,7 @@ pub(super) fn parse_copy(path: &Arc<str>, text: &Arc<str>, memory: &dyn Memory) 
         }
     }
     let source = Source { path: Arc::clone(path), text: Arc::clone(text) };
-    let (parsed, diagnostics) = config::parse_with(&source, &Copies(path, memory));
+    let (parsed, diagnostics) = config::parse_with(&source, &Copies(path, memory), 0);
     parsed.filter(|_| !diagnostics.has_errors())
 }
 

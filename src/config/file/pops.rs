@@ -1,12 +1,11 @@
-//! `pops:` and `policies:` as written.
+//! `pops:` as written.
 
-use std::sync::Arc;
-
-use super::super::model::{FleetPop, PolicyModel};
-use super::super::reader::{Fields, Keys, Sink, boolean, entries, integer, name, quoted, text, word};
+use super::super::model::FleetPop;
+use super::super::reader::{Fields, Keys, Sink, boolean, entries, name, text};
 use super::super::yaml::Node;
+use super::keys;
 use crate::geo::{Country, Place};
-use crate::steering::{OnAllDown, Policy, Pop, Rank};
+use crate::steering::Pop;
 
 /// Most PoPs of a fleet: three times what the largest networks have, and what a 16-bit id and a decision per site bear.
 pub(crate) const MAX_POPS: usize = 1000;
@@ -63,87 +62,5 @@ fn degrees(node: &Node<'_>, what: &str, limit: f64, sink: &mut Sink) -> Option<f
 
 fn country(node: &Node<'_>, sink: &mut Sink) -> Option<Country> {
     let written = text(node, "`country`", sink)?;
-    let help = match &*written.to_ascii_uppercase() {
-        "UK" => "did you mean `GB`? the code of the United Kingdom in ISO 3166",
-        _ => match Country::new(written) {
-            Some(country) if country.is_assigned() => return Some(country),
-            Some(_) => "ISO 3166 assigns no country to it",
-            None => "two letters as in ISO 3166, for example `NL`",
-        },
-    };
-    sink.error_help(node.at(), format!("`{written}` is not a country code"), help);
-    None
-}
-
-const POLICY: Keys = Keys {
-    what: "a policy",
-    known: &["extends", "rank", "count", "on_all_down"],
-    planned: &[
-        "tiers", "fence", "rules", "bias", "near", "unit", "skip", "panic", "fallback", "on_empty", "ecs", "sticky",
-        "default", "price", "weights",
-    ],
-};
-
-/// Names of policies that need no file.
-pub(crate) const BUILT_IN: [&str; 2] = ["nearest", "failover"];
-/// Built-in policies of later versions; their names are kept free.
-pub(crate) const PLANNED_POLICIES: [&str; 1] = ["weighted"];
-
-pub(super) fn read_policies(node: &Node<'_>, sink: &mut Sink) -> Vec<PolicyModel> {
-    let mut policies = Vec::new();
-    for (key, value) in entries(node, "`policies`", sink).unwrap_or_default() {
-        let named = name(key, "a policy", sink);
-        if BUILT_IN.contains(&&*key.text) || PLANNED_POLICIES.contains(&&*key.text) {
-            let help = format!("take another name, and say `extends: {}`", key.text);
-            sink.error_help(key.at, format!("`{}` is the name of a built-in policy", key.text), help);
-            continue;
-        }
-        let Some(fields) = Fields::open(value, &POLICY, sink) else { continue };
-        let base = fields.get("extends").and_then(|node| extends(node, sink)).unwrap_or("nearest");
-        let Some(mut policy) = Policy::built_in(base) else { continue };
-        policy.name = key.text.to_string();
-        policy.rank = fields.get("rank").and_then(|node| rank(node, sink)).unwrap_or(policy.rank);
-        policy.count = fields.get("count").and_then(|node| count(node, sink)).unwrap_or(1);
-        policy.on_all_down =
-            fields.get("on_all_down").and_then(|node| on_all_down(node, sink)).unwrap_or(OnAllDown::IgnoreHealth);
-        if named {
-            policies.push(PolicyModel { policy: Arc::new(policy), location: sink.location(key.at) });
-        }
-    }
-    policies
-}
-
-fn extends(node: &Node<'_>, sink: &mut Sink) -> Option<&'static str> {
-    let written = text(node, "`extends`", sink)?;
-    if PLANNED_POLICIES.contains(&written) {
-        let help = format!("accepted here: {}", quoted(BUILT_IN));
-        sink.error_help(node.at(), format!("`{written}` is planned, not in this version"), help);
-        return None;
-    }
-    word(node, "`extends`", &[("nearest", "nearest"), ("failover", "failover")], sink)
-}
-
-fn rank(node: &Node<'_>, sink: &mut Sink) -> Option<Rank> {
-    let planned = match node {
-        Node::Map(..) => Some("latency"),
-        Node::Scalar(text) if text.text == "weights" => Some("weights"),
-        Node::Scalar(_) | Node::List(..) => None,
-    };
-    if let Some(planned) = planned {
-        let message = format!("`rank` by {planned} is planned, not in this version");
-        sink.error_help(node.at(), message, "accepted here: `distance`, `order`");
-        return None;
-    }
-    let by_distance = word(node, "`rank`", &[("distance", true), ("order", false)], sink)?;
-    Some(if by_distance { Rank::Distance } else { Rank::Order })
-}
-
-/// How many PoPs an answer holds.
-pub(super) fn count(node: &Node<'_>, sink: &mut Sink) -> Option<u8> {
-    integer(node, "`count`", &(1..=Policy::MAX_COUNT), sink)
-}
-
-fn on_all_down(node: &Node<'_>, sink: &mut Sink) -> Option<OnAllDown> {
-    let ignore = word(node, "`on_all_down`", &[("ignore-health", true), ("servfail", false)], sink)?;
-    Some(if ignore { OnAllDown::IgnoreHealth } else { OnAllDown::Servfail })
+    keys::country(written).map_err(|refused| sink.error_help(node.at(), refused.message, refused.help)).ok()
 }

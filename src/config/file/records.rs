@@ -3,25 +3,26 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::diagnostic::Location;
-use super::super::model::{AliasModel, RecordModel};
+use super::super::model::{AliasModel, RecordModel, ReflectModel};
 use super::super::reader::{Fields, Keys, Sink, Spot, entries, kind, one_or_more, quoted, suggest, text, unknown_key};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position, Text};
-use super::pops::count;
+use super::policies::{count, skip};
+use super::reflect;
 use super::services::TtlsText;
 use crate::dns::text::has_comment;
 use crate::dns::{Name, RdataError, Type, rdata};
 
 const OWNER: Keys = Keys {
     what: "an owner name",
-    known: &["ttl", "steer", "ALIAS"],
-    planned: &["reflect", "geo", "weight", "sticky", "on_empty"],
+    known: &["ttl", "steer", "ALIAS", "reflect"],
+    planned: &["geo", "weight", "sticky", "on_empty"],
 };
 const RRSET: Keys = Keys { what: "an RRset", known: &["ttl", "values"], planned: &["comment"] };
 const STEER: Keys = Keys {
     what: "`steer`",
-    known: &["service", "policy", "count", "ttl"],
-    planned: &["families", "skip", "fallback", "on_empty", "ecs", "sticky"],
+    known: &["service", "policy", "count", "skip", "ttl"],
+    planned: &["families", "fallback", "on_empty", "ecs", "sticky"],
 };
 
 /// Types that signing makes, and nobody writes.
@@ -34,6 +35,7 @@ pub(crate) struct SteerText {
     pub(crate) service: Spot,
     pub(crate) policy: Option<Spot>,
     pub(crate) count: Option<u8>,
+    pub(crate) skip: Option<u8>,
     pub(crate) ttls: TtlsText,
     pub(crate) location: Location,
 }
@@ -43,6 +45,7 @@ pub(crate) struct SteerText {
 pub(super) struct Section {
     pub(super) records: Vec<RecordModel>,
     pub(super) steers: Vec<SteerText>,
+    pub(super) reflects: Vec<ReflectModel>,
     pub(super) aliases: Vec<AliasModel>,
     /// Owners for which addresses are written, steered or another name's, with errors or without.
     pub(super) addressed: HashSet<Name>,
@@ -124,13 +127,19 @@ impl Reader<'_> {
             entries.iter().find(|(k, _)| k.text == "ttl").and_then(|(_, node)| ttl(node, "`ttl`", self.sink));
         let owner_ttl = owner_ttl.unwrap_or(self.zone_ttl);
         let mut types: Vec<Written> = Vec::with_capacity(entries.len());
-        let (mut steered, mut alias) = (false, None);
+        let (mut steered, mut alias, mut reflects) = (false, None, false);
         for (key, node) in entries {
             match &*key.text {
                 "ttl" => {}
                 "steer" => {
                     steered = true;
                     self.steer(&owner, key.at, node);
+                }
+                "reflect" => {
+                    if let Some(reflect) = reflect::read(&owner, key.at, node, self.sink) {
+                        reflects = true;
+                        self.out.reflects.push(reflect);
+                    }
                 }
                 "ALIAS" => {
                     alias = Some(key.at);
@@ -154,6 +163,9 @@ impl Reader<'_> {
             self.sink.error_help(key.at, format!("`{}` has no records", key.text), help);
         }
         self.together(&owner, &types, steered);
+        if reflects {
+            reflect::together(&types, self.sink);
+        }
         self.beside_alias(&types, steered, alias);
         self.cut(&owner, &types, steered);
         if steered || alias.is_some() || types.iter().any(|(t, _)| matches!(*t, Type::A | Type::AAAA)) {
@@ -181,7 +193,7 @@ impl Reader<'_> {
                 self.sink.error_help(key.at, format!("`{written}` is not a type, nor a key of an owner name"), help);
             }
             None => {
-                const ACCEPTED: &str = "accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
+                const ACCEPTED: &str = "accepted here: `ttl`, `steer`, `ALIAS`, `reflect`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
                 let near = suggest(written, OWNER.known.iter().copied().chain(Type::mnemonics()));
                 let help =
                     near.map_or_else(|| ACCEPTED.to_owned(), |near| format!("did you mean `{near}`? {ACCEPTED}"));
@@ -272,6 +284,7 @@ impl Reader<'_> {
             service: Spot { text: String::new(), location: self.sink.location(at) },
             policy: None,
             count: None,
+            skip: None,
             ttls: TtlsText::default(),
             location: self.sink.location(at),
         };
@@ -283,6 +296,7 @@ impl Reader<'_> {
             };
             steer.policy = fields.get("policy").and_then(|node| Spot::read(node, "`policy`", self.sink));
             steer.count = fields.get("count").and_then(|node| count(node, self.sink));
+            steer.skip = fields.get("skip").and_then(|node| skip(node, self.sink));
             steer.ttls = fields.get("ttl").map(|node| TtlsText::read(node, self.sink)).unwrap_or_default();
             let Some(service) = Spot::read(service, "`service`", self.sink) else { return };
             steer.service = service;
@@ -360,12 +374,6 @@ impl Reader<'_> {
             && steered
         {
             self.sink.error_help(at, "`DNAME` cannot stand beside `steer`", "keep one of the two");
-        }
-        for (rtype, at) in types {
-            if steered && matches!(*rtype, Type::A | Type::AAAA) {
-                let message = format!("`{rtype}` beside `steer` (the `on_empty` set) is planned, not in this version");
-                self.sink.error_help(*at, message, "keep one of the two");
-            }
         }
     }
 

@@ -1,26 +1,30 @@
 //! `services:` as written: PoPs with addresses, and the checks and policy they name.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::super::diagnostic::Location;
-use super::super::reader::{Fields, Keys, Sink, Spot, entries, integer, kind, name, one_or_more, spots, text};
-use super::super::units::ttl;
+use super::super::reader::{Fields, Keys, Sink, Spot, entries, integer, kind, name, one_or_more, spots, text, word};
+use super::super::units::{duration, ttl};
 use super::super::yaml::{Node, Position};
+use super::Context;
+use super::bindings::{self, BindingText};
 use super::checks::{Probe, probe};
-use crate::steering::Ttls;
+use crate::dns::{Name, Type};
+use crate::steering::{Member, Ttls};
 
 /// Most addresses of a service at one PoP: an answer of more would not fit a UDP response.
 pub(crate) const MAX_ADDRESSES: usize = 32;
 
 const SERVICE: Keys = Keys {
     what: "a service",
-    known: &["checks", "policy", "ttl", "min_up", "min_addresses", "pops"],
-    planned: &["https", "svcb", "cname", "weight", "capacity", "families", "ecs", "panic", "fallback"],
+    known: &["checks", "policy", "ttl", "min_up", "min_addresses", "families", "slow_start", "https", "svcb", "pops"],
+    planned: &["ecs"],
 };
 const MEMBER: Keys = Keys {
     what: "a service at a PoP",
-    known: &["addresses", "probe", "checks"],
-    planned: &["weight", "capacity", "cname", "https", "price", "drain", "ramp"],
+    known: &["addresses", "cname", "probe", "checks", "weight", "capacity"],
+    planned: &["https", "price", "drain", "ramp"],
 };
 const ADDRESS: Keys = Keys { what: "an address", known: &["ip", "probe", "checks"], planned: &["weight"] };
 const TTLS: Keys = Keys { what: "`ttl`", known: &["home", "away", "suspect"], planned: &[] };
@@ -35,6 +39,9 @@ pub(crate) struct ServiceText {
     pub(crate) ttls: Ttls,
     pub(crate) min_up: u16,
     pub(crate) min_addresses: u16,
+    pub(crate) slow_start: Option<Duration>,
+    /// HTTPS and SVCB records.
+    pub(crate) bindings: Vec<BindingText>,
     pub(crate) members: Vec<MemberText>,
 }
 
@@ -46,6 +53,10 @@ pub(crate) struct MemberText {
     pub(crate) checks: Option<Vec<Spot>>,
     pub(crate) probe: Option<Probe>,
     pub(crate) addresses: Vec<AddressText>,
+    /// Instead of addresses.
+    pub(crate) cname: Option<(Name, Location)>,
+    pub(crate) weight: u32,
+    pub(crate) capacity: u32,
 }
 
 /// An address of a service.
@@ -88,7 +99,30 @@ impl TtlsText {
     }
 }
 
-pub(super) fn read(node: &Node<'_>, sink: &mut Sink) -> Vec<ServiceText> {
+/// Longest `slow_start`.
+const LONGEST_START: Duration = Duration::from_hours(24);
+/// Largest capacity.
+const MAX_CAPACITY: u32 = 1_000_000;
+
+/// Which families a service answers with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Families {
+    Both,
+    V4,
+    V6,
+}
+
+impl Families {
+    fn holds(self, ip: IpAddr) -> bool {
+        match self {
+            Self::Both => true,
+            Self::V4 => ip.is_ipv4(),
+            Self::V6 => ip.is_ipv6(),
+        }
+    }
+}
+
+pub(super) fn read(node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> Vec<ServiceText> {
     let mut services = Vec::new();
     for (key, value) in entries(node, "`services`", sink).unwrap_or_default() {
         let (named, Some(fields)) = (name(key, "a service", sink), Fields::open(value, &SERVICE, sink)) else {
@@ -98,6 +132,11 @@ pub(super) fn read(node: &Node<'_>, sink: &mut Sink) -> Vec<ServiceText> {
             fields.get(key).and_then(|node| integer(node, &format!("`{key}`"), &(1..=1000), sink)).unwrap_or(1)
         };
         let (min_up, min_addresses) = (small("min_up"), small("min_addresses"));
+        let families = fields.get("families").map_or(Families::Both, |node| families(node, sink));
+        let mut bindings = Vec::new();
+        for (key, rtype) in [("https", Type::HTTPS), ("svcb", Type::SVCB)] {
+            bindings.extend(fields.get(key).map(|node| bindings::read(node, rtype, context, sink)).unwrap_or_default());
+        }
         let service = ServiceText {
             name: key.text.to_string(),
             location: sink.location(key.at),
@@ -106,14 +145,50 @@ pub(super) fn read(node: &Node<'_>, sink: &mut Sink) -> Vec<ServiceText> {
             ttls: fields.get("ttl").map(|node| TtlsText::read(node, sink)).unwrap_or_default().over(Ttls::default()),
             min_up,
             min_addresses,
-            members: members(&key.text, key.at, fields.get("pops"), sink),
+            slow_start: fields
+                .get("slow_start")
+                .and_then(|node| duration(node, "`slow_start`", &(Duration::from_secs(1)..=LONGEST_START), sink)),
+            bindings,
+            members: members(&key.text, key.at, fields.get("pops"), families, context, sink),
         };
         if named {
             limits(&service, &fields, sink);
+            aliases(&service, &fields, sink);
             services.push(service);
         }
     }
     services
+}
+
+/// Target names stand at all PoPs or at none, and nothing of addresses beside them.
+fn aliases(service: &ServiceText, fields: &Fields<'_, '_>, sink: &mut Sink) {
+    let Some(alias) = service.members.iter().find(|m| m.cname.is_some()) else { return };
+    if let Some(other) = service.members.iter().find(|m| m.cname.is_none()) {
+        let (pop, alias) = (&other.pop.text, &alias.pop.text);
+        let message = format!("PoP `{pop}` has addresses, and PoP `{alias}` a `cname`");
+        let help = "clients of one name get the same types: give all PoPs addresses, or all a `cname`";
+        sink.error_at(&other.pop.location, message, help);
+    }
+    let help = "a service with `cname` answers with that name for every type";
+    for key in ["families", "min_addresses", "https", "svcb"] {
+        if let Some(node) = fields.get(key) {
+            sink.error_help(node.at(), format!("`{key}` beside `cname`"), help);
+        }
+    }
+}
+
+fn families(node: &Node<'_>, sink: &mut Sink) -> Families {
+    let items = one_or_more(node, "`families`", sink).unwrap_or_default();
+    let words = [("v4", Families::V4), ("v6", Families::V6)];
+    let read: Vec<Families> = items.iter().filter_map(|item| word(item, "`families`", &words, sink)).collect();
+    if items.is_empty() && !node.is_null() {
+        sink.error_help(node.at(), "`families` leaves no address", "`[v4]`, `[v6]`, or leave the key out for both");
+    }
+    match (read.contains(&Families::V4), read.contains(&Families::V6)) {
+        (true, false) => Families::V4,
+        (false, true) => Families::V6,
+        _ => Families::Both,
+    }
 }
 
 fn limits(service: &ServiceText, fields: &Fields<'_, '_>, sink: &mut Sink) {
@@ -139,7 +214,14 @@ fn most_of_a_family(addresses: &[AddressText]) -> usize {
     v4.max(addresses.len() - v4)
 }
 
-fn members(service: &str, at: Position, node: Option<&Node<'_>>, sink: &mut Sink) -> Vec<MemberText> {
+fn members(
+    service: &str,
+    at: Position,
+    node: Option<&Node<'_>>,
+    families: Families,
+    context: &Context<'_>,
+    sink: &mut Sink,
+) -> Vec<MemberText> {
     const HELP: &str = "name PoPs with their addresses: `pops: {fra: 192.0.2.10}`";
     let Some(node) = node else {
         sink.error_help(at, format!("service `{service}` has no `pops`"), HELP);
@@ -152,13 +234,29 @@ fn members(service: &str, at: Position, node: Option<&Node<'_>>, sink: &mut Sink
     let mut members = Vec::new();
     for (key, value) in entries {
         let pop = Spot { text: key.text.to_string(), location: sink.location(key.at) };
-        members.extend(member(pop, key.at, value, sink));
+        let Some(mut member) = member(pop, key.at, value, context, sink) else { continue };
+        let written = !member.addresses.is_empty();
+        member.addresses.retain(|address| families.holds(address.ip));
+        if written && member.addresses.is_empty() {
+            let family = if families == Families::V4 { "IPv4" } else { "IPv6" };
+            let message = format!("PoP `{}` has no {family} address, the one family of this service", key.text);
+            sink.error_help(key.at, message, "give it one, or take the PoP out of this service");
+            continue;
+        }
+        members.push(member);
+    }
+    if let [_, _, ..] = members.as_slice()
+        && members.iter().all(|member| member.weight == 0)
+    {
+        let help = "weight 0 serves only when no positive weight is left: here all share alike";
+        sink.warn_help(at, format!("every PoP of service `{service}` has weight 0"), help);
     }
     members
 }
 
-fn member(pop: Spot, at: Position, node: &Node<'_>, sink: &mut Sink) -> Option<MemberText> {
-    let mut member = MemberText { pop, checks: None, probe: None, addresses: Vec::new() };
+fn member(pop: Spot, at: Position, node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> Option<MemberText> {
+    let mut member =
+        MemberText { pop, checks: None, probe: None, addresses: Vec::new(), cname: None, weight: 1, capacity: 1 };
     let mut list = Some(node);
     if let Node::Map(..) = node {
         // One address with its keys may stand here without a list around it.
@@ -171,7 +269,21 @@ fn member(pop: Spot, at: Position, node: &Node<'_>, sink: &mut Sink) -> Option<M
         list = fields.get("addresses");
         member.checks = fields.get("checks").and_then(|node| spots(node, "`checks`", sink));
         member.probe = fields.get("probe").and_then(|node| probe(node, sink));
-        if list.is_none() && MEMBER.planned.iter().any(|key| fields.get(key).is_some()) {
+        if let Some(node) = fields.get("weight") {
+            member.weight = integer(node, "`weight`", &(0..=Member::MAX_WEIGHT), sink).unwrap_or(1);
+        }
+        if let Some(node) = fields.get("capacity") {
+            member.capacity = integer(node, "`capacity`", &(1..=MAX_CAPACITY), sink).unwrap_or(1);
+        }
+        if let Some(node) = fields.get("cname") {
+            if list.is_some() {
+                let help = "clients are sent to addresses or to a name: keep one of the two";
+                sink.error_help(node.at(), "`cname` beside `addresses`", help);
+            }
+            member.cname = Some((cname(node, context, sink)?, sink.location(node.at())));
+            return Some(member);
+        }
+        if list.is_none() && !fields.all_known(&MEMBER) {
             return None;
         }
     }
@@ -212,6 +324,26 @@ fn member(pop: Spot, at: Position, node: &Node<'_>, sink: &mut Sink) -> Option<M
     (!member.addresses.is_empty()).then_some(member)
 }
 
+fn cname(node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> Option<Name> {
+    let written = text(node, "`cname`", sink)?;
+    if written.parse::<IpAddr>().is_ok() {
+        sink.error_help(node.at(), format!("`{written}` is an address"), "write it in `addresses`");
+        return None;
+    }
+    let root = Name::root();
+    let name = Name::parse(written, Some(context.origin.unwrap_or(&root)));
+    match name {
+        Ok(name) if name.is_root() => sink.error(node.at(), "`cname` cannot be the root"),
+        Ok(name) if context.origin.is_none() && !written.ends_with('.') => {
+            let help = format!("the fleet belongs to no zone: write the whole name, `{name}`");
+            sink.error_help(node.at(), format!("`{written}` has no final dot"), help);
+        }
+        Ok(name) => return Some(name),
+        Err(error) => sink.error(node.at(), error.to_string()),
+    }
+    None
+}
+
 fn address(node: &Node<'_>, sink: &mut Sink) -> Option<AddressText> {
     let location = sink.location(node.at());
     match node {
@@ -237,7 +369,7 @@ fn address(node: &Node<'_>, sink: &mut Sink) -> Option<AddressText> {
     }
 }
 
-fn ip(node: &Node<'_>, sink: &mut Sink) -> Option<IpAddr> {
+pub(super) fn ip(node: &Node<'_>, sink: &mut Sink) -> Option<IpAddr> {
     let written = text(node, "an address", sink)?;
     let parsed = written.parse::<IpAddr>();
     if let Ok(ip) = parsed {
@@ -246,7 +378,7 @@ fn ip(node: &Node<'_>, sink: &mut Sink) -> Option<IpAddr> {
     let help = if written.contains('/') {
         "one address, without a prefix length"
     } else if written.starts_with(|c: char| c.is_ascii_alphabetic()) && !written.contains(':') {
-        "services answer with addresses; `cname` of a service is planned"
+        "a name is written as `{cname: name.example.}`, at all PoPs of a service or at none"
     } else {
         "for example `192.0.2.10` or `\"2001:db8::10\"`; a port belongs into `probe`"
     };

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use super::super::diagnostic::Location;
 use super::super::master::DEFAULT_TTL;
-use super::super::model::{AliasModel, Expect, RecordModel, SoaModel};
-use super::super::named::Named;
+use super::super::model::{AliasModel, Expect, RecordModel, ReflectModel, SoaModel};
 use super::super::reader::{Fields, Keys, Sink, Spot, ecs, integer, kind, one_or_more, spots, text};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position};
 use super::records::{self, SteerText};
-use super::{Shared, read_shared, zonefile};
+use super::{Context, Shared, read_shared, zonefile};
 use crate::dns::ecs::Ecs;
 use crate::dns::{Name, Type, rdata};
 use crate::net::Block;
@@ -80,6 +79,7 @@ pub(in super::super) struct Contents {
     pub(in super::super) soa: SoaModel,
     pub(in super::super) records: Vec<RecordModel>,
     pub(in super::super) steers: Vec<SteerText>,
+    pub(in super::super) reflects: Vec<ReflectModel>,
     pub(in super::super) aliases: Vec<AliasModel>,
     pub(in super::super) expects: Vec<ExpectText>,
     pub(in super::super) shared: Shared,
@@ -92,13 +92,8 @@ pub(in super::super) struct ExpectText {
     pub(in super::super) pops: Vec<Spot>,
 }
 
-pub(super) fn read(
-    root: &Node<'_>,
-    whole: bool,
-    path: &Arc<str>,
-    files: &dyn Named,
-    sink: &mut Sink,
-) -> Option<ZoneFile> {
+pub(super) fn read(root: &Node<'_>, whole: bool, context: &Context<'_>, sink: &mut Sink) -> Option<ZoneFile> {
+    let path = context.path;
     if !whole {
         // The syntax error is told; all that is wanted is whose last good version to keep.
         let Node::Map(_, entries) = root else { return None };
@@ -112,7 +107,7 @@ pub(super) fn read(
     let node = fields.get("zone")?;
     let origin = apex(node, sink)?;
     let location = sink.location(node.at());
-    let contents = contents(&fields, &origin, node.at(), path, files, sink);
+    let contents = contents(&fields, &origin, node.at(), &Context { origin: Some(&origin), ..*context }, sink);
     Some(ZoneFile { path: Arc::clone(path), origin, location, contents: Some(contents), good: !sink.has_errors() })
 }
 
@@ -126,14 +121,8 @@ fn apex(node: &Node<'_>, sink: &mut Sink) -> Option<Name> {
     None
 }
 
-fn contents(
-    fields: &Fields<'_, '_>,
-    origin: &Name,
-    at: Position,
-    path: &Arc<str>,
-    files: &dyn Named,
-    sink: &mut Sink,
-) -> Contents {
+fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, context: &Context<'_>, sink: &mut Sink) -> Contents {
+    let Context { path, files, .. } = *context;
     let written_ttl = fields.get("ttl").and_then(|node| ttl(node, "`ttl`", sink));
     let zone_ttl = written_ttl.unwrap_or(DEFAULT_TTL);
     let mut master = fields.get("zonefile").map(|node| zonefile::read(node, origin, written_ttl, path, files, sink));
@@ -157,12 +146,13 @@ fn contents(
     let ecs = fields.get("ecs").and_then(|node| ecs(node, sink)).unwrap_or_default();
     missing_addresses(&servers, &written, origin, sink);
     let expects = fields.get("expect").map(|node| expects(node, origin, sink)).unwrap_or_default();
-    let shared = read_shared(fields, sink);
+    let shared = read_shared(fields, context, sink);
     let mut records = ns;
-    records.extend(written.records);
+    records.append(&mut written.records);
     records.sort_by_key(|r| (r.location.line, r.location.column));
     records.extend(master.into_iter().flat_map(|master| master.records));
-    Contents { serial, ecs, soa, records, steers: written.steers, aliases: written.aliases, expects, shared }
+    let records::Section { steers, aliases, reflects, .. } = written;
+    Contents { serial, ecs, soa, records, steers, aliases, reflects, expects, shared }
 }
 
 fn name_servers(

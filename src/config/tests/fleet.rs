@@ -373,71 +373,6 @@ services:
 }
 
 #[test]
-fn policies() {
-    fleet(
-        "\
-policies:
-  nearest: {}
-  weighted: {}
-  a: {extends: weighted}
-  b: {extends: b}
-  c: {rank: weights}
-  d: {rank: {latency: {map: x}}}
-  e: {rank: distances, count: 9, on_all_down: servfial}
-  f: {tiers: [[fra]], fence: [], rules: [], bias: {}, near: 50km, unit: {}, skip: 0, panic: {}, ecs: {}, fallback: []}
-  g: {teirs: []}
-  h: failover
-",
-        expect![[r#"
-            f.yaml:2:3: error: `nearest` is the name of a built-in policy
-              help: take another name, and say `extends: nearest`
-            f.yaml:3:3: error: `weighted` is the name of a built-in policy
-              help: take another name, and say `extends: weighted`
-            f.yaml:4:16: error: `weighted` is planned, not in this version
-              help: accepted here: `nearest`, `failover`
-            f.yaml:5:16: error: `extends` cannot be `b`
-              help: accepted here: `nearest`, `failover`
-            f.yaml:6:13: error: `rank` by weights is planned, not in this version
-              help: accepted here: `distance`, `order`
-            f.yaml:7:13: error: `rank` by latency is planned, not in this version
-              help: accepted here: `distance`, `order`
-            f.yaml:8:13: error: `rank` cannot be `distances`
-              help: did you mean `distance`? accepted here: `distance`, `order`
-            f.yaml:8:31: error: `count` cannot be `9`
-              help: a whole number from 1 to 8, in decimal digits
-            f.yaml:8:47: error: `on_all_down` cannot be `servfial`
-              help: did you mean `servfail`? accepted here: `ignore-health`, `servfail`
-            f.yaml:9:7: error: `tiers` is planned, not in this version
-              help: leave it out; accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:9:23: error: `fence` is planned, not in this version
-              help: leave it out; accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:9:34: error: `rules` is planned, not in this version
-              help: leave it out; accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:9:45: error: `bias` is planned, not in this version
-              help: leave it out; accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:9:55: error: `near` is planned, not in this version
-              help: leave it out; accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:9:67: error: `unit` is planned, not in this version
-              help: leave it out; accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:9:77: error: `skip` is planned, not in this version
-              help: leave it out; accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:9:86: error: `panic` is planned, not in this version
-              help: leave it out; accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:9:97: error: `ecs` is planned, not in this version
-              help: leave it out; accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:9:106: error: `fallback` is planned, not in this version
-              help: leave it out; accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:10:7: error: `teirs` is not a key of a policy
-              help: accepted here: `extends`, `rank`, `count`, `on_all_down`
-            f.yaml:11:6: error: a policy is a map, not a single value
-              help: write `key: value` lines below it, or `{key: value, …}`"#]],
-    );
-    let loaded = load(&[("f.yaml", FLEET)]);
-    expect![[r#"Policy { name: "two", rank: Order, count: 2, on_all_down: IgnoreHealth }"#]]
-        .assert_eq(&format!("{:?}", loaded.fleet.unwrap().policies[0].policy));
-}
-
-#[test]
 fn services() {
     service(
         "{}",
@@ -476,25 +411,25 @@ fn services() {
     service(
         "{pops: {a: {weight: 3, addresses: [127.0.0.1]}, b: {cname: x}}}",
         expect![[r#"
-        f.yaml:5:18: error: `weight` is planned, not in this version
-          help: leave it out; accepted here: `addresses`, `probe`, `checks`
-        f.yaml:5:58: error: `cname` is planned, not in this version
-          help: leave it out; accepted here: `addresses`, `probe`, `checks`"#]],
+            f.yaml:5:65: error: `x` has no final dot
+              help: the fleet belongs to no zone: write the whole name, `x.`"#]],
     );
     service(
         "{pops: {a: www.example.com, b: 192.0.2.1/32}}",
         expect![[r#"
-        f.yaml:5:17: error: `www.example.com` is not an IP address
-          help: services answer with addresses; `cname` of a service is planned
-        f.yaml:5:37: error: `192.0.2.1/32` is not an IP address
-          help: one address, without a prefix length"#]],
+            f.yaml:5:17: error: `www.example.com` is not an IP address
+              help: a name is written as `{cname: name.example.}`, at all PoPs of a service or at none
+            f.yaml:5:37: error: `192.0.2.1/32` is not an IP address
+              help: one address, without a prefix length"#]],
     );
     service(
         "{pops: {a: [127.0.0.1, 127.0.0.1], b: {ip: \"127.0.0.1:80\"}}}",
         expect![[r#"
-        f.yaml:5:29: error: `127.0.0.1` is written twice for this PoP
-        f.yaml:5:49: error: `127.0.0.1:80` is not an IP address
-          help: for example `192.0.2.10` or `"2001:db8::10"`; a port belongs into `probe`"#]],
+            f.yaml:5:29: error: `127.0.0.1` is written twice for this PoP
+            f.yaml:5:41: warning: PoP `b` of service `s` has no IPv4 address
+              help: its IPv4 clients go elsewhere, the nearest is `a`, 314 km away; `families: [v6]` leaves IPv4 out for everyone
+            f.yaml:5:49: error: `127.0.0.1:80` is not an IP address
+              help: for example `192.0.2.10` or `"2001:db8::10"`; a port belongs into `probe`"#]],
     );
     service(
         "{pops: {a: [{probe: \"127.0.0.1:80\"}], b: [[127.0.0.1]]}}",
@@ -506,23 +441,21 @@ fn services() {
     service(
         "{pops: {c: 127.0.0.1}, policy: far, checks: [wbe, web, web]}",
         expect![[r#"
-        f.yaml:5:14: error: PoP `c` is not defined
-          help: did you mean `a`? defined: `a`, `b`
-        f.yaml:5:37: error: policy `far` is not defined
-          help: built in: `nearest`, `failover`; none is defined
-        f.yaml:5:51: error: check `wbe` is not defined
-          help: did you mean `web`? defined: `db`, `web`, `x`
-        f.yaml:5:61: error: check `web` is named twice
-          help: keep one of the two"#]],
+            f.yaml:5:14: error: PoP `c` is not defined
+              help: did you mean `a`? defined: `a`, `b`
+            f.yaml:5:37: error: policy `far` is not defined
+              help: built in: `nearest`, `failover`, `weighted`; none is defined
+            f.yaml:5:51: error: check `wbe` is not defined
+              help: did you mean `web`? defined: `db`, `web`, `x`
+            f.yaml:5:61: error: check `web` is named twice
+              help: keep one of the two"#]],
     );
     service(
         "{https: \"1 .\", ttl: {home: 60s, awy: 20s}, min_up: 3, pops: {a: 127.0.0.1, b: 127.0.0.2}}",
         expect![[r#"
-        f.yaml:5:7: error: `https` is planned, not in this version
-          help: leave it out; accepted here: `checks`, `policy`, `ttl`, `min_up`, `min_addresses`, `pops`
-        f.yaml:5:38: error: `awy` is not a key of `ttl`
-          help: did you mean `away`? accepted here: `home`, `away`, `suspect`
-        f.yaml:5:57: error: `min_up` is 3, and the service has 2 PoPs"#]],
+            f.yaml:5:38: error: `awy` is not a key of `ttl`
+              help: did you mean `away`? accepted here: `home`, `away`, `suspect`
+            f.yaml:5:57: error: `min_up` is 3, and the service has 2 PoPs"#]],
     );
     service(
         "{min_addresses: 2, pops: {a: [127.0.0.1, 127.0.0.3], b: 127.0.0.2}}",
@@ -573,8 +506,10 @@ fn probes() {
     service(
         "{checks: [web], pops: {a: [192.0.2.1, \"2001:db8::1\"], b: 198.51.100.7}}",
         expect![[r#"
-        f.yaml:5:33: warning: `192.0.2.1` is an address of documentation, where no probe is answered, like 2 more of this service
-          help: say where to connect with `probe: "127.0.0.10:8080"`, or `checks: []`"#]],
+            f.yaml:5:33: warning: `192.0.2.1` is an address of documentation, where no probe is answered, like 2 more of this service
+              help: say where to connect with `probe: "127.0.0.10:8080"`, or `checks: []`
+            f.yaml:5:60: warning: PoP `b` of service `s` has no IPv6 address
+              help: its IPv6 clients go elsewhere, the nearest is `a`, 314 km away; `families: [v4]` leaves IPv6 out for everyone"#]],
     );
     service(
         "{checks: [web], pops: {a: 127.0.0.1, b: 127.0.0.1}}",

@@ -286,7 +286,7 @@ fn octets_beyond_utf8_mean_themselves() {
 #[expect(clippy::needless_pass_by_value, reason = "an Expect is written at the call")]
 fn both(yaml: &str, db: &str, expected: Expect) {
     let source = Source { path: "z/a.yaml".into(), text: format!("zone: example.com\nzonefile: db\n{yaml}").into() };
-    let (parsed, mut findings) = parse_with(&source, &Files::of(&[("z/db", db)]));
+    let (parsed, mut findings) = parse_with(&source, &Files::of(&[("z/db", db)]), 0);
     let Some(Parsed::Zone(zone)) = parsed else { panic!("{findings}") };
     let (model, found) = link_zone(&zone, &Fleet::default());
     findings.extend(found);

@@ -102,7 +102,7 @@ expect:
             z.yaml:7:16: error: service `wbe` is not defined
               help: did you mean `web`? defined: `web`
             z.yaml:8:39: error: policy `nearest-eu` is not defined
-              help: built in: `nearest`, `failover`; defined: `two`
+              help: built in: `nearest`, `failover`, `weighted`; defined: `two`
             z.yaml:8:58: error: `count` cannot be `9`
               help: a whole number from 1 to 8, in decimal digits
             z.yaml:9:10: error: `a` is not a key of an owner name
@@ -134,11 +134,9 @@ expect:
             z.yaml:4:16: error: service `wbe` is not defined
               help: did you mean `web`? defined: `web`
             z.yaml:5:39: error: policy `neares` is not defined
-              help: did you mean `nearest`? built in: `nearest`, `failover`; defined: `two`
+              help: did you mean `nearest`? built in: `nearest`, `failover`, `weighted`; defined: `two`
             z.yaml:6:38: error: policy `nearest-eu` is not defined
-              help: built in: `nearest`, `failover`; defined: `two`
-            z.yaml:7:37: error: policy `weighted` is planned, not in this version
-              help: built in: `nearest`, `failover`
+              help: built in: `nearest`, `failover`, `weighted`; defined: `two`
             z.yaml:9:41: error: PoP `frx` is not defined
               help: did you mean `fra`? defined: `fra`, `iad`
             z.yaml:10:57: error: PoP `lhr` is not defined
@@ -175,7 +173,7 @@ fn the_apex_of_a_zone() {
     zone(
         "zone: example.com\nzonefile: db\ndnssec: true\nns: ns.example.net.\nrecord: {}\n",
         expect![[r#"
-            z.yaml:2:11: error: `db` cannot be read: there are no files here
+            z.yaml:2:11: error: `db` cannot be read: no such file
             z.yaml:3:1: error: `dnssec` is planned, not in this version
               help: leave it out; accepted here: `zone`, `zonefile`, `ttl`, `soa`, `ns`, `ecs`, `records`, `expect`, `pops`, `checks`, `services`, `policies`
             z.yaml:5:1: error: `record` is not a key of a zone file
@@ -319,23 +317,21 @@ fn keys_of_an_owner_name() {
             z.yaml:4:9: error: `a` is not a key of an owner name
               help: did you mean `A`? types are written in capitals
             z.yaml:4:23: error: `AAA` is not a type, nor a key of an owner name
-              help: did you mean `AAAA`? accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
+              help: did you mean `AAAA`? accepted here: `ttl`, `steer`, `ALIAS`, `reflect`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
             z.yaml:4:31: error: `Steer` is not a type, nor a key of an owner name
-              help: did you mean `steer`? accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
+              help: did you mean `steer`? accepted here: `ttl`, `steer`, `ALIAS`, `reflect`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
             z.yaml:4:43: error: `steeer` is not a type, nor a key of an owner name
-              help: did you mean `steer`? accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
+              help: did you mean `steer`? accepted here: `ttl`, `steer`, `ALIAS`, `reflect`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
             z.yaml:4:56: error: `TYPE99999` is not a type, nor a key of an owner name
-              help: accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
+              help: accepted here: `ttl`, `steer`, `ALIAS`, `reflect`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`
             z.yaml:4:70: error: `FOO` is not a type, nor a key of an owner name
-              help: accepted here: `ttl`, `steer`, `ALIAS`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`"#]],
+              help: accepted here: `ttl`, `steer`, `ALIAS`, `reflect`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`"#]],
     );
     records(
         "  www: {A: 192.0.2.1, reflect: true, weight: 3}\n",
         expect![[r#"
-            z.yaml:4:23: error: `reflect` is planned, not in this version
-              help: leave it out; accepted here: `ttl`, `steer`, `ALIAS`
             z.yaml:4:38: error: `weight` is planned, not in this version
-              help: leave it out; accepted here: `ttl`, `steer`, `ALIAS`"#]],
+              help: leave it out; accepted here: `ttl`, `steer`, `ALIAS`, `reflect`"#]],
     );
     records(
         "  \"@\": {SOA: x, NS: ns1}\n  www: {NSEC: x, RRSIG: x, ANY: x, OPT: x, AXFR: x}\n",
@@ -436,13 +432,11 @@ fn what_cannot_stand_side_by_side() {
     records(
         "  a: {steer: web, A: 192.0.2.1, AAAA: ::1, TXT: fine}\n  b: {steer: web, DNAME: x}\n  c: {A: 192.0.2.1, TYPE1: 192.0.2.2}\n",
         expect![[r#"
-        z.yaml:4:19: error: `A` beside `steer` (the `on_empty` set) is planned, not in this version
-          help: keep one of the two
-        z.yaml:4:33: error: `AAAA` beside `steer` (the `on_empty` set) is planned, not in this version
-          help: keep one of the two
-        z.yaml:5:19: error: `DNAME` cannot stand beside `steer`
-          help: keep one of the two
-        z.yaml:6:21: error: `A` is written twice here"#]],
+            z.yaml:4:39: error: `AAAA` beside `steer` of `a.example.com.`, and service `web` has no IPv6 address
+              help: it is for clients that nobody is left for: whether `AAAA` exists would depend on the client, and resolvers keep that for all; leave it out
+            z.yaml:5:19: error: `DNAME` cannot stand beside `steer`
+              help: keep one of the two
+            z.yaml:6:21: error: `A` is written twice here"#]],
     );
 }
 
@@ -570,16 +564,14 @@ fn steers() {
     records(
         "  a: {steer: }\n  b: {steer: [web]}\n  c: {steer: {policy: two}}\n  d: {steer: {service: web, count: 0, skip: 1, ttl: {home: x}}}\n",
         expect![[r#"
-        z.yaml:4:12: error: `steer` has no value
-        z.yaml:5:14: error: `steer` is a single value, not a list
-        z.yaml:6:14: error: `steer` does not say which `service`
-          help: for example `steer: {service: web, policy: nearest}`
-        z.yaml:7:36: error: `count` cannot be `0`
-          help: a whole number from 1 to 8, in decimal digits
-        z.yaml:7:39: error: `skip` is planned, not in this version
-          help: leave it out; accepted here: `service`, `policy`, `count`, `ttl`
-        z.yaml:7:60: error: `home` cannot be `x`
-          help: seconds as a whole number, or `90s`, `5m`, `1h30m`, `1d`"#]],
+            z.yaml:4:12: error: `steer` has no value
+            z.yaml:5:14: error: `steer` is a single value, not a list
+            z.yaml:6:14: error: `steer` does not say which `service`
+              help: for example `steer: {service: web, policy: nearest}`
+            z.yaml:7:36: error: `count` cannot be `0`
+              help: a whole number from 1 to 8, in decimal digits
+            z.yaml:7:60: error: `home` cannot be `x`
+              help: seconds as a whole number, or `90s`, `5m`, `1h30m`, `1d`"#]],
     );
 }
 
