@@ -280,8 +280,7 @@ mod tests {
 
                 STATE         SINCE     NEXT  TARGET
                 up             3d4h     1.2s  127.0.0.10:8443 https GET /healthz
-                  HTTP 200 (12ms, 3.7s ago); p50 11.2 p90 14.0 p99 30.0 ms; 54719
-                  good, 3 bad
+                  HTTP 200 (12ms, 3.7s ago); p50 11.2 p90 14.0 p99 30.0 ms; 54719 good, 3 bad
                   for web@fra 192.0.2.10
             "]],
         );
