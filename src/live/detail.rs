@@ -61,36 +61,45 @@ const DOUBLING: [f64; 16] =
 /// … and then between two of those.
 const EIGHTHS: [f64; 9] = [1.0, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875, 2.0];
 
+/// What is known of a site that may be blurred.
+#[derive(Clone, Copy)]
+struct Known {
+    home: u16,
+    /// What rules say of it, as a number.
+    stance: u32,
+    vector: [f32; 3],
+}
+
 /// What the detours are worked out from.
-struct Scene<'s> {
-    sites: &'s SiteTable,
-    homes: &'s Homes,
+struct Scene {
+    /// By site; `None`: never to be blurred.
+    sites: Vec<Option<Known>>,
     /// Coordinates of the members, by axis; not a number without a place, so that no detour leads there.
     axes: [Vec<f32>; 3],
-    /// By home decision: the member, if all its clients go to one.
-    firsts: Vec<Option<u16>>,
 }
 
 /// Nobody in particular.
 const NOBODY: u16 = u16::MAX;
 
-impl<'s> Scene<'s> {
-    fn new(plan: &Plan, homes: &'s Homes, sites: &'s SiteTable) -> Self {
+impl Scene {
+    fn new(plan: &Plan, homes: &Homes, sites: &SiteTable) -> Self {
         let vectors = plan.shape.vectors();
         let axis = |at: usize| vectors.iter().map(|v| v.map_or(f32::NAN, |v| v.to_single()[at])).collect();
-        let firsts = homes.decisions.iter().map(crate::steering::Decision::first).collect();
-        Self { sites, homes, axes: [axis(0), axis(1), axis(2)], firsts }
+        let firsts: Vec<_> = homes.decisions.iter().map(crate::steering::Decision::first).collect();
+        let known = |id: u32| {
+            let site = SiteId(id);
+            if site == SiteId::UNUSABLE || site == SiteId::NOWHERE {
+                return None;
+            }
+            let home = firsts[usize::from(homes.by_site[id as usize])]?;
+            let vector = Class::of(sites, site, &homes.stances).vector?.to_single();
+            Some(Known { home, stance: homes.stances.number(site), vector })
+        };
+        Self { sites: (0..sites.len() as u32).map(known).collect(), axes: [axis(0), axis(1), axis(2)] }
     }
 
-    /// What is known of a site: its home, and what rules say of it. `None`: never to be blurred.
-    fn site(&self, id: u32) -> Option<(u16, u32, [f32; 3])> {
-        let site = SiteId(id);
-        if site == SiteId::UNUSABLE || site == SiteId::NOWHERE {
-            return None;
-        }
-        let home = self.firsts[usize::from(self.homes.by_site[id as usize])]?;
-        let vector = Class::of(self.sites, site, &self.homes.stances).vector?;
-        Some((home, self.homes.stances.number(site), vector.to_single()))
+    fn site(&self, id: u32) -> Option<Known> {
+        self.sites.get(id as usize).copied().flatten()
     }
 
     /// Extra kilometers from a point to every member, over those to its home.
@@ -145,7 +154,7 @@ struct Node<K, const N: usize> {
 
 /// One pass over a family, at `N` prices. With one price it writes ranges.
 struct Pass<'p, K, const N: usize> {
-    scene: &'p Scene<'p>,
+    scene: &'p Scene,
     view: SiteView<'p, K>,
     prices: [f64; N],
     nodes: Vec<Node<K, N>>,
@@ -163,7 +172,7 @@ struct Pass<'p, K, const N: usize> {
 }
 
 impl<'p, K: Clip, const N: usize> Pass<'p, K, N> {
-    fn run(scene: &'p Scene<'p>, view: SiteView<'p, K>, prices: [f64; N]) -> Self {
+    fn run(scene: &'p Scene, view: SiteView<'p, K>, prices: [f64; N]) -> Self {
         let members = scene.axes[0].len();
         let words = members.div_ceil(64);
         let mut pass = Self {
@@ -212,16 +221,9 @@ impl<'p, K: Clip, const N: usize> Pass<'p, K, N> {
     }
 
     /// A block inside one range.
-    fn whole(
-        &mut self,
-        base: K,
-        length: u8,
-        found: &Found<K, u32>,
-        known: Option<(u16, u32, [f32; 3])>,
-        unit: &mut [f32],
-    ) {
+    fn whole(&mut self, base: K, length: u8, found: &Found<K, u32>, known: Option<Known>, unit: &mut [f32]) {
         let weight = blocks::<K>(length);
-        let Some((home, stance, vector)) = known else {
+        let Some(Known { home, stance, vector }) = known else {
             let at = self.push(base, length, None, NOBODY);
             self.detours[at * self.members..].fill(f32::INFINITY);
             self.emit(base, found.value);
@@ -253,9 +255,9 @@ impl<'p, K: Clip, const N: usize> Pass<'p, K, N> {
         let known: Option<Vec<_>> =
             parts.iter().map(|found| Some((self.scene.site(found.value)?, share(found)))).collect();
         let majority = known.as_ref().and_then(|known| {
-            let of = |home: u16| known.iter().filter(|part| part.0.0 == home).map(|part| part.1).sum::<f64>();
+            let of = |home: u16| known.iter().filter(|part| part.0.home == home).map(|part| part.1).sum::<f64>();
             let mut best: Option<(f64, u16)> = None;
-            for ((home, ..), _) in known {
+            for (Known { home, .. }, _) in known {
                 let weight = of(*home);
                 if best.is_none_or(|best| weight > best.0) {
                     best = Some((weight, *home));
@@ -264,13 +266,13 @@ impl<'p, K: Clip, const N: usize> Pass<'p, K, N> {
             best.map(|best| best.1)
         });
         if let (Some(known), Some(home)) = (known, majority) {
-            let stance = known[0].0.1;
-            let same = known.iter().all(|part| part.0.1 == stance);
+            let stance = known[0].0.stance;
+            let same = known.iter().all(|part| part.0.stance == stance);
             self.weight += 1.0;
             let at = self.push(base, K::BLOCK, same.then_some(stance), home);
             self.detours[at * self.members..].fill(0.0);
             self.unit_of = None;
-            for ((_, _, vector), share) in known {
+            for (Known { vector, .. }, share) in known {
                 self.scene.detours(vector, home, unit);
                 #[expect(clippy::cast_possible_truncation, reason = "a share")]
                 let share = share as f32;
@@ -375,7 +377,7 @@ impl<'p, K: Clip, const N: usize> Pass<'p, K, N> {
         let mut best: Option<(u128, u32)> = None;
         for found in self.view.from(base).take_while(|found| found.start <= last) {
             let size = K::count(found.start.max(base), found.end.min(last));
-            let fits = self.scene.site(found.value).is_some_and(|site| site.0 == member);
+            let fits = self.scene.site(found.value).is_some_and(|site| site.home == member);
             if fits && best.is_none_or(|best| size > best.0) {
                 best = Some((size, found.value));
             }
@@ -399,7 +401,7 @@ impl<'p, K: Clip, const N: usize> Pass<'p, K, N> {
 }
 
 /// Prunes one family to what is asked.
-fn prune<K: Clip>(scene: &Scene<'_>, view: SiteView<'_, K>, detail: Detail) -> (Ranges<K, u32>, Pruned) {
+fn prune<K: Clip>(scene: &Scene, view: SiteView<'_, K>, detail: Detail) -> (Ranges<K, u32>, Pruned) {
     let enough = |pruned: &Pruned| match detail {
         Detail::Exact => false,
         Detail::Budget(meters) => pruned.kilometers * 1e3 <= f64::from(meters),
@@ -429,15 +431,19 @@ fn prune<K: Clip>(scene: &Scene<'_>, view: SiteView<'_, K>, detail: Detail) -> (
 }
 
 /// Blocks of which a place is known.
-fn total_weight<K: Clip>(scene: &Scene<'_>, view: SiteView<'_, K>) -> f64 {
+fn total_weight<K: Clip>(scene: &Scene, view: SiteView<'_, K>) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "a weight")]
-    let weight = |found: Found<K, u32>| K::count(found.start, found.end) as f64 * blocks::<K>(K::WIDTH);
+    let size = |found: Found<K, u32>| K::count(found.start, found.end) as f64;
+    let weight =
+        |found| if K::WIDTH == 32 { size(found) * blocks::<K>(32) } else { (size(found) / 2f64.powi(72)).sqrt() };
     view.iter().filter(|found| scene.site(found.value).is_some()).map(weight).sum()
 }
 
-/// Blocks of the longest scope in a block of this length.
+/// What a block of this length weighs. IPv4: its /24s. IPv6: the square root of its /56s, as an allocation of a million times
+/// the size of another does not have a million times its clients.
 fn blocks<K: Clip>(length: u8) -> f64 {
-    2f64.powi(i32::from(K::BLOCK) - i32::from(length))
+    let size = 2f64.powi(i32::from(K::BLOCK) - i32::from(length));
+    if K::WIDTH == 32 { size } else { size.sqrt() }
 }
 
 /// The length of the largest aligned block that begins at `base` and ends by `end`.
