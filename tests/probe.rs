@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use catchment::health::check::Body;
 use catchment::health::{Check, CheckKind, Http, State, Target, Tls, Verdict};
 use catchment::probe::{Prober, Settings, TargetReport};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
@@ -98,7 +99,7 @@ fn http(change: impl FnOnce(&mut Http)) -> CheckKind {
 
 fn https(host: &str, verify: bool) -> CheckKind {
     let http = Http { host: Some(host.to_owned()), ..Http::default() };
-    CheckKind::Https(http, Tls { server_name: None, verify })
+    CheckKind::Https(http, Tls { verify, ..Tls::default() })
 }
 
 /// A check that is made once while a test looks.
@@ -173,7 +174,7 @@ async fn tcp_without_an_answer() {
         filler
     };
     let fillers = [fill(), fill(), fill(), fill()];
-    check_tcp(address.as_socket().unwrap(), 200, Verdict::Bad, "timeout after 200 ms while connecting").await;
+    check_tcp(address.as_socket().unwrap(), 200, Verdict::Bad, "timed out after 200 ms while connecting").await;
     drop((listener, fillers));
 }
 
@@ -182,9 +183,9 @@ async fn http_status() {
     let ok = answering(OK).await;
     check_http(ok, http(|_| {}), Verdict::Good, "HTTP 200").await;
     let other = http(|http| http.status = vec![(204, 204), (300, 399)]);
-    check_http(ok, other, Verdict::Bad, "HTTP 200, expected 204, 300–399").await;
+    check_http(ok, other, Verdict::Bad, "HTTP 200, wanted 204, 300–399").await;
     let broken = answering("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n").await;
-    check_http(broken, http(|_| {}), Verdict::Bad, "HTTP 503, expected 200–399").await;
+    check_http(broken, http(|_| {}), Verdict::Bad, "HTTP 503, wanted 200–399").await;
     check_http(broken, http(|http| http.status = vec![(503, 503)]), Verdict::Good, "HTTP 503").await;
     check_http(nobody().await, http(|_| {}), Verdict::Bad, "connection refused").await;
     let old = answering("HTTP/1.0 200 OK\r\n\r\nok").await;
@@ -197,7 +198,7 @@ async fn http_redirects_are_answers_and_not_followed() {
     let redirect = format!("HTTP/1.1 302 Found\r\nLocation: http://{other}/\r\nContent-Length: 0\r\n\r\n");
     let address = answering(redirect).await;
     check_http(address, http(|_| {}), Verdict::Good, "HTTP 302").await;
-    check_http(address, http(|http| http.status = vec![(200, 200)]), Verdict::Bad, "HTTP 302, expected 200").await;
+    check_http(address, http(|http| http.status = vec![(200, 200)]), Verdict::Bad, "HTTP 302, wanted 200").await;
     assert!(visits.try_recv().is_err());
 }
 
@@ -229,7 +230,7 @@ async fn http_request_as_sent() {
 
 #[tokio::test]
 async fn http_body() {
-    let wanting = |text: &str| http(|http| http.body = Some(text.to_owned()));
+    let wanting = |text: &str| http(|http| http.body = Some(Body::Text(text.to_owned())));
     let ok = answering(OK).await;
     check_http(ok, wanting("ok"), Verdict::Good, "HTTP 200").await;
     let absent = "HTTP 200, but `fine` is not in the body";
@@ -253,14 +254,14 @@ async fn http_body() {
     check_http(endless, wanting("fine"), Verdict::Bad, absent).await;
     // Cut off in the middle, and never coming.
     let short = answering("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfi").await;
-    check_http(short, wanting("fine"), Verdict::Bad, "connection closed while reading the body").await;
+    check_http(short, wanting("fine"), Verdict::Bad, "connection closed while reading the answer").await;
     let never = stalling(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nfi").await;
-    check_stall(never, wanting("fine"), "timeout after 200 ms while reading the body").await;
+    check_stall(never, wanting("fine"), "timed out after 200 ms while reading the answer").await;
 }
 
 #[tokio::test]
 async fn http_servers_that_misbehave() {
-    let waiting = "timeout after 200 ms while waiting for the response";
+    let waiting = "timed out after 200 ms while waiting for the first byte";
     check_stall(stalling(b"").await, http(|_| {}), waiting).await;
     check_stall(stalling(b"HTTP/1.1 2").await, http(|_| {}), waiting).await;
     let reset = server(|mut stream| async move {
@@ -268,9 +269,9 @@ async fn http_servers_that_misbehave() {
         socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     })
     .await;
-    check_http(reset, http(|_| {}), Verdict::Bad, "connection reset while waiting for the response").await;
+    check_http(reset, http(|_| {}), Verdict::Bad, "connection reset while waiting for the first byte").await;
     let closed = answering("").await;
-    check_http(closed, http(|_| {}), Verdict::Bad, "connection closed while waiting for the response").await;
+    check_http(closed, http(|_| {}), Verdict::Bad, "connection closed while waiting for the first byte").await;
     let garbage = answering("SSH-2.0-OpenSSH_9.2\r\n").await;
     check_http(garbage, http(|_| {}), Verdict::Bad, "no HTTP response: invalid HTTP version parsed").await;
     let head = answering(format!("HTTP/1.1 200 OK\r\nX: {}\r\n\r\n", "x".repeat(1 << 20))).await;
@@ -339,7 +340,7 @@ async fn https_names_and_issuers() {
     known(good, https("shop.example.com", true), Verdict::Bad, other).await;
     let sni = CheckKind::Https(
         Http { host: Some("shop.example.com".to_owned()), ..Http::default() },
-        Tls { server_name: Some("www.example.com".to_owned()), verify: true },
+        Tls { server_name: Some("www.example.com".to_owned()), ..Tls::default() },
     );
     known(good, sni, Verdict::Good, "HTTP 200").await;
     let address = https_server("127.0.0.1", |_| {}, Some(&authority)).await;
@@ -388,7 +389,7 @@ async fn https_servers_that_misbehave() {
     .await;
     check_http(closed, kind.clone(), Verdict::Bad, "connection closed while shaking hands for TLS").await;
     let silent = stalling(b"").await;
-    check_stall(silent, kind, "timeout after 200 ms while shaking hands for TLS").await;
+    check_stall(silent, kind, "timed out after 200 ms while shaking hands for TLS").await;
 }
 
 /// Waits until the prober's states are these.
@@ -555,7 +556,7 @@ async fn no_more_probes_at_a_time_than_allowed() {
         }
     })
     .await;
-    let prober = Prober::start(&Settings { in_flight: 3, ..Settings::default() }).unwrap();
+    let prober = Prober::start(&Settings { in_flight: Some(3), ..Settings::default() }).unwrap();
     let target = |number: usize| Target { address, check: once(http(|http| http.path = format!("/{number}")), 10_000) };
     prober.replace(1, (0..40).map(target).collect());
     let round = prober.first_round(PATIENCE).await;

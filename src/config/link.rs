@@ -1,5 +1,7 @@
 //! Files together: names of PoPs, checks, services and policies become what they stand for.
 
+mod checks;
+
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -15,8 +17,8 @@ use super::model::{
     AddressModel, CheckModel, Expect, Fleet, FleetPop, MemberModel, PolicyModel, ServiceModel, SteerModel, ZoneModel,
 };
 use super::reader::{Sink, Spot, quoted, suggest};
-use crate::health::Target;
 use crate::steering::{Policy, Rank};
+use checks::{Checks, Missing};
 
 /// Joins the pieces of the fleet, in the order given. `None` when there are errors, here or in a file itself.
 pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
@@ -32,8 +34,9 @@ pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
         let message = format!("more than {MAX_POPS} PoPs in all fleet files");
         sink.error_at(&pop.location, message, "leave out those that no service is at");
     }
+    let broken: Vec<&HashSet<String>> = files.iter().map(|file| &file.shared.broken).collect();
+    checks::verify(&fleet.checks, &by_name([&fleet.checks]), &broken, &mut sink);
     let services = join(files, |s| &s.services, |s| (&s.name, &s.location), &mut sink);
-    let broken = files.iter().map(|file| &file.shared.broken).collect();
     let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken);
     let linked: Vec<Arc<ServiceModel>> =
         services.iter().filter_map(|s| scope.service(s, &mut sink)).map(Arc::new).collect();
@@ -75,6 +78,9 @@ pub fn unused(fleet_files: &[Arc<FleetFile>], zones: &[Arc<ZoneFile>]) -> Diagno
     for service in shared.chain(private).flat_map(|shared| &shared.services) {
         used.extend(checks_of(service));
     }
+    let fleet = fleet_files.iter().map(|file| &file.shared);
+    let zones = zones.iter().filter_map(|zone| zone.contents.as_ref()).map(|contents| &contents.shared);
+    used.extend(fleet.chain(zones).flat_map(|shared| &shared.checks).flat_map(names_in));
     let file = fleet_files.first().map_or_else(|| Arc::from("the fleet"), |file| Arc::clone(&file.path));
     let mut sink = Sink::new(file);
     for check in fleet_files.iter().flat_map(|file| &file.shared.checks) {
@@ -88,6 +94,14 @@ fn warn_unused(check: &CheckModel, used: &HashSet<&str>, sink: &mut Sink) {
         let help = "name it in `checks` of a service, or delete it";
         sink.warn_at(&check.location, format!("no service uses check `{}`", check.name), help);
     }
+}
+
+fn names_in(check: &CheckModel) -> impl Iterator<Item = &str> {
+    checks::parts(check).into_iter().map(|part| part.name.as_str())
+}
+
+fn by_name<const N: usize>(checks: [&[CheckModel]; N]) -> Checks<'_> {
+    checks.into_iter().flatten().map(|check| (check.name.as_str(), check)).collect()
 }
 
 fn checks_of(service: &ServiceText) -> impl Iterator<Item = &str> {
@@ -151,7 +165,8 @@ fn refuse_shadows(own: &Shared, fleet: &Fleet, sink: &mut Sink) {
 
 fn private_services(contents: &Contents, fleet: &Fleet, sink: &mut Sink) -> Vec<Arc<ServiceModel>> {
     let own = &contents.shared;
-    let used = own.services.iter().flat_map(checks_of).collect();
+    let used = own.services.iter().flat_map(checks_of).chain(own.checks.iter().flat_map(names_in)).collect();
+    checks::verify(&own.checks, &by_name([&fleet.checks, &own.checks]), &[&own.broken], sink);
     for check in &own.checks {
         warn_unused(check, &used, sink);
     }
@@ -253,7 +268,7 @@ impl<'n> Names<'n> {
 /// What the names in a service can mean.
 struct Scope<'s> {
     pops: HashMap<&'s str, &'s FleetPop>,
-    checks: HashMap<&'s str, &'s CheckModel>,
+    checks: Checks<'s>,
     policies: Vec<&'s PolicyModel>,
     broken: Vec<&'s HashSet<String>>,
 }
@@ -267,7 +282,7 @@ impl<'s> Scope<'s> {
     ) -> Self {
         Self {
             pops: pops.into_iter().flatten().map(|p| (p.pop.name.as_str(), p)).collect(),
-            checks: checks.into_iter().flatten().map(|c| (c.name.as_str(), c)).collect(),
+            checks: by_name(checks),
             policies: policies.into_iter().flatten().collect(),
             broken,
         }
@@ -368,28 +383,35 @@ impl<'l> ServiceLinker<'l> {
                     "name a check, or leave `probe` out",
                 );
             }
-            None if !checks.is_empty() && documentation(ip) => self.documentation.push((ip, location.clone())),
             _ => {}
-        }
-        if !checks.is_empty()
-            && let Some(why) = forbidden(ip)
-        {
-            let help = "probe another address with `probe`, or none with `checks: []`";
-            sink.error_at(location, format!("`{ip}` cannot be probed: {why}"), help);
         }
         let mut targets = Vec::with_capacity(checks.len());
         for check in checks {
-            match probe.and_then(|p| p.port).or(check.port) {
-                Some(port) => targets.push(Target { address: SocketAddr::new(ip, port), check: check.check.clone() }),
-                None => {
+            match checks::target(check, ip, probe.and_then(|p| p.port), &self.scope.checks) {
+                Ok(target) => targets.push(target),
+                Err(Missing::Told) => {}
+                Err(Missing::TooLarge(place)) => {
+                    let message = format!("check `{}` comes to more than 1000 probes of an address", check.name);
+                    sink.error_at(&check.location, message, format!("the one too many is at {place}"));
+                }
+                Err(Missing::Port(check)) => {
                     if self.without_port.insert(&check.name) {
                         let help = format!(
-                            "write `tcp: 5432` in the check, or a port in `probe`: `\"{}\"`",
+                            "write `port: 5432` in the check, or a port in `probe`: `\"{}\"`",
                             SocketAddr::new(ip, 5432)
                         );
                         sink.error_at(location, format!("check `{}` has no port for this address", check.name), help);
                     }
                 }
+            }
+        }
+        if targets.iter().any(|target| target.check.kind.contacts()) {
+            if probe.is_none() && documentation(ip) {
+                self.documentation.push((ip, location.clone()));
+            }
+            if let Some(why) = forbidden(ip) {
+                let help = "probe another address with `probe`, or none with `checks: []`";
+                sink.error_at(location, format!("`{ip}` cannot be probed: {why}"), help);
             }
         }
         AddressModel { ip: text.ip, targets }

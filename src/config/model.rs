@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::diagnostic::Location;
 use crate::dns::ecs::Ecs;
 use crate::dns::{Name, Rdata, Type};
-use crate::health::{Check, Target};
+use crate::health::{Check, Formula, Target};
 use crate::net::Block;
 use crate::steering::{Policy, Pop, Ttls};
 
@@ -28,10 +28,32 @@ pub struct Fleet {
 pub struct CheckModel {
     /// The operator's name for it.
     pub name: String,
-    /// The check.
-    pub check: Check,
-    /// The port it connects to where an address's `probe` names none: as written, else 80 or 443; `tcp` has no default.
-    pub port: Option<u16>,
+    /// What it is.
+    pub body: CheckBody,
+    /// Where.
+    pub location: Location,
+}
+
+/// What a check is.
+#[derive(Clone, Debug)]
+pub enum CheckBody {
+    /// A probe.
+    Probed {
+        /// The check.
+        check: Box<Check>,
+        /// The port it connects to where an address's `probe` names none: as written, else the kind's own; `tcp` and
+        /// `grpc` without TLS have none, kinds without ports have 0.
+        port: Option<u16>,
+    },
+    /// Made of others by name; every formula in it is a name.
+    Calculated(Formula<CheckName>),
+}
+
+/// The name of another check, and where it was written.
+#[derive(Clone, Debug)]
+pub struct CheckName {
+    /// The name.
+    pub name: String,
     /// Where.
     pub location: Location,
 }

@@ -5,10 +5,12 @@
 //! Knows nothing of sockets, PoPs or clocks: times are arguments.
 
 pub mod check;
+pub mod history;
 pub mod observation;
 pub mod state;
 pub mod table;
 
-pub use check::{Check, CheckKind, Http, Target, TargetId, Targets, Tls, forbidden};
+pub use check::{Check, CheckKind, Formula, Http, Source, Target, TargetId, Targets, Tls, forbidden};
+pub use history::{History, Percentiles, Totals, Transition};
 pub use observation::{Observation, Phases, Verdict};
 pub use state::State;

@@ -118,6 +118,16 @@ impl Machine {
         }
     }
 
+    /// A target that was in this state `age` ago, before a restart. Counts begin anew.
+    pub fn remembered(state: State, age: Duration, now: Duration) -> Self {
+        Self { state, judged: Some(now.saturating_sub(age)), ..Self::new(now) }
+    }
+
+    /// Takes over the state of a calculated check.
+    pub fn derive(&mut self, state: State, now: Duration) -> Option<Change> {
+        self.enter(state, now)
+    }
+
     /// Takes in the result, at `now`, of a probe made as `role`.
     pub fn observe(&mut self, check: &Check, role: Role, observation: &Observation, now: Duration) -> Step {
         match observation.verdict {

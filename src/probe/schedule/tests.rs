@@ -32,7 +32,7 @@ impl World {
     fn new(limit: usize) -> Self {
         Self {
             table: Table::default(),
-            schedule: Schedule::new(limit),
+            schedule: Schedule::new(Limit::Fixed(limit)),
             ends: Vec::new(),
             now: Duration::ZERO,
             starts: Vec::new(),
@@ -67,7 +67,7 @@ impl World {
             assert!(next >= self.now || self.schedule.in_flight() < self.schedule.limit());
             self.now = self.now.max(next);
             for (_, ticket, good) in self.ends.extract_if(.., |(at, ..)| *at <= self.now).collect::<Vec<_>>() {
-                let (key, role) = self.schedule.finish(ticket).unwrap();
+                let (key, role) = self.schedule.finish(ticket, self.now).unwrap();
                 let observation = if good { Observation::good("") } else { Observation::bad("") };
                 let (_, step) = self.table.observe(key, role, observation, self.now).unwrap();
                 if let Some(change) = step.change {
@@ -134,7 +134,7 @@ fn jitter_only_shortens_and_the_rate_has_a_bound() {
 
 #[test]
 fn a_late_start_does_not_put_off_the_next() {
-    let mut schedule = Schedule::new(1);
+    let mut schedule = Schedule::new(Limit::Fixed(1));
     let mut table = Table::default();
     table.replace(vec![target(0, &tcp())], Duration::ZERO);
     let key = table.entries()[0].key;
@@ -142,7 +142,7 @@ fn a_late_start_does_not_put_off_the_next() {
     let mut due = Duration::ZERO;
     for round in 0..30 {
         let start = schedule.start(due + SECOND, |_, _| true).unwrap();
-        schedule.finish(start.ticket);
+        schedule.finish(start.ticket, due + SECOND);
         let next = schedule.next_of(key).unwrap();
         assert!(
             next <= due + 5 * SECOND && next >= due + SECOND + shortest(5 * SECOND),
