@@ -142,7 +142,7 @@ mod tests {
         for ms in (1..=100).rev() {
             history.observe(&good(ms));
         }
-        check(&history, 128, [64, 1115, 1127]);
+        check(&history, 128, [64, 1116, 1127]);
         assert_eq!(history.totals(), Totals { good: 229, bad: 1, unable: 1 });
     }
 

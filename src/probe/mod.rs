@@ -32,7 +32,7 @@ pub use push::Pushed;
 /// How probes are made, for all targets.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The most probes in flight at a time, 1 and up; `None` lets it follow the plan, from 256 to 4096. Default `None`.
+    /// The most probes in flight at a time, 1 and up; `None` lets it follow the plan, from 256 to 8192. Default `None`.
     pub in_flight: Option<usize>,
     /// Certificate authorities that probes over TLS trust besides the public ones, as DER.
     pub authorities: Vec<rustls::pki_types::CertificateDer<'static>>,

@@ -29,7 +29,7 @@ use crate::health::{CheckKind, Observation, Percentiles, State, Target, TargetId
 /// How often results are looked at for their age, and the queue for its length.
 const INSPECTION: Duration = Duration::from_secs(1);
 /// The most probes in flight where the limit follows the plan: with TLS some 20 KB each.
-const MOST_IN_FLIGHT: usize = 4096;
+const MOST_IN_FLIGHT: usize = 8192;
 
 /// The prober. Its tasks end when it is dropped, or better with [`Prober::stop`].
 pub struct Prober {
@@ -347,6 +347,7 @@ impl Shared {
         let was_held_up = schedule.is_held_up();
         let Some((key, role)) = schedule.finish(ticket, now) else { return };
         let Some((entry, step)) = table.observe(key, role, observation, now) else { return };
+        schedule.settle(key, !entry.machine.state().usable());
         let mut told: Vec<Told> = step.change.map(|change| Told::new(entry, change)).into_iter().collect();
         table.derive(key, now, |entry, change| told.push(Told::new(entry, change)));
         if let Some((pair, at)) = step.confirm {

@@ -6,8 +6,8 @@
 //! - Nothing ever lengthens an interval, so the documented detection time holds. Two scheduled probes of one target never
 //!   start closer than two thirds of its interval (a rate of at most 1.5 × the interval's), confirmations aside.
 //! - At most `limit` probes are in flight. What falls due meanwhile waits, the longest due first.
-//! - A target whose last probe took half its timeout or more counts as slow, and slow ones never take the last quarter of
-//!   the limit. So targets that hang make each other late, but not the detection of a failure among those that answer.
+//! - A target that is down and whose last probe took half its timeout or more counts as slow, and slow ones never take the
+//!   last quarter of the limit. So targets that hang make each other's return late, but not the detection of a failure.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
-use crate::health::Target;
+use crate::health::{Check, Target};
 use crate::health::state::{Pair, Role};
 use crate::health::table::Key;
 
@@ -98,7 +98,9 @@ struct Slot {
     interval: Duration,
     timeout: Duration,
     /// Whether the last probe took half its timeout or more.
-    slow: bool,
+    hangs: bool,
+    /// Whether the target is down: only its return is to be noticed.
+    down: bool,
     /// Scheduled probes started so far.
     round: u32,
     /// When the last scheduled probe started.
@@ -121,7 +123,7 @@ impl Schedule {
     pub(crate) fn new(wanted: Limit) -> Self {
         Self {
             wanted,
-            limit: wanted.of([]),
+            limit: wanted.of(Duration::ZERO),
             slots: HashMap::new(),
             queue: BinaryHeap::new(),
             parked: BinaryHeap::new(),
@@ -141,7 +143,9 @@ impl Schedule {
         now: Duration,
     ) -> Vec<Ticket> {
         let mut old = std::mem::take(&mut self.slots);
+        let mut busy = Duration::ZERO;
         for (key, target) in targets {
+            busy += busy_of(&target.check);
             let (interval, timeout) = (target.check.interval, target.check.timeout);
             let slot = match old.remove(&key) {
                 Some(slot) if slot.interval == interval => Slot { timeout, ..slot },
@@ -155,7 +159,7 @@ impl Schedule {
                 None => {
                     self.push(now, key, Role::Scheduled);
                     let seed = FixedState::with_seed(0).hash_one((target.address, &target.check.kind));
-                    Slot { seed, interval, timeout, slow: false, round: 0, started: None, due: now }
+                    Slot { seed, interval, timeout, hangs: false, down: false, round: 0, started: None, due: now }
                 }
             };
             self.slots.insert(key, slot);
@@ -171,7 +175,7 @@ impl Schedule {
         }
         self.queue.retain(|Reverse(due)| self.slots.contains_key(&due.key));
         self.parked.retain(|Reverse(due)| self.slots.contains_key(&due.key));
-        self.limit = self.wanted.of(self.slots.values().map(|slot| (slot.interval, slot.timeout)));
+        self.limit = self.wanted.of(busy);
         gone
     }
 
@@ -185,7 +189,7 @@ impl Schedule {
                 Role::Confirmation(pair) if !wanted(key, pair) => continue,
                 Role::Scheduled if slot.due != at => continue,
                 // Its turn stays as old as it is.
-                Role::Confirmation(_) | Role::Scheduled if slot.slow && !was_parked && !slow_room => {
+                Role::Confirmation(_) | Role::Scheduled if slot.is_slow() && !was_parked && !slow_room => {
                     self.parked.push(Reverse(Due { at, number: self.next_due, key, role }));
                     self.next_due += 1;
                     continue;
@@ -198,7 +202,7 @@ impl Schedule {
                     slot.started = Some(now);
                 }
             }
-            let (slow, due) = (slot.slow, slot.due);
+            let (slow, due) = (slot.is_slow(), slot.due);
             if role == Role::Scheduled {
                 self.push(due, key, Role::Scheduled);
             }
@@ -253,9 +257,16 @@ impl Schedule {
     pub(crate) fn finish(&mut self, ticket: Ticket, now: Duration) -> Option<(Key, Role)> {
         let Flight { key, role, started, .. } = self.land(ticket)?;
         if let Some(slot) = self.slots.get_mut(&key) {
-            slot.slow = now.saturating_sub(started) * 2 >= slot.timeout;
+            slot.hangs = now.saturating_sub(started) * 2 >= slot.timeout;
         }
         Some((key, role))
+    }
+
+    /// Takes note of whether a target is down.
+    pub(crate) fn settle(&mut self, key: Key, down: bool) {
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.down = down;
+        }
     }
 
     fn land(&mut self, ticket: Ticket) -> Option<Flight> {
@@ -325,6 +336,10 @@ impl Schedule {
 }
 
 impl Slot {
+    fn is_slow(&self) -> bool {
+        self.hangs && self.down
+    }
+
     /// From the turn of the probe that starts now to the turn of the next.
     fn gap(&self) -> Duration {
         let (round, divisor) = if self.round < SPREAD { (0, 3) } else { (self.round, JITTER) };
@@ -336,22 +351,23 @@ impl Slot {
 }
 
 impl Limit {
-    /// The limit for targets of these intervals and timeouts.
-    fn of(self, targets: impl IntoIterator<Item = (Duration, Duration)>) -> usize {
+    /// The limit for a plan that [`busy_of`] sums up so.
+    fn of(self, busy: Duration) -> usize {
         match self {
             Self::Fixed(limit) => limit.max(1),
             Self::Plan(most) => {
-                // In flight at a time when all hang, and a half more: the quarter that hanging ones may not take, and some
-                // room for confirmations.
-                // In thousandths of a probe.
-                let busy = |(interval, timeout): (Duration, Duration)| {
-                    (timeout.as_micros() * 1500 / interval.as_micros().max(1)) as usize
-                };
-                let all: usize = targets.into_iter().map(busy).sum();
-                (all / 1000).clamp(LEAST, most.max(LEAST))
+                // A third more: the quarter that hanging targets may not take in the end.
+                let all = (busy * 4 / 3).as_millis().div_ceil(1000);
+                usize::try_from(all).unwrap_or(most).clamp(LEAST, most.max(LEAST))
             }
         }
     }
+}
+
+/// Probes in flight at a time of a target that begins to hang, its confirmations included, in seconds per second.
+fn busy_of(check: &Check) -> Duration {
+    let probes = if check.confirm { 2 } else { 1 };
+    Duration::from_secs(1).mul_f64((check.timeout * probes).div_duration_f64(check.interval))
 }
 
 /// The least time between two scheduled probes of one target.
