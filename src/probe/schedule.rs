@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
-use crate::health::{Check, Target};
 use crate::health::state::{Pair, Role};
 use crate::health::table::Key;
+use crate::health::{Check, Target};
 
 #[cfg(test)]
 mod tests;

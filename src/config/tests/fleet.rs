@@ -96,10 +96,7 @@ fn kinds_of_checks() {
         f.yaml:2:3: error: this check has two kinds of probe
           help: make two checks, and name both in the service's `checks`"#]],
     );
-    check(
-        "{tls: {name: x}}",
-        expect![""],
-    );
+    check("{tls: {name: x}}", expect![""]);
     check(
         "{any: [a, b]}",
         expect![[r#"
