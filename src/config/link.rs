@@ -17,11 +17,18 @@ use super::model::{
     AddressModel, CheckModel, Expect, Fleet, FleetPop, MemberModel, PolicyModel, ServiceModel, SteerModel, ZoneModel,
 };
 use super::reader::{Sink, Spot, quoted, suggest};
+use crate::net::Block;
 use crate::steering::{Policy, Rank};
 use checks::{Checks, Missing};
 
 /// Joins the pieces of the fleet, in the order given. `None` when there are errors, here or in a file itself.
 pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
+    link_fleet_allowing(files, &[])
+}
+
+/// The same where some blocks may be probed that otherwise must not (`probes.allow` of the settings); in zones that are
+/// linked with this fleet, too.
+pub fn link_fleet_allowing(files: &[Arc<FleetFile>], allow: &[Block]) -> (Option<Fleet>, Diagnostics) {
     let file = files.first().map_or_else(|| Arc::from("the fleet"), |file| Arc::clone(&file.path));
     let mut sink = Sink::new(file);
     let mut fleet = Fleet {
@@ -29,6 +36,7 @@ pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
         services: Vec::new(),
         checks: join(files, |s| &s.checks, |c| (&c.name, &c.location), &mut sink),
         policies: join(files, |s| &s.policies, |p| (&p.policy.name, &p.location), &mut sink),
+        allow: allow.to_vec(),
     };
     if let Some(pop) = fleet.pops.get(MAX_POPS) {
         let message = format!("more than {MAX_POPS} PoPs in all fleet files");
@@ -37,7 +45,7 @@ pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
     let broken: Vec<&HashSet<String>> = files.iter().map(|file| &file.shared.broken).collect();
     checks::verify(&fleet.checks, &by_name([&fleet.checks]), &broken, &mut sink);
     let services = join(files, |s| &s.services, |s| (&s.name, &s.location), &mut sink);
-    let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken);
+    let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken, allow);
     let linked: Vec<Arc<ServiceModel>> =
         services.iter().filter_map(|s| scope.service(s, &mut sink)).map(Arc::new).collect();
     fleet.services = linked;
@@ -178,6 +186,7 @@ fn private_services(contents: &Contents, fleet: &Fleet, sink: &mut Sink) -> Vec<
         [&fleet.checks, &own.checks],
         [&fleet.policies, &own.policies],
         vec![&own.broken],
+        &fleet.allow,
     );
     own.services.iter().filter_map(|service| scope.service(service, sink)).map(Arc::new).collect()
 }
@@ -271,6 +280,8 @@ struct Scope<'s> {
     checks: Checks<'s>,
     policies: Vec<&'s PolicyModel>,
     broken: Vec<&'s HashSet<String>>,
+    /// Blocks that may be probed whatever they are.
+    allow: &'s [Block],
 }
 
 impl<'s> Scope<'s> {
@@ -279,13 +290,25 @@ impl<'s> Scope<'s> {
         checks: [&'s [CheckModel]; N],
         policies: [&'s [PolicyModel]; N],
         broken: Vec<&'s HashSet<String>>,
+        allow: &'s [Block],
     ) -> Self {
         Self {
             pops: pops.into_iter().flatten().map(|p| (p.pop.name.as_str(), p)).collect(),
             checks: by_name(checks),
             policies: policies.into_iter().flatten().collect(),
             broken,
+            allow,
         }
+    }
+
+    /// Why no probe may go to this address, if none may.
+    fn forbidden(&self, ip: IpAddr) -> Option<&'static str> {
+        let host = Block::host(ip);
+        let within = |block: &Block| {
+            let same_family = block.address().is_ipv4() == host.address().is_ipv4();
+            same_family && block.length() <= host.length() && Block::new(host.address(), block.length()) == *block
+        };
+        forbidden(ip).filter(|_| !self.allow.iter().any(within))
     }
 
     fn undefined<'c>(&self, kind: &str, spot: &Spot, defined: impl Iterator<Item = &'c str>, sink: &mut Sink) {
@@ -409,7 +432,7 @@ impl<'l> ServiceLinker<'l> {
             if probe.is_none() && documentation(ip) {
                 self.documentation.push((ip, location.clone()));
             }
-            if let Some(why) = forbidden(ip) {
+            if let Some(why) = self.scope.forbidden(ip) {
                 let help = "probe another address with `probe`, or none with `checks: []`";
                 sink.error_at(location, format!("`{ip}` cannot be probed: {why}"), help);
             }

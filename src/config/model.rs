@@ -21,6 +21,8 @@ pub struct Fleet {
     pub checks: Vec<CheckModel>,
     /// Policies of the operator by the order of files and lines; the built-in ones are not among them.
     pub policies: Vec<PolicyModel>,
+    /// Blocks that may be probed although [`crate::health::forbidden`] has them; the settings' `probes.allow`.
+    pub allow: Vec<Block>,
 }
 
 /// A check and where it was written.

@@ -350,7 +350,7 @@ impl Generation {
             return (Arc::clone(&self.fleet), self.fleet_files.clone(), false);
         }
         let list: Vec<_> = files.iter().map(|(_, file)| Arc::clone(file)).collect();
-        let (fleet, diagnostics) = config::link_fleet(&list);
+        let (fleet, diagnostics) = config::link_fleet_allowing(&list, &self.fleet.allow);
         let refused = diagnostics.has_errors();
         findings.diagnostics.extend(diagnostics);
         match fleet {
