@@ -45,7 +45,8 @@ pub fn link_fleet_allowing(files: &[Arc<FleetFile>], allow: &[Block]) -> (Option
     let broken: Vec<&HashSet<String>> = files.iter().map(|file| &file.shared.broken).collect();
     checks::verify(&fleet.checks, &by_name([&fleet.checks]), &broken, &mut sink);
     let services = join(files, |s| &s.services, |s| (&s.name, &s.location), &mut sink);
-    let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken, allow);
+    let scope =
+        Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken, allow);
     let linked: Vec<Arc<ServiceModel>> =
         services.iter().filter_map(|s| scope.service(s, &mut sink)).map(Arc::new).collect();
     fleet.services = linked;

@@ -113,6 +113,11 @@ pub struct Findings {
 }
 
 impl Generation {
+    /// Lets the blocks of `probes.allow` be probed although they are no place for services, from the next look on.
+    pub fn allow_probes(&mut self, probes: &config::settings::Probes) {
+        Arc::make_mut(&mut self.fleet).allow.clone_from(&probes.allow);
+    }
+
     /// The next generation from what the files are now. `self` is the last accepted one and stays as it is.
     pub fn next(
         &self,

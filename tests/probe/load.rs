@@ -107,5 +107,5 @@ fn load_of_a_thousand_https_targets() {
     let http = Http { host: Some("www.example.com".to_owned()), ..Http::default() };
     // The certificate is the test's own; a verified chain costs two more signatures.
     let kind = CheckKind::Https(http, Tls { verify: false, ..Tls::default() });
-    measure("https", 100, &[address], &kind);
+    measure("https", 1000, &[address], &kind);
 }

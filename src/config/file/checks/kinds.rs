@@ -12,7 +12,7 @@ const TCP: Keys = Keys { what: "a `tcp` check", known: &["port", "send", "expect
 const TLS: Keys = Keys { what: "a `tls` check", known: &["name", "verify", "min_days", "port"], planned: &["alpn"] };
 const GRPC_TLS: Keys = Keys { what: "`tls` of a `grpc` check", known: &["name", "verify", "min_days"], planned: &[] };
 const DNS: Keys = Keys { what: "a `dns` check", known: &["name", "type", "rcode", "answer", "port"], planned: &[] };
-const ICMP: Keys = Keys { what: "an `icmp` check", known: &[], planned: &["size", "count"] };
+const ICMP: Keys = Keys { what: "an `icmp` check", known: &[], planned: &[] };
 const GRPC: Keys = Keys { what: "a `grpc` check", known: &["service", "host", "tls", "port"], planned: &[] };
 const PUSH: Keys = Keys { what: "a `push` check", known: &["name", "expired"], planned: &[] };
 
