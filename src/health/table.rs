@@ -176,6 +176,9 @@ impl Table {
     /// Brings the calculated checks up to date that are made of this target; calls `changed` for each whose state
     /// changed.
     pub fn derive(&mut self, key: Key, now: Duration, mut changed: impl FnMut(&Entry, Change)) {
+        if self.formulas.is_empty() {
+            return;
+        }
         let Some(part) = self.ids.get(&key).map(|id| id.0 as usize) else { return };
         let Some(formulas) = self.dependents.get(&part).cloned() else { return };
         for formula in formulas {
@@ -408,6 +411,58 @@ mod tests {
         let http = Check::new(CheckKind::Http(crate::health::Http::default()));
         table.replace(vec![Target { address: "127.0.0.1:1".parse().unwrap(), check: http }], Duration::ZERO);
         check(&table, &[(State::Unknown, 0)]);
+    }
+
+    #[test]
+    fn calculated_checks_follow_their_parts() {
+        let mut table = Table::default();
+        let (one, two) = (target("127.0.0.1:1", 1), target("127.0.0.1:2", 1));
+        let parts = vec![Formula::Of(one.clone()), Formula::Of(two.clone())];
+        let check_of = |formula| Check::new(CheckKind::Calculated(Box::new(formula)));
+        let both = Target { address: "127.0.0.1:0".parse().unwrap(), check: check_of(Formula::All(parts)) };
+        table.replace(vec![both.clone(), one.clone()], Duration::ZERO);
+        // The part that the plan does not name stands behind it; only probed ones count.
+        assert_eq!(
+            table.entries().iter().map(|entry| entry.target.clone()).collect::<Vec<_>>(),
+            [both.clone(), one, two]
+        );
+        assert_eq!((table.untried(), table.tally().targets, table.states().len()), (2, 2, 2));
+        let feed = |table: &mut Table, id: usize, good: bool, second: u64| {
+            let (key, now) = (table.entries()[id].key, Duration::from_secs(second));
+            let observation = if good { Observation::good("fine") } else { Observation::bad("no") };
+            table.observe(key, Role::Scheduled, observation, now).unwrap();
+            let mut changed = Vec::new();
+            table.derive(key, now, |entry, change| changed.push((entry.key, change.to)));
+            changed
+        };
+        let key = table.entries()[0].key;
+        assert_eq!(feed(&mut table, 1, true, 1), []);
+        assert_eq!(feed(&mut table, 2, true, 2), [(key, State::Up)]);
+        assert_eq!(feed(&mut table, 2, false, 3), [(key, State::Down)]);
+        let last = &table.entries()[0].last.as_ref().unwrap().1;
+        assert_eq!((last.verdict, &*last.words), (Verdict::Bad, "tcp on port 1 up, tcp on port 2 down"));
+        // A new plan keeps it; results that grow old make it unknown like its parts.
+        table.replace(vec![both], Duration::from_secs(4));
+        assert_eq!((table.entries()[0].key, table.states()), (key, vec![State::Down]));
+        let mut expired = Vec::new();
+        table.expire(Duration::from_secs(30), |entry, change| expired.push((entry.key == key, change.to)));
+        assert_eq!(expired.last(), Some(&(true, State::Unknown)));
+        assert_eq!(table.entries()[0].history.transitions().count(), 3);
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_target() {
+        let mut table = Table::default();
+        table.replace(vec![target("127.0.0.1:1", 3), target("127.0.0.2:1", 3)], Duration::ZERO);
+        feed(&mut table, 1, "+");
+        let now = Duration::from_secs(2);
+        assert_eq!(table.remember(now, |_| Some((State::Down, Duration::from_secs(1)))), 1);
+        assert_eq!((table.states(), table.untried()), (vec![State::Down, State::Up], 1));
+        // Its age counts on: 15 s after it was measured it is stale, like any result.
+        table.expire(Duration::from_secs(16), |_, _| {});
+        assert_eq!(table.states()[0], State::Down);
+        table.expire(Duration::from_secs(17), |_, _| {});
+        assert_eq!(table.states()[0], State::Unknown);
     }
 
     #[test]

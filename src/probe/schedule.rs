@@ -238,7 +238,7 @@ impl Schedule {
         self.slow_flights < (self.limit - self.limit / RESERVE).max(1)
     }
 
-    /// Makes a target's next scheduled probe due now.
+    /// Makes a target's next scheduled probe due now, whenever the last one was: for probes that go to nobody.
     pub(crate) fn hurry(&mut self, key: Key, now: Duration) {
         if let Some(slot) = self.slots.get_mut(&key)
             && slot.due > now

@@ -12,7 +12,7 @@ fn grpc(service: &str, tls: bool) -> CheckKind {
 }
 
 /// As a health service answers: `""` serves, `bad` does not, `slow` has an answer in two pieces, others are unknown.
-fn health(request: hyper::Request<Vec<u8>>) -> H2Answer {
+fn health(request: &hyper::Request<Vec<u8>>) -> H2Answer {
     assert_eq!(request.uri().path(), "/grpc.health.v1.Health/Check");
     assert_eq!(request.headers()["content-type"], "application/grpc");
     assert_eq!(request.headers()["te"], "trailers");

@@ -1,5 +1,7 @@
 //! What probing a large plan costs. Run by hand, in release:
 //! `cargo test --release --test probe load -- --ignored --nocapture`.
+#![expect(clippy::print_stdout, reason = "the figures are what this is for")]
+#![expect(clippy::cast_precision_loss, reason = "a few thousand probes are counted")]
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -20,7 +22,7 @@ const MEASURE: Duration = Duration::from_secs(20);
 fn cpu() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Duration::from_micros(micros as u64)
+    Duration::from_micros(micros.cast_unsigned())
 }
 
 /// Probes `count` targets at these listeners every 5 s and prints the share of a core that takes. The listeners have

@@ -1,6 +1,5 @@
 //! The prober against real servers on loopback.
 #![expect(clippy::unwrap_used, reason = "a panic in a test is the report")]
-#![expect(clippy::wildcard_imports, reason = "every file speaks of the same servers")]
 
 mod calculated;
 mod dns;

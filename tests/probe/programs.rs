@@ -84,8 +84,8 @@ async fn a_program_that_hangs_is_killed_with_all_it_started() {
     let kind = script(directory.path(), &text);
     let settings = Settings { exec: true, ..Settings::default() };
     let reader = tokio::task::spawn_blocking(move || std::fs::read(pipe).unwrap());
-    let report = probe_with(settings, once(kind, 500)).await;
-    said(&report, Verdict::Bad, "timed out after 500 ms while running the program");
+    let report = probe_with(settings, once(kind, 1500)).await;
+    said(&report, Verdict::Bad, "timed out after 1.5 s while running the program");
     tokio::time::timeout(PATIENCE, reader).await.unwrap().unwrap();
 }
 
@@ -104,7 +104,7 @@ async fn pushed_values() {
     prober.replace(1, vec![target("127.0.0.1:0"), target("[::1]:0")]);
     prober.first_round(PATIENCE).await;
     said(&prober.report()[0], Verdict::Unable, "no value has been pushed");
-    let value = |up: bool, text: &str| Pushed { up, lifetime: Duration::from_secs(60), text: text.to_owned() };
+    let value = |up: bool, text: &str| Pushed { up, lifetime: Duration::from_mins(1), text: text.to_owned() };
     // A value is looked at when it is pushed, not at the next turn in ten minutes.
     prober.push("web", None, &value(false, "for all")).unwrap();
     wait_for(&prober, &[State::Down, State::Down]).await;

@@ -218,7 +218,7 @@ where
 pub(crate) type H2Answer = (u16, Vec<Vec<u8>>, Option<HeaderMap>);
 
 /// Serves HTTP/2 on one connection: each request as `answer` says.
-pub(crate) async fn h2_server<S>(stream: S, answer: impl Fn(Request<Vec<u8>>) -> H2Answer)
+pub(crate) async fn h2_server<S>(stream: S, answer: impl Fn(&Request<Vec<u8>>) -> H2Answer)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -232,7 +232,7 @@ where
                 body.extend(data);
             }
         }
-        let (status, pieces, trailers) = answer(Request::from_parts(head, body));
+        let (status, pieces, trailers) = answer(&Request::from_parts(head, body));
         let mut head = Response::builder().status(status);
         if pieces.is_empty()
             && let Some(trailers) = &trailers

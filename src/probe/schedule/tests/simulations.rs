@@ -4,7 +4,7 @@ use super::*;
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// A number from 0 up to 1 that only these two decide (SplitMix64).
+/// A number from 0 up to 1 that only these two decide (`SplitMix64`).
 fn chance(seed: u64, number: u64) -> f64 {
     let mut z = (seed << 32 | number).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -58,7 +58,6 @@ fn falls(half: Duration, check: &Check) -> usize {
 #[test]
 fn flapping_has_a_bound() {
     let most = (4..120).map(|half| falls(half * SECOND, &tcp())).max().unwrap();
-    println!("{most} falls an hour at most");
     assert!((20..=72).contains(&most), "{most}");
     let unbridled = Check { flap: None, ..tcp() };
     let without = (4..120).map(|half| falls(half * SECOND, &unbridled)).max().unwrap();
@@ -74,12 +73,12 @@ fn a_fast_profile_notices_within_nine_tenths_of_a_second() {
     for run in 0..400_u64 {
         let mut world = World::new(256);
         world.replace(vec![target(run as usize, &fast)]);
-        let death = 5 * SECOND + (chance(1, run) * 1000.0) as u32 * MS;
+        let death = 5 * SECOND + SECOND.mul_f64(chance(1, run));
         // Refused at once, or no answer.
         let takes = if run % 2 == 0 { MS } else { 200 * MS };
         world.run_until(death + SECOND, &mut |_, now| if now < death { (true, MS) } else { (false, takes) });
         let (down, ..) = world.changes.iter().find(|(_, _, state)| *state == State::Down).unwrap();
-        worst = worst.max(*down - death);
+        worst = worst.max(down.saturating_sub(death));
     }
     assert!(worst <= 900 * MS, "{worst:?}");
 }
