@@ -40,15 +40,15 @@ fn five_percent_of_loss_is_no_outage() {
 #[test]
 fn twenty_percent_of_loss_is_seldom_one() {
     // 0.2⁶ × 18,200 = 1.2 a day.
-    let downs = false_alarms(50, 0.2);
-    assert!((1..=100).contains(&downs), "{downs} in 50 target-days");
+    let downs = false_alarms(25, 0.2);
+    assert!((1..=50).contains(&downs), "{downs} in 25 target-days");
 }
 
 /// The most times in an hour that a target leaves use which is up and down by turns of `half`.
 fn falls(half: Duration, check: &Check) -> usize {
     let mut world = World::new(256);
     world.replace(vec![target(0, check)]);
-    world.run_until(6 * HOUR, &mut |_, now| ((now.as_millis() / half.as_millis()).is_multiple_of(2), 20 * MS));
+    world.run_until(3 * HOUR, &mut |_, now| ((now.as_millis() / half.as_millis()).is_multiple_of(2), 20 * MS));
     let downs = world.falls();
     let within = |from: &Duration| downs.iter().filter(|at| (*from..*from + HOUR).contains(*at)).count();
     downs.iter().map(within).max().unwrap_or(0)
@@ -57,10 +57,10 @@ fn falls(half: Duration, check: &Check) -> usize {
 /// docs/zone-files.md promises it: with the defaults a target leaves use at most 72 times in any hour, however it flaps.
 #[test]
 fn flapping_has_a_bound() {
-    let most = (4..120).map(|half| falls(half * SECOND, &tcp())).max().unwrap();
+    let most = (4..120).step_by(2).map(|half| falls(half * SECOND, &tcp())).max().unwrap();
     assert!((20..=72).contains(&most), "{most}");
     let unbridled = Check { flap: None, ..tcp() };
-    let without = (4..120).map(|half| falls(half * SECOND, &unbridled)).max().unwrap();
+    let without = (4..120).step_by(2).map(|half| falls(half * SECOND, &unbridled)).max().unwrap();
     assert!(without > most + most / 2, "{without} without flap memory, {most} with it");
 }
 
