@@ -46,6 +46,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         grace: settings.vanish_grace,
         identity: Identity::default(),
     });
+    loader.generation.allow_probes(&settings.probes);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, _| crate::health::Known::default());
     let mut diagnostics = loaded.findings.diagnostics.clone();

@@ -179,13 +179,15 @@ fn read_settings(written: Option<&Path>) -> anyhow::Result<Settings> {
 
 /// A loader that sees what a server with these settings would serve, and writes nothing.
 fn reader(settings: &Settings) -> Loader {
-    Loader::read_only(Options {
+    let mut loader = Loader::read_only(Options {
         zones: settings.zones.clone(),
         geodb: settings.geodb.clone(),
         state: Some(settings.state.clone()),
         grace: settings.vanish_grace,
         identity: Identity::default(),
-    })
+    });
+    loader.generation.allow_probes(&settings.probes);
+    loader
 }
 
 /// Whose listeners serve.

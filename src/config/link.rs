@@ -1,5 +1,6 @@
 //! Files together: names of PoPs, checks, services and policies become what they stand for.
 
+mod checks;
 mod fit;
 mod nodata;
 mod policies;
@@ -8,6 +9,7 @@ mod services;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use self::checks::Checks;
 use self::policies::{BUILT_IN, Chosen};
 use self::services::Scope;
 use super::diagnostic::{Diagnostics, Location};
@@ -19,10 +21,17 @@ use super::file::{FleetFile, Shared, ZoneFile, elsewhere};
 use super::model::{CheckModel, Expect, Fleet, PolicyModel, ServiceModel, SteerModel, ZoneModel};
 use super::reader::{Sink, Spot, quoted, suggest};
 use crate::dns::{Name, Type};
+use crate::net::Block;
 use crate::steering::Policy;
 
 /// Joins the pieces of the fleet, in the order given. `None` when there are errors, here or in a file itself.
 pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
+    link_fleet_allowing(files, &[])
+}
+
+/// The same where some blocks may be probed that otherwise must not (`probes.allow` of the settings); in zones that are
+/// linked with this fleet, too.
+pub fn link_fleet_allowing(files: &[Arc<FleetFile>], allow: &[Block]) -> (Option<Fleet>, Diagnostics) {
     let file = files.first().map_or_else(|| Arc::from("the fleet"), |file| Arc::clone(&file.path));
     let mut sink = Sink::new(file);
     let mut fleet = Fleet {
@@ -30,17 +39,19 @@ pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
         services: Vec::new(),
         checks: join(files, |s| &s.checks, |c| (&c.name, &c.location), &mut sink),
         policies: Vec::new(),
+        allow: allow.to_vec(),
     };
     if let Some(pop) = fleet.pops.get(MAX_POPS) {
         let message = format!("more than {MAX_POPS} PoPs in all fleet files");
         sink.error_at(&pop.location, message, "leave out those that no service is at");
     }
+    let broken: Vec<&HashSet<String>> = files.iter().map(|file| &file.shared.broken).collect();
+    checks::verify(&fleet.checks, &by_name([&fleet.checks]), &broken, &mut sink);
     let services = join(files, |s| &s.services, |s| (&s.name, &s.location), &mut sink);
-    let broken: Vec<_> = files.iter().map(|file| &file.shared.broken).collect();
     let policies = join(files, |s| &s.policies, |p| (&p.name, &p.location), &mut sink);
     let pops = fleet.pops.iter().map(|p| p.pop.name.as_str());
     fleet.policies = policies::resolve(&policies, &[], pops, &broken, &mut sink);
-    let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken);
+    let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken, allow);
     let linked: Vec<Arc<ServiceModel>> =
         services.iter().filter_map(|s| scope.service(s, &mut sink)).map(Arc::new).collect();
     fleet.services = linked;
@@ -81,6 +92,9 @@ pub fn unused(fleet_files: &[Arc<FleetFile>], zones: &[Arc<ZoneFile>]) -> Diagno
     for service in shared.chain(private).flat_map(|shared| &shared.services) {
         used.extend(checks_of(service));
     }
+    let fleet = fleet_files.iter().map(|file| &file.shared);
+    let zones = zones.iter().filter_map(|zone| zone.contents.as_ref()).map(|contents| &contents.shared);
+    used.extend(fleet.chain(zones).flat_map(|shared| &shared.checks).flat_map(names_in));
     let file = fleet_files.first().map_or_else(|| Arc::from("the fleet"), |file| Arc::clone(&file.path));
     let mut sink = Sink::new(file);
     for check in fleet_files.iter().flat_map(|file| &file.shared.checks) {
@@ -94,6 +108,14 @@ fn warn_unused(check: &CheckModel, used: &HashSet<&str>, sink: &mut Sink) {
         let help = "name it in `checks` of a service, or delete it";
         sink.warn_at(&check.location, format!("no service uses check `{}`", check.name), help);
     }
+}
+
+fn names_in(check: &CheckModel) -> impl Iterator<Item = &str> {
+    checks::parts(check).into_iter().map(|part| part.name.as_str())
+}
+
+fn by_name<const N: usize>(checks: [&[CheckModel]; N]) -> Checks<'_> {
+    checks.into_iter().flatten().map(|check| (check.name.as_str(), check)).collect()
 }
 
 fn checks_of(service: &ServiceText) -> impl Iterator<Item = &str> {
@@ -166,7 +188,8 @@ fn private_services(
     sink: &mut Sink,
 ) -> Vec<Arc<ServiceModel>> {
     let own = &contents.shared;
-    let used = own.services.iter().flat_map(checks_of).collect();
+    let used = own.services.iter().flat_map(checks_of).chain(own.checks.iter().flat_map(names_in)).collect();
+    checks::verify(&own.checks, &by_name([&fleet.checks, &own.checks]), &[&own.broken], sink);
     for check in &own.checks {
         warn_unused(check, &used, sink);
     }
@@ -178,6 +201,7 @@ fn private_services(
         [fleet.checks.as_slice(), &own.checks],
         [fleet.policies.as_slice(), policies],
         vec![&own.broken],
+        &fleet.allow,
     );
     own.services.iter().filter_map(|service| scope.service(service, sink)).map(Arc::new).collect()
 }

@@ -8,7 +8,7 @@ use super::diagnostic::Location;
 use super::file::policies::PolicyText;
 use crate::dns::ecs::Ecs;
 use crate::dns::{Name, Rdata, Type};
-use crate::health::{Check, Target};
+use crate::health::{Check, Formula, Target};
 use crate::net::Block;
 use crate::steering::{Binding, Policy, Pop, Ttls};
 
@@ -23,6 +23,8 @@ pub struct Fleet {
     pub checks: Vec<CheckModel>,
     /// Policies of the operator by the order of files and lines; the built-in ones are not among them.
     pub policies: Vec<PolicyModel>,
+    /// Blocks that may be probed although [`crate::health::forbidden`] has them; the settings' `probes.allow`.
+    pub allow: Vec<Block>,
 }
 
 /// A check and where it was written.
@@ -30,10 +32,32 @@ pub struct Fleet {
 pub struct CheckModel {
     /// The operator's name for it.
     pub name: String,
-    /// The check.
-    pub check: Check,
-    /// The port it connects to where an address's `probe` names none: as written, else 80 or 443; `tcp` has no default.
-    pub port: Option<u16>,
+    /// What it is.
+    pub body: CheckBody,
+    /// Where.
+    pub location: Location,
+}
+
+/// What a check is.
+#[derive(Clone, Debug)]
+pub enum CheckBody {
+    /// A probe.
+    Probed {
+        /// The check.
+        check: Box<Check>,
+        /// The port it connects to where an address's `probe` names none: as written, else the kind's own; `tcp` and
+        /// `grpc` without TLS have none, kinds without ports have 0.
+        port: Option<u16>,
+    },
+    /// Made of others by name; every formula in it is a name.
+    Calculated(Formula<CheckName>),
+}
+
+/// The name of another check, and where it was written.
+#[derive(Clone, Debug)]
+pub struct CheckName {
+    /// The name.
+    pub name: String,
     /// Where.
     pub location: Location,
 }

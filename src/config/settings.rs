@@ -1,5 +1,7 @@
 //! `catchment.yaml`: the server's own settings. Every key has a default, so the file is needed only to change one.
 
+mod probes;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use super::reader::{Fields, Keys, Sink, ecs, integer, one_or_more, text, word};
 use super::units::duration;
 use super::yaml::Node;
 use crate::dns::ecs::Ecs;
+
+pub use probes::Probes;
 
 /// What the server does, every default filled in. Paths are as written: relative to where the server starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub struct Settings {
     pub control: Control,
     /// How long the start waits for first probe results. Default 2 s.
     pub first_probes: Duration,
+    /// How probes are made.
+    pub probes: Probes,
     /// How long a zone whose file vanished is kept. Default 30 s.
     pub vanish_grace: Duration,
 }
@@ -256,6 +262,7 @@ impl Default for Settings {
             health: Health { remember: Duration::from_mins(5), canaries: Vec::new() },
             control: Control { socket: ControlSocket::InState },
             first_probes: Duration::from_secs(2),
+            probes: Probes::default(),
             vanish_grace: Duration::from_secs(30),
         }
     }
@@ -264,12 +271,11 @@ impl Default for Settings {
 const SETTINGS: Keys = Keys {
     what: "the settings",
     known: &[
-        "listen", "zones", "geodb", "state", "io", "log", "identity", "cookies", "tcp", "udp", "startup", "reload",
-        "health", "control",
+        "listen", "zones", "geodb", "state", "io", "log", "identity", "cookies", "tcp", "udp", "startup", "probes",
+        "reload", "health", "control",
     ],
     planned: &[
         "cluster",
-        "probes",
         "limits",
         "rrl",
         "tls",
@@ -351,6 +357,9 @@ fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
     }
     if let Some(fields) = fields.get("startup").and_then(|node| Fields::open(node, &STARTUP, sink)) {
         time(fields.get("first_probes"), "`first_probes`", 60, &mut settings.first_probes, sink);
+    }
+    if let Some(node) = fields.get("probes") {
+        settings.probes = probes::read(node, sink);
     }
     if let Some(fields) = fields.get("reload").and_then(|node| Fields::open(node, &RELOAD, sink)) {
         time(fields.get("vanish_grace"), "`vanish_grace`", 86_400, &mut settings.vanish_grace, sink);

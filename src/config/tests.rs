@@ -2,6 +2,7 @@
 
 #![expect(clippy::needless_raw_string_hashes, reason = "written so by UPDATE_EXPECT=1")]
 
+mod checks;
 mod fleet;
 mod link;
 mod master;

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::wire::{
-    Alarm, Canary, Database, GuardStatus, Health, LastResult, Member, Memory, OrderDone, OverrideView, Probing, Serves,
-    Service, Stale, Status, Target, TargetCounts, Zones,
+    Alarm, Canary, Database, GuardStatus, Health, LastResult, Latency, Member, Memory, OrderDone, OverrideView,
+    ProbeCounts, Probing, Serves, Service, Stale, Status, Target, TargetCounts, Transition, Zones,
 };
 use super::{Desk, Files, GuardPhase, GuardView};
 use crate::health::overrides::{Done, Forced, Override, Overrides, Scope};
-use crate::health::{State, TargetId, Verdict};
+use crate::health::{self, CheckKind, State, Verdict};
 use crate::probe::TargetReport;
 use crate::snapshot::Snapshot;
 use crate::steering::Standing;
@@ -64,13 +64,14 @@ pub(super) fn health(desk: &Desk) -> Health {
     let snapshot = desk.current.load_full();
     let (now, files, overrides) = (unix_ms(), desk.files.borrow().clone(), desk.overrides.borrow().clone());
     let guard = desk.guard.borrow().clone();
-    let mut serves = served_by(&snapshot);
-    let targets = desk.prober.report().into_iter().map(|report| {
+    let serves = served_by(&snapshot);
+    let reports = desk.prober.report();
+    let transitions = transitions(&reports);
+    let targets = reports.into_iter().map(|report| {
         let held = guard.held.get(report.id.0 as usize).copied().flatten();
         // Numbers of another plan mean nothing here.
         let held = held.filter(|held| guard.generation == snapshot.generation && *held != report.state);
-        let belongs = snapshot.targets.get(report.id.0 as usize) == Some(&report.target);
-        let serves = if belongs { serves.remove(&report.id).unwrap_or_default() } else { Vec::new() };
+        let serves = serves.get(&report.target).cloned().unwrap_or_default();
         target(report, serves, held)
     });
     Health {
@@ -81,7 +82,7 @@ pub(super) fn health(desk: &Desk) -> Health {
         alarms: alarms(&snapshot),
         targets: targets.collect(),
         services: services(&snapshot, &overrides, now),
-        transitions: Vec::new(),
+        transitions,
         overrides: self::overrides(&overrides, &files, now),
     }
 }
@@ -180,26 +181,34 @@ fn alarms(snapshot: &Snapshot) -> Vec<Alarm> {
     alarms
 }
 
-fn served_by(snapshot: &Snapshot) -> HashMap<TargetId, Vec<Serves>> {
-    let mut serves: HashMap<TargetId, Vec<Serves>> = HashMap::new();
+/// What depends on each target, directly or through a calculated check.
+fn served_by(snapshot: &Snapshot) -> HashMap<&health::Target, Vec<Serves>> {
+    let mut serves = HashMap::new();
     for map in &snapshot.maps {
-        for member in &map.service.members {
-            for address in &member.addresses {
-                let item = Serves {
-                    service: map.service.name.clone(),
-                    pop: snapshot.pops[member.pop.0 as usize].name.clone(),
-                    address: address.ip.to_string(),
-                };
-                for target in &address.targets {
-                    let list = serves.entry(*target).or_default();
-                    if !list.contains(&item) {
-                        list.push(item.clone());
-                    }
+        for (member, pop) in map.service.members.iter().zip(&map.pops) {
+            let item = |address: String| Serves { service: map.service.name.clone(), pop: pop.to_string(), address };
+            let addresses = member.addresses.iter().map(|a| (item(a.ip.to_string()), &a.targets));
+            let name = member.cname.as_deref().and_then(crate::dns::Name::from_wire).map(|name| name.to_string());
+            for (item, targets) in addresses.chain(name.map(|name| (item(name), &member.cname_targets))) {
+                for target in targets.iter().filter_map(|id| snapshot.targets.get(id.0 as usize)) {
+                    serve(target, &item, &mut serves);
                 }
             }
         }
     }
     serves
+}
+
+fn serve<'t>(target: &'t health::Target, item: &Serves, serves: &mut HashMap<&'t health::Target, Vec<Serves>>) {
+    let list = serves.entry(target).or_default();
+    if !list.contains(item) {
+        list.push(item.clone());
+    }
+    if let CheckKind::Calculated(formula) = &target.check.kind {
+        for part in formula.parts() {
+            serve(part, item, serves);
+        }
+    }
 }
 
 fn target(report: TargetReport, serves: Vec<Serves>, held: Option<State>) -> Target {
@@ -232,10 +241,41 @@ fn target(report: TargetReport, serves: Vec<Serves>, held: Option<State>) -> Tar
         penalty: (report.penalty * 100.0).round() / 100.0,
         interval_ms: ms(check.interval),
         next_probe_ms: ms(report.next_probe),
-        latency: None,
-        probes: None,
+        latency: report.latency.map(|latency| Latency {
+            p50_ms: latency.p50.as_secs_f64() * 1e3,
+            p90_ms: latency.p90.as_secs_f64() * 1e3,
+            p99_ms: latency.p99.as_secs_f64() * 1e3,
+        }),
+        probes: Some(ProbeCounts {
+            good: report.totals.good,
+            bad: report.totals.bad,
+            unable: report.totals.unable,
+        }),
     }
 }
+
+/// The last changes of state of all targets, the newest first.
+fn transitions(reports: &[TargetReport]) -> Vec<Transition> {
+    let changes = |report: &TargetReport| {
+        let (address, check) = (report.target.address.to_string(), report.target.check.kind.to_string());
+        let transition = |change: &crate::probe::PastChange| Transition {
+            age_ms: ms(change.age),
+            address: address.clone(),
+            check: check.clone(),
+            from: change.from.to_string(),
+            to: change.to.to_string(),
+            reason: change.reason.clone(),
+        };
+        report.transitions.iter().map(transition).collect::<Vec<_>>()
+    };
+    let mut all: Vec<_> = reports.iter().flat_map(changes).collect();
+    all.sort_by_key(|transition| transition.age_ms);
+    all.truncate(TRANSITIONS);
+    all
+}
+
+/// Changes of state told at a time.
+const TRANSITIONS: usize = 100;
 
 fn guard(view: &GuardView) -> GuardStatus {
     let (phase, since, words) = match view.phase {

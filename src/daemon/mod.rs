@@ -123,7 +123,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         operator::Places { overrides: loader.state.path("overrides.json"), audit: loader.state.path("audit.log") };
     let overrides = said_before(&places);
     let recalled = remembered::recall(loader.state.path("health.json").as_deref(), settings.health.remember);
-    let prober = Prober::start(&probe::Settings::default())?;
+    let prober = Prober::start(&probe_settings(settings))?;
     let known = Knowledge::new(prober, overrides, canaries::start(&settings.health.canaries));
 
     // Load everything and put the plan to the prober.
@@ -288,6 +288,26 @@ fn say_ready(shared: &Shared, began: Instant) {
     info!(zones, generation = snapshot.generation, after_ms = began.elapsed().as_millis() as u64, "ready");
 }
 
+/// How probes are made. A file of authorities that cannot be read is logged, and the public ones are left.
+fn probe_settings(settings: &settings::Settings) -> probe::Settings {
+    let written = &settings.probes;
+    let authorities = written.authorities.as_deref().map(|file| (file, probe::authorities(file)));
+    let authorities = match authorities {
+        Some((file, Err(error))) => {
+            warn!(file = %file.display(), error, "certificate authorities for probes cannot be read");
+            Vec::new()
+        }
+        Some((_, Ok(authorities))) => authorities,
+        None => Vec::new(),
+    };
+    probe::Settings {
+        in_flight: written.in_flight,
+        authorities,
+        exec: written.exec,
+        push: Some(settings.state.join("push")),
+    }
+}
+
 /// The loader of these settings; without a state directory if that cannot be made.
 pub fn loader(setup: &Setup) -> Loader {
     let settings = &setup.settings;
@@ -298,7 +318,7 @@ pub fn loader(setup: &Setup) -> Loader {
         grace: settings.vanish_grace,
         identity: identity(settings),
     };
-    match Loader::new(options.clone()) {
+    let mut loader = match Loader::new(options.clone()) {
         Ok(loader) => loader,
         Err(error) => {
             let directory = settings.state.display();
@@ -306,7 +326,9 @@ pub fn loader(setup: &Setup) -> Loader {
             options.state = None;
             Loader::forgetful(options)
         }
-    }
+    };
+    loader.generation.allow_probes(&settings.probes);
+    loader
 }
 
 /// What the server says of itself, and checks cookies with.

@@ -2,8 +2,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
+
+mod calculated;
+mod kinds;
+
+pub use calculated::Formula;
+pub use kinds::{Body, Dialog, Dns, DnsValue, Exec, Expired, Grpc, Http, HttpVersion, Pattern, Push, Tls};
 
 /// A target of one snapshot's probe plan. Means something only beside its snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,6 +66,8 @@ pub struct Check {
     pub confirm: bool,
     /// Flap memory; `None` is off.
     pub flap: Option<Flap>,
+    /// Where probes start from.
+    pub source: Source,
 }
 
 impl Check {
@@ -73,6 +81,7 @@ impl Check {
             rise: 2,
             confirm: true,
             flap: Some(Flap::DEFAULT),
+            source: Source::default(),
         }
     }
 }
@@ -94,67 +103,103 @@ impl Flap {
     pub const DEFAULT: Self = Self { half_life: Duration::from_mins(10), above: 3, factor: 4 };
 }
 
-/// What a probe sends and expects.
+/// What a probe sends and expects, or what is made of other checks.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum CheckKind {
     /// A TCP connection is accepted.
     Tcp,
-    /// An HTTP/1.1 request is answered as expected.
+    /// A TCP connection is accepted, and what is said there is as expected.
+    Dialog(Dialog),
+    /// An HTTP request is answered as expected.
     Http(Http),
     /// The same over TLS; the certificate is checked against `server_name`.
     Https(Http, Tls),
+    /// A TLS handshake, and the certificate shown in it.
+    Tls(Tls),
+    /// A DNS query is answered as expected, over UDP, or TCP when the answer is cut short.
+    Dns(Dns),
+    /// An ICMP echo request is answered. The target's port means nothing and is 0.
+    Icmp,
+    /// The health protocol of gRPC (`grpc.health.v1.Health/Check`) says SERVING.
+    Grpc(Grpc),
+    /// A program ends as Nagios plugins do. The target's port may be 0: the program has its own.
+    Exec(Exec),
+    /// A value that somebody else wrote down. The target's port means nothing and is 0.
+    Push(Push),
+    /// Made of the states of other targets at the moment one of them changes: never probed; interval, timeout and
+    /// thresholds do not apply (SEMANTICS §4.9). The parts are probed targets; their ports may differ, so this one's is 0.
+    Calculated(Box<Formula<Target>>),
+}
+
+impl CheckKind {
+    /// Whether a probe of this kind connects to a port.
+    pub fn has_port(&self) -> bool {
+        match self {
+            Self::Icmp | Self::Push(_) | Self::Calculated(_) => false,
+            Self::Tcp
+            | Self::Dialog(_)
+            | Self::Http(_)
+            | Self::Https(..)
+            | Self::Tls(_)
+            | Self::Dns(_)
+            | Self::Grpc(_)
+            | Self::Exec(_) => true,
+        }
+    }
+
+    /// Whether probes talk to the target's address by themselves.
+    pub fn contacts(&self) -> bool {
+        match self {
+            Self::Exec(_) | Self::Push(_) => false,
+            Self::Calculated(formula) => formula.parts().iter().any(|part| part.check.kind.contacts()),
+            Self::Tcp
+            | Self::Dialog(_)
+            | Self::Http(_)
+            | Self::Https(..)
+            | Self::Tls(_)
+            | Self::Dns(_)
+            | Self::Icmp
+            | Self::Grpc(_) => true,
+        }
+    }
 }
 
 impl fmt::Display for CheckKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp => f.write_str("tcp"),
+            Self::Dialog(_) => f.write_str("tcp dialog"),
             Self::Http(http) => write!(f, "http {} {}", http.method, http.path),
             Self::Https(http, _) => write!(f, "https {} {}", http.method, http.path),
+            Self::Tls(Tls { server_name: Some(name), .. }) => write!(f, "tls {name}"),
+            Self::Tls(_) => f.write_str("tls"),
+            Self::Dns(dns) => write!(f, "dns {} {}", dns.name, dns.rtype_name),
+            Self::Icmp => f.write_str("icmp"),
+            Self::Grpc(grpc) if grpc.service.is_empty() => f.write_str("grpc"),
+            Self::Grpc(grpc) => write!(f, "grpc {}", grpc.service),
+            Self::Exec(exec) => write!(f, "exec {}", exec.command.first().map_or("", String::as_str)),
+            Self::Push(push) => write!(f, "push {}", push.name),
+            Self::Calculated(formula) => write!(f, "{}", formula.operation()),
         }
     }
 }
 
-/// An HTTP request and what is expected of its answer.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Http {
-    /// Request method, upper case. Default `GET`.
-    pub method: String,
-    /// Path and query, beginning with `/`. Default `/`.
-    pub path: String,
-    /// The `Host` header; `None` sends the target's address.
-    pub host: Option<String>,
-    /// Accepted status codes as inclusive ranges. Default 200–399.
-    pub status: Vec<(u16, u16)>,
-    /// Text the first 64 KiB of the body must contain; `None` does not look.
-    pub body: Option<String>,
+/// The addresses of this machine that probes start from; `None` leaves it to the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// Towards IPv4 targets.
+    pub v4: Option<Ipv4Addr>,
+    /// Towards IPv6 targets.
+    pub v6: Option<Ipv6Addr>,
 }
 
-impl Http {
-    /// Status codes accepted by default.
-    pub const STATUS: (u16, u16) = (200, 399);
-}
-
-impl Default for Http {
-    /// `GET /`, the address as `Host`, 200–399, any body.
-    fn default() -> Self {
-        Self { method: "GET".to_owned(), path: "/".to_owned(), host: None, status: vec![Self::STATUS], body: None }
-    }
-}
-
-/// TLS of an `https` check.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Tls {
-    /// SNI, and the name the certificate must carry; `None` takes the `Host` header, else the address.
-    pub server_name: Option<String>,
-    /// Whether the certificate is checked. Default true.
-    pub verify: bool,
-}
-
-impl Default for Tls {
-    /// The name of the `Host` header, certificate checked.
-    fn default() -> Self {
-        Self { server_name: None, verify: true }
+impl Source {
+    /// The address to start from towards this target.
+    pub fn towards(self, target: IpAddr) -> Option<IpAddr> {
+        match target {
+            IpAddr::V4(_) => self.v4.map(IpAddr::V4),
+            IpAddr::V6(_) => self.v6.map(IpAddr::V6),
+        }
     }
 }
 

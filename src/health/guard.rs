@@ -13,7 +13,7 @@ mod tests;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::check::{Check, Target};
+use super::check::{Check, CheckKind, Source, Target};
 use super::state::{State, confirm_after};
 
 /// Targets that are probed less often cannot turn bad *at once*: they are not counted unless there are no others.
@@ -87,16 +87,21 @@ struct Seen {
     held: Option<State>,
 }
 
+/// What is probed, thresholds aside.
+fn probed(target: &Target) -> (std::net::SocketAddr, CheckKind, Source) {
+    (target.address, target.check.kind.clone(), target.check.source.clone())
+}
+
 impl Guard {
     /// Takes up a new plan, with its states; targets that stay keep what is known of them.
     pub fn replace(&mut self, targets: &[Target], states: &[State]) {
         let mut known: HashMap<_, Seen> = HashMap::with_capacity(self.targets.len());
         for seen in self.targets.drain(..) {
-            known.insert((seen.target.address, seen.target.check.kind.clone()), seen);
+            known.insert(probed(&seen.target), seen);
         }
         let entry = |(index, target): (usize, &Target)| {
             let state = states.get(index).copied().unwrap_or_default();
-            match known.get(&(target.address, target.check.kind.clone())) {
+            match known.get(&probed(target)) {
                 Some(seen) => Seen { target: target.clone(), ..seen.clone() },
                 None => Seen { target: target.clone(), state, turned: None, held: None },
             }

@@ -6,13 +6,15 @@
 
 pub mod check;
 pub mod guard;
+pub mod history;
 pub mod known;
 pub mod observation;
 pub mod overrides;
 pub mod state;
 pub mod table;
 
-pub use check::{Check, CheckKind, Http, Target, TargetId, Targets, Tls, forbidden};
+pub use check::{Check, CheckKind, Formula, Http, Source, Target, TargetId, Targets, Tls, forbidden};
+pub use history::{History, Percentiles, Totals, Transition};
 pub use known::Known;
 pub use observation::{Observation, Phases, Verdict};
 pub use overrides::{Effect, Forced, Overrides};

@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct Observation {
     /// What it says of the target.
     pub verdict: Verdict,
-    /// Why, for people: `connection refused`, `HTTP 503, expected 200–399`, `timeout after 2 s while connecting`.
+    /// Why, for people: `connection refused`, `HTTP 503, wanted 200–399`, `timed out after 2 s while connecting`.
     /// Lower case except for proper names, no final period.
     pub words: Cow<'static, str>,
     /// How long each part took, as far as the probe came.

@@ -149,6 +149,11 @@ impl Machine {
         self.end_pairs();
     }
 
+    /// Takes over the state of a calculated check.
+    pub fn derive(&mut self, state: State, now: Duration) -> Option<Change> {
+        self.enter(state, now)
+    }
+
     /// Takes in the result, at `now`, of a probe made as `role`.
     pub fn observe(&mut self, check: &Check, role: Role, observation: &Observation, now: Duration) -> Step {
         match observation.verdict {

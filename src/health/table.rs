@@ -3,14 +3,22 @@
 //! A new plan takes over what is known of the targets it keeps: those with the same address and kind of check, even when
 //! thresholds, interval or timeout changed (SEMANTICS §4.6). [`TargetId`]s are positions in the plan and change with
 //! it; [`Key`]s stay with a target from plan to plan, so that a probe under way finds its target again.
+//!
+//! A calculated check is a target that is not probed: its state follows those of the targets it is made of, which stand
+//! behind the plan's own in the table unless the plan names them too.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::check::{CheckKind, Target, TargetId};
+use super::check::{Check, CheckKind, Formula, Source, Target, TargetId, Targets};
+use super::history::History;
 use super::observation::{Observation, Verdict};
 use super::state::{Change, Machine, Pair, Remembered, Role, State, Step};
+
+/// Why a state was given up whose results were too old to go by.
+pub const EXPIRED: &str = "results too old";
 
 /// Names a target from plan to plan. Never used again once its target is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -19,11 +27,18 @@ pub struct Key(u64);
 /// The targets of the current plan with what is known of them.
 #[derive(Debug, Default)]
 pub struct Table {
+    /// The plan's, then those that only calculated checks are made of.
     entries: Vec<Entry>,
+    /// How many of them are the plan's.
+    planned: usize,
     ids: HashMap<Key, TargetId>,
     next_key: u64,
-    /// Entries without any observation.
+    /// Probed entries without any observation.
     untried: usize,
+    /// Calculated checks: which entry, made of which.
+    formulas: Vec<(usize, Formula<usize>)>,
+    /// Formulas by the entries they are made of.
+    dependents: HashMap<usize, Vec<usize>>,
 }
 
 /// One target and what is known of it. Moments are as in [`super::state`].
@@ -37,12 +52,28 @@ pub struct Entry {
     pub machine: Machine,
     /// The last observation and when it came; also one that could not be made.
     pub last: Option<(Duration, Observation)>,
+    /// Totals, latencies and the last changes.
+    pub history: History,
 }
 
-/// How many targets have been tried, and how the last probe of each went.
+impl Entry {
+    /// Whether it is probed; a calculated check is not.
+    pub fn is_probed(&self) -> bool {
+        !matches!(self.target.check.kind, CheckKind::Calculated(_))
+    }
+}
+
+/// What is probed, thresholds and times aside: what a target is known by from plan to plan.
+type Place = (SocketAddr, CheckKind, Source);
+
+fn place(target: &Target) -> Place {
+    (target.address, target.check.kind.clone(), target.check.source)
+}
+
+/// How many probed targets have been tried, and how the last probe of each went.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Targets in the plan; the sum of the others.
+    /// Targets that are probed; the sum of the others.
     pub targets: usize,
     /// The last probe was good.
     pub good: usize,
@@ -59,8 +90,9 @@ impl Table {
     /// but not its kind, too. Targets that differ only in thresholds and stand in for one old target each begin with
     /// what was known of that one.
     pub fn replace(&mut self, targets: Vec<Target>, now: Duration) {
-        let place = |target: &Target| (target.address, target.check.kind.clone());
-        let mut old: HashMap<(SocketAddr, CheckKind), Vec<Entry>> = HashMap::new();
+        self.planned = targets.len();
+        let targets = with_parts(targets);
+        let mut old: HashMap<Place, Vec<Entry>> = HashMap::new();
         for entry in self.entries.drain(..) {
             old.entry(place(&entry.target)).or_default().push(entry);
         }
@@ -77,7 +109,7 @@ impl Table {
             let entry = old.get_mut(&place(target)).and_then(Vec::pop);
             *found = entry.map(|entry| Entry { target: target.clone(), ..entry });
         }
-        let mut known: HashMap<(SocketAddr, CheckKind), Entry> = HashMap::new();
+        let mut known: HashMap<Place, Entry> = HashMap::new();
         if found.iter().any(Option::is_none) {
             for entry in found.iter().flatten() {
                 known.entry(place(&entry.target)).or_insert_with(|| entry.clone());
@@ -88,26 +120,111 @@ impl Table {
                 let key = Key(self.next_key);
                 self.next_key += 1;
                 match known.get(&place(&target)) {
-                    Some(alike) => Entry { key, target, ..alike.clone() },
-                    None => Entry { key, target, machine: Machine::new(now), last: None },
+                    Some(alike) => Entry { key, target, history: History::default(), ..alike.clone() },
+                    None => Entry { key, target, machine: Machine::new(now), last: None, history: History::default() },
                 }
             });
             self.entries.push(entry);
         }
         self.ids = self.entries.iter().enumerate().map(|(index, entry)| (entry.key, TargetId(index as u32))).collect();
-        self.untried = self.entries.iter().filter(|entry| entry.last.is_none()).count();
+        self.untried = self.entries.iter().filter(|entry| entry.is_probed() && entry.last.is_none()).count();
+        self.link_formulas();
+        for formula in 0..self.formulas.len() {
+            self.derive_one(formula, now);
+        }
+    }
+
+    /// Finds the entries that calculated checks are made of.
+    fn link_formulas(&mut self) {
+        let ids: HashMap<&Target, usize> =
+            self.entries.iter().enumerate().map(|(index, entry)| (&entry.target, index)).collect();
+        let formula = |entry: &Entry| match &entry.target.check.kind {
+            CheckKind::Calculated(formula) => formula.map(&mut |part| ids.get(part).copied()),
+            _ => None,
+        };
+        let entries = self.entries.iter().enumerate();
+        self.formulas = entries.filter_map(|(index, entry)| Some((index, formula(entry)?))).collect();
+        self.dependents.clear();
+        for (number, (_, formula)) in self.formulas.iter().enumerate() {
+            for &part in formula.parts() {
+                let list = self.dependents.entry(part).or_default();
+                // A part may be named twice in one formula.
+                if list.last() != Some(&number) {
+                    list.push(number);
+                }
+            }
+        }
+    }
+
+    /// Brings the calculated checks up to date that are made of this target; calls `changed` for each whose state
+    /// changed.
+    pub fn derive(&mut self, key: Key, now: Duration, mut changed: impl FnMut(&Entry, Change)) {
+        if self.formulas.is_empty() {
+            return;
+        }
+        let Some(part) = self.ids.get(&key).map(|id| id.0 as usize) else { return };
+        let Some(formulas) = self.dependents.get(&part).cloned() else { return };
+        for formula in formulas {
+            if let Some((index, change)) = self.derive_one(formula, now) {
+                changed(&self.entries[index], change);
+            }
+        }
+    }
+
+    fn derive_one(&mut self, formula: usize, now: Duration) -> Option<(usize, Change)> {
+        let (index, formula) = self.formulas.get(formula)?;
+        let state_of = |part: &usize| self.entries.get(*part).map_or(State::Unknown, |entry| entry.machine.state());
+        let state = formula.state(&state_of);
+        let words = self.words(formula);
+        let observation = match state {
+            State::Unknown => Observation::unable(words),
+            state if state.usable() => Observation::good(words),
+            _ => Observation::bad(words),
+        };
+        let index = *index;
+        let entry = self.entries.get_mut(index)?;
+        let change = entry.machine.derive(state, now);
+        if let Some(change) = change {
+            entry.history.change(now, change, &observation.words);
+        }
+        entry.last = Some((now, observation));
+        Some((index, change?))
+    }
+
+    /// `tcp 127.0.0.1:80 up, icmp 127.0.0.1 down`.
+    fn words(&self, formula: &Formula<usize>) -> String {
+        let parts = formula.parts();
+        let shown = parts.iter().take(4).filter_map(|&&part| self.entries.get(part)).map(|entry| {
+            let Target { address, check: Check { kind, .. } } = &entry.target;
+            let state = entry.machine.state();
+            if kind.has_port() {
+                format!("{kind} on port {} {state}", address.port())
+            } else {
+                format!("{kind} {state}")
+            }
+        });
+        let mut words = shown.collect::<Vec<_>>().join(", ");
+        if parts.len() > 4 {
+            // Writing to a `String` cannot fail.
+            let _ = write!(words, " and {} more", parts.len() - 4);
+        }
+        words
     }
 
     /// Gives targets without any result what an earlier run knew of them; how many it knew.
     pub fn recall(&mut self, known: impl Fn(&Target) -> Option<Remembered>, now: Duration) -> usize {
-        let untried = self.entries.iter_mut().filter(|entry| entry.machine.judged().is_none());
-        untried
+        let untried = self.entries.iter_mut().filter(|entry| entry.is_probed() && entry.machine.judged().is_none());
+        let recalled = untried
             .filter_map(|entry| {
                 let known = known(&entry.target)?;
                 entry.machine.recall(&known, now);
                 Some(())
             })
-            .count()
+            .count();
+        for formula in 0..self.formulas.len() {
+            self.derive_one(formula, now);
+        }
+        recalled
     }
 
     /// Takes in a result; `None` when its target is not in the plan any more.
@@ -115,6 +232,10 @@ impl Table {
         let &id = self.ids.get(&key)?;
         let entry = self.entries.get_mut(id.0 as usize)?;
         let step = entry.machine.observe(&entry.target.check, role, &observation, now);
+        entry.history.observe(&observation);
+        if let Some(change) = step.change {
+            entry.history.change(now, change, &observation.words);
+        }
         if entry.last.replace((now, observation)).is_none() {
             self.untried -= 1;
         }
@@ -123,10 +244,16 @@ impl Table {
 
     /// Makes unknown what is too old; calls `changed` for each target whose state changed.
     pub fn expire(&mut self, now: Duration, mut changed: impl FnMut(&Entry, Change)) {
-        for entry in &mut self.entries {
+        let mut expired = Vec::new();
+        for entry in self.entries.iter_mut().filter(|entry| entry.is_probed()) {
             if let Some(change) = entry.machine.expire(&entry.target.check, now) {
+                entry.history.change(now, change, EXPIRED);
                 changed(entry, change);
+                expired.push(entry.key);
             }
+        }
+        for key in expired {
+            self.derive(key, now, &mut changed);
         }
     }
 
@@ -140,19 +267,20 @@ impl Table {
         self.ids.get(&key).and_then(|id| self.entries.get(id.0 as usize))
     }
 
-    /// All targets, by [`TargetId`].
+    /// All targets: the plan's by [`TargetId`], then those that only calculated checks are made of.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// All states, by [`TargetId`].
+    /// The states of the plan's targets, by [`TargetId`].
     pub fn states(&self) -> Vec<State> {
-        self.entries.iter().map(|entry| entry.machine.state()).collect()
+        self.entries.iter().take(self.planned).map(|entry| entry.machine.state()).collect()
     }
 
     /// How long ago each target came up from `down`, by [`TargetId`]; `None`: never. What a slow start counts from.
     pub fn returns(&self, now: Duration) -> Vec<Option<Duration>> {
-        self.entries.iter().map(|entry| entry.machine.returned().map(|at| now.saturating_sub(at))).collect()
+        let planned = self.entries.iter().take(self.planned);
+        planned.map(|entry| entry.machine.returned().map(|at| now.saturating_sub(at))).collect()
     }
 
     /// How many targets no probe of has ended yet.
@@ -162,8 +290,9 @@ impl Table {
 
     /// How the last probe of each target went.
     pub fn tally(&self) -> Tally {
-        let mut tally = Tally { targets: self.entries.len(), ..Tally::default() };
-        for entry in &self.entries {
+        let mut tally = Tally::default();
+        for entry in self.entries.iter().filter(|entry| entry.is_probed()) {
+            tally.targets += 1;
             match entry.last.as_ref().map(|(_, observation)| observation.verdict) {
                 Some(Verdict::Good) => tally.good += 1,
                 Some(Verdict::Bad) => tally.bad += 1,
@@ -181,10 +310,30 @@ impl Table {
     }
 }
 
+/// The targets of a plan, followed by those that its calculated checks are made of and it does not name itself.
+fn with_parts(targets: Vec<Target>) -> Vec<Target> {
+    if !targets.iter().any(|target| matches!(target.check.kind, CheckKind::Calculated(_))) {
+        return targets;
+    }
+    let mut parts = Targets::default();
+    for target in &targets {
+        parts.id(target.clone());
+    }
+    let distinct = parts.clone().into_vec().len();
+    for target in &targets {
+        if let CheckKind::Calculated(formula) = &target.check.kind {
+            for part in formula.parts() {
+                parts.id(part.clone());
+            }
+        }
+    }
+    let behind = parts.into_vec().split_off(distinct);
+    targets.into_iter().chain(behind).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::health::check::Check;
 
     fn target(address: &str, fall: u32) -> Target {
         let check = Check { fall, confirm: false, ..Check::new(CheckKind::Tcp) };
@@ -299,6 +448,43 @@ mod tests {
         table.expire(Duration::from_secs(115), |_, _| panic!("too early"));
         table.expire(Duration::from_secs(116), |_, change| assert_eq!(change.to, State::Unknown));
         check(&table, &[(State::Unknown, 0)]);
+    }
+
+    #[test]
+    fn calculated_checks_follow_their_parts() {
+        let mut table = Table::default();
+        let (one, two) = (target("127.0.0.1:1", 1), target("127.0.0.1:2", 1));
+        let parts = vec![Formula::Of(one.clone()), Formula::Of(two.clone())];
+        let check_of = |formula| Check::new(CheckKind::Calculated(Box::new(formula)));
+        let both = Target { address: "127.0.0.1:0".parse().unwrap(), check: check_of(Formula::All(parts)) };
+        table.replace(vec![both.clone(), one.clone()], Duration::ZERO);
+        // The part that the plan does not name stands behind it; only probed ones count.
+        assert_eq!(
+            table.entries().iter().map(|entry| entry.target.clone()).collect::<Vec<_>>(),
+            [both.clone(), one, two]
+        );
+        assert_eq!((table.untried(), table.tally().targets, table.states().len()), (2, 2, 2));
+        let feed = |table: &mut Table, id: usize, good: bool, second: u64| {
+            let (key, now) = (table.entries()[id].key, Duration::from_secs(second));
+            let observation = if good { Observation::good("fine") } else { Observation::bad("no") };
+            table.observe(key, Role::Scheduled, observation, now).unwrap();
+            let mut changed = Vec::new();
+            table.derive(key, now, |entry, change| changed.push((entry.key, change.to)));
+            changed
+        };
+        let key = table.entries()[0].key;
+        assert_eq!(feed(&mut table, 1, true, 1), []);
+        assert_eq!(feed(&mut table, 2, true, 2), [(key, State::Up)]);
+        assert_eq!(feed(&mut table, 2, false, 3), [(key, State::Down)]);
+        let last = &table.entries()[0].last.as_ref().unwrap().1;
+        assert_eq!((last.verdict, &*last.words), (Verdict::Bad, "tcp on port 1 up, tcp on port 2 down"));
+        // A new plan keeps it; results that grow old make it unknown like its parts.
+        table.replace(vec![both], Duration::from_secs(4));
+        assert_eq!((table.entries()[0].key, table.states()), (key, vec![State::Down]));
+        let mut expired = Vec::new();
+        table.expire(Duration::from_secs(30), |entry, change| expired.push((entry.key == key, change.to)));
+        assert_eq!(expired.last(), Some(&(true, State::Unknown)));
+        assert_eq!(table.entries()[0].history.transitions().count(), 3);
     }
 
     #[test]

@@ -6,44 +6,53 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use super::tls::Connectors;
-use super::{http, tcp};
+use super::tls::Alpn;
+use super::tools::Tools;
+use super::{dialog, dns, exec, grpc, http, icmp, push, tcp};
 use crate::health::{CheckKind, Observation, Phases, Target, Verdict};
 
 /// Makes one probe of this target. Ends within the check's timeout.
-pub(crate) async fn probe(target: &Target, connectors: &Connectors) -> Observation {
+pub(crate) async fn probe(target: &Target, tools: &Tools) -> Observation {
     let limit = target.check.timeout;
     let mut progress = Progress::begin();
-    let outcome = timeout(limit, attempt(target, connectors, &mut progress)).await;
+    let outcome = timeout(limit, attempt(target, tools, &mut progress)).await;
     let (verdict, words) = match outcome {
         Ok(Ok(words)) => (Verdict::Good, words),
         Ok(Err(Failure { verdict, words })) => (verdict, words),
-        Err(_) => (Verdict::Bad, format!("timeout after {} while {}", Spell(limit), progress.stage.doing()).into()),
+        Err(_) => (Verdict::Bad, format!("timed out after {} while {}", Spell(limit), progress.stage.doing()).into()),
     };
     Observation { verdict, words, phases: progress.end() }
 }
 
-async fn attempt(
-    target: &Target,
-    connectors: &Connectors,
-    progress: &mut Progress,
-) -> Result<Cow<'static, str>, Failure> {
-    let stream = tcp::connect(target.address).await?;
+async fn attempt(target: &Target, tools: &Tools, progress: &mut Progress) -> Result<Cow<'static, str>, Failure> {
+    let source = target.check.source.towards(target.address.ip());
     match &target.check.kind {
         CheckKind::Tcp => {
+            tcp::connect(target.address, source).await?;
             progress.enter(Stage::Done);
             Ok("connected".into())
         }
-        CheckKind::Http(request) => {
-            progress.enter(Stage::Response);
-            http::exchange(stream, target.address, 80, request, progress).await
+        CheckKind::Dialog(dialog) => {
+            let stream = tcp::connect(target.address, source).await?;
+            dialog::speak(stream, dialog, progress).await
         }
-        CheckKind::Https(request, tls) => {
+        CheckKind::Http(http) => http::exchange(target.address, source, http, None, tools, progress).await,
+        CheckKind::Https(http, tls) => http::exchange(target.address, source, http, Some(tls), tools, progress).await,
+        CheckKind::Tls(tls) => {
+            let stream = tcp::connect(target.address, source).await?;
             progress.enter(Stage::Tls);
-            let stream = connectors.handshake(stream, target.address, request, tls).await?;
-            progress.enter(Stage::Response);
-            http::exchange(stream, target.address, 443, request, progress).await
+            let host = target.address.to_string();
+            let secured = tools.connectors.handshake(stream, &host, tls, Alpn::None).await?;
+            progress.enter(Stage::Done);
+            Ok(secured.certificate().into())
         }
+        CheckKind::Dns(dns) => dns::ask(target.address, source, dns, tools, progress).await,
+        CheckKind::Icmp => icmp::echo(target.address.ip(), source, tools, progress).await,
+        CheckKind::Grpc(grpc) => grpc::ask(target.address, source, grpc, tools, progress).await,
+        CheckKind::Exec(exec) => exec::run(target.address, exec, tools, progress).await,
+        CheckKind::Push(push) => push::read(target.address.ip(), push, tools, progress).await,
+        // Never scheduled.
+        CheckKind::Calculated(_) => Err(Failure::of_ours("calculated, not probed")),
     }
 }
 
@@ -60,6 +69,21 @@ impl Failure {
         Self { verdict: Verdict::Bad, words: words.into() }
     }
 
+    #[cfg(test)]
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    #[cfg(test)]
+    pub(crate) fn words(&self) -> &str {
+        &self.words
+    }
+
+    /// Ours: nothing is said of the target.
+    pub(crate) fn of_ours(words: impl Into<Cow<'static, str>>) -> Self {
+        Self { verdict: Verdict::Unable, words: words.into() }
+    }
+
     /// An error of the connection; `doing` is a stage's [`Stage::doing`]. Ours when it tells of something that ran out
     /// on this machine.
     pub(crate) fn of_connection(error: &io::Error, doing: Stage) -> Self {
@@ -74,11 +98,9 @@ impl Failure {
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionAborted => "connection closed".into(),
             io::ErrorKind::TimedOut => "connection lost".into(),
             io::ErrorKind::AddrNotAvailable | io::ErrorKind::OutOfMemory => {
-                return Self { verdict: Verdict::Unable, words: format!("not probed: {}", plain(error)).into() };
+                return Self::of_ours(format!("not probed: {}", plain(error)));
             }
-            _ if ran_out_here(error) => {
-                return Self { verdict: Verdict::Unable, words: format!("not probed: {}", plain(error)).into() };
-            }
+            _ if ran_out_here(error) => return Self::of_ours(format!("not probed: {}", plain(error))),
             _ => plain(error).into(),
         };
         Self::of_target(format!("{what} while {}", doing.doing()))
@@ -107,8 +129,11 @@ pub(crate) fn plain(error: &dyn std::fmt::Display) -> String {
 pub(crate) enum Stage {
     Connect,
     Tls,
+    /// Asked; nothing has come yet.
     Response,
     Body,
+    /// A program of the operator's is running.
+    Program,
     Done,
 }
 
@@ -117,8 +142,9 @@ impl Stage {
         match self {
             Self::Connect => "connecting",
             Self::Tls => "shaking hands for TLS",
-            Self::Response => "waiting for the response",
-            Self::Body => "reading the body",
+            Self::Response => "waiting for the first byte",
+            Self::Body => "reading the answer",
+            Self::Program => "running the program",
             Self::Done => "finishing",
         }
     }
@@ -147,7 +173,7 @@ impl Progress {
             Stage::Connect => self.phases.connect = took,
             Stage::Tls => self.phases.tls = took,
             Stage::Response => self.phases.first_byte = took,
-            Stage::Body | Stage::Done => {}
+            Stage::Body | Stage::Program | Stage::Done => {}
         }
         (self.stage, self.entered) = (next, now);
     }

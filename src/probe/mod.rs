@@ -6,27 +6,47 @@
 //! Knows nothing of PoPs, services or answers.
 
 mod attempt;
+mod dialog;
+mod dns;
+mod exec;
+mod grpc;
 mod http;
+mod http2;
+mod icmp;
 mod prober;
+pub mod push;
 mod schedule;
 mod tcp;
 mod tls;
+mod tools;
+
+use std::path::{Path, PathBuf};
+
+use attempt::plain;
 
 pub use crate::health::forbidden;
 pub use crate::health::table::Tally as FirstRound;
-pub use prober::{LastResult, Prober, Pulse, TargetReport};
+pub use prober::{LastResult, PastChange, Prober, Pulse, TargetReport};
+pub use push::Pushed;
 
 /// How probes are made, for all targets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// The most probes in flight at a time, 1 and up. Default 256.
-    pub in_flight: usize,
-    /// Certificate authorities that https probes trust besides the public ones, as DER.
+    /// The most probes in flight at a time, 1 and up; `None` lets it follow the plan, from 256 to 8192. Default `None`.
+    pub in_flight: Option<usize>,
+    /// Certificate authorities that probes over TLS trust besides the public ones, as DER.
     pub authorities: Vec<rustls::pki_types::CertificateDer<'static>>,
+    /// Whether `exec` checks may run programs. Default false.
+    pub exec: bool,
+    /// The directory of pushed values; `None` has none. Default `None`.
+    pub push: Option<PathBuf>,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self { in_flight: 256, authorities: Vec::new() }
-    }
+/// Reads a file of certificate authorities in PEM form; anything in it that is no certificate is passed over. The error
+/// is in words.
+pub fn authorities(file: &Path) -> Result<Vec<rustls::pki_types::CertificateDer<'static>>, String> {
+    use rustls::pki_types::pem::PemObject;
+    let read = rustls::pki_types::CertificateDer::pem_file_iter(file).map_err(|error| plain(&error))?;
+    let found = read.collect::<Result<Vec<_>, _>>().map_err(|error| plain(&error))?;
+    if found.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(found) }
 }

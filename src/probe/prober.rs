@@ -5,10 +5,12 @@
 //! is taken in by the task that made the probe, so that a change of state is known the moment it is measured.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -16,17 +18,18 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::attempt::probe;
-use super::schedule::{Schedule, Start, Ticket};
-use super::tls::Connectors;
+use super::push::{self, Pushed};
+use super::schedule::{Late, Limit, Schedule, Start, Ticket};
+use super::tools::Tools;
 use super::{FirstRound, Settings};
 use crate::health::state::{Change, Remembered};
 use crate::health::table::{Entry, Table};
-use crate::health::{Observation, State, Target, TargetId};
+use crate::health::{CheckKind, Observation, Percentiles, State, Target, TargetId, Totals, Transition};
 
 /// How often results are looked at for their age, and the queue for its length.
 const INSPECTION: Duration = Duration::from_secs(1);
-/// Delay of the longest waiting probe that is worth a warning.
-const LATE: Duration = Duration::from_secs(1);
+/// The most probes in flight where the limit follows the plan: with TLS some 20 KB each.
+const MOST_IN_FLIGHT: usize = 8192;
 
 /// The prober. Its tasks end when it is dropped, or better with [`Prober::stop`].
 pub struct Prober {
@@ -36,12 +39,14 @@ pub struct Prober {
 /// What is known of one target, for people. Times are relative to the moment of the report.
 #[derive(Clone, Debug)]
 pub struct TargetReport {
-    /// Position in the plan.
+    /// Position in the plan; what only calculated checks are made of comes after the plan's own.
     pub id: TargetId,
-    /// What is probed.
+    /// What is probed, or calculated.
     pub target: Target,
     /// Its state.
     pub state: State,
+    /// Whether this state is that of before a restart: nothing has been observed since.
+    pub remembered: bool,
     /// For how long it has been in this state.
     pub since: Duration,
     /// The last result, if there was one.
@@ -54,8 +59,27 @@ pub struct TargetReport {
     pub rise: u32,
     /// Flap penalty, 0 and up.
     pub penalty: f64,
-    /// Time to the next scheduled probe; zero when it is due and waits for others to end.
+    /// Time to the next scheduled probe; zero when it is due and waits for others to end, and for a calculated check.
     pub next_probe: Duration,
+    /// How many probes ended how since the target is known.
+    pub totals: Totals,
+    /// How long the last good probes took (at most 128 of them); `None` before the first.
+    pub latency: Option<Percentiles>,
+    /// The last changes of state, at most 16, the newest first.
+    pub transitions: Vec<PastChange>,
+}
+
+/// A change of state in the past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastChange {
+    /// How long ago.
+    pub age: Duration,
+    /// The state before.
+    pub from: State,
+    /// The state after.
+    pub to: State,
+    /// Why, for people: the words of the observation, or `results too old`.
+    pub reason: String,
 }
 
 /// The last result of a target.
@@ -76,13 +100,15 @@ pub struct Pulse {
     pub limit: usize,
     /// How long the probe that waits longest has been due.
     pub lag: Duration,
+    /// Probes that have waited for more than half their interval.
+    pub late: usize,
     /// Age of the oldest last result; `None` before the first.
     pub oldest_result: Option<Duration>,
 }
 
 struct Shared {
     core: Mutex<Core>,
-    connectors: Connectors,
+    tools: Tools,
     /// Moments in the tables count from here.
     start: Instant,
     changes: watch::Sender<u64>,
@@ -110,10 +136,10 @@ impl Prober {
             core: Mutex::new(Core {
                 generation: 0,
                 table: Table::default(),
-                schedule: Schedule::new(settings.in_flight),
+                schedule: Schedule::new(settings.in_flight.map_or_else(by_plan, Limit::Fixed)),
                 running: HashMap::new(),
             }),
-            connectors: Connectors::new(&settings.authorities)?,
+            tools: Tools::new(settings)?,
             start: Instant::now(),
             changes: watch::Sender::new(0),
             nudge: Notify::new(),
@@ -147,7 +173,8 @@ impl Prober {
             let Core { table, schedule, running, .. } = &mut *core;
             table.replace(targets, now);
             recalled = table.recall(known, now);
-            let gone = schedule.replace(table.entries().iter().map(|entry| (entry.key, &entry.target)), now);
+            let probed = table.entries().iter().filter(|entry| entry.is_probed());
+            let gone = schedule.replace(probed.map(|entry| (entry.key, &entry.target)), now);
             for ticket in gone {
                 if let Some(task) = running.remove(&ticket) {
                     task.abort();
@@ -161,6 +188,25 @@ impl Prober {
         self.shared.nudge.notify_one();
         self.shared.tick();
         recalled
+    }
+
+    /// Writes down a value for `push` checks of this name, for one address or for all that have no own, and has those
+    /// checks look at it at once. Blocks for the length of a small write. Errors: no directory for such values
+    /// (`NotFound`), a name or lifetime that cannot be (`InvalidInput`), what the file system says.
+    pub fn push(&self, name: &str, address: Option<IpAddr>, value: &Pushed) -> io::Result<()> {
+        let directory = self.shared.tools.push.as_deref().ok_or(io::ErrorKind::NotFound)?;
+        push::write(directory, name, address, value)?;
+        let now = self.shared.now();
+        let mut core = self.shared.core();
+        let Core { table, schedule, .. } = &mut *core;
+        for entry in table.entries() {
+            if matches!(&entry.target.check.kind, CheckKind::Push(push) if push.name == name) {
+                schedule.hurry(entry.key, now);
+            }
+        }
+        drop(core);
+        self.shared.nudge.notify_one();
+        Ok(())
     }
 
     /// Waits until each target of the plan has had its first probe, or the deadline has passed. Tells how it went.
@@ -215,6 +261,7 @@ impl Prober {
             in_flight: core.schedule.in_flight(),
             limit: core.schedule.limit(),
             lag: core.schedule.lag(now),
+            late: core.schedule.late(now).map_or(0, |late| late.count),
             oldest_result: core.table.oldest_result(now),
         }
     }
@@ -242,7 +289,7 @@ impl Drop for Prober {
 /// Starts probes when they are due and lets old results expire, until told to stop.
 async fn drive(shared: Arc<Shared>) {
     let mut inspection = shared.start + INSPECTION;
-    let mut late = false;
+    let mut late = None;
     loop {
         let next = shared.start_due();
         let wake = next.map_or(inspection, |next| inspection.min(shared.start + next));
@@ -262,7 +309,7 @@ async fn drive(shared: Arc<Shared>) {
 
 /// Makes one probe and takes in its result.
 async fn run(shared: Arc<Shared>, ticket: Ticket, target: Target) {
-    let observation = probe(&target, &shared.connectors).await;
+    let observation = probe(&target, &shared.tools).await;
     log_probe(&target, &observation);
     shared.finish(ticket, observation);
 }
@@ -292,7 +339,7 @@ impl Shared {
         let Core { table, schedule, running, .. } = &mut *core;
         while let Some(Start { ticket, key, .. }) = schedule.start(now, |key, pair| table.awaits(key, pair)) {
             let Some(entry) = table.entry(key) else {
-                schedule.finish(ticket);
+                schedule.finish(ticket, now);
                 continue;
             };
             let task = self.tasks.spawn(run(Arc::clone(self), ticket, entry.target.clone()));
@@ -306,21 +353,24 @@ impl Shared {
         let mut core = self.core();
         let Core { table, schedule, running, .. } = &mut *core;
         running.remove(&ticket);
-        let was_full = schedule.in_flight() >= schedule.limit();
-        let Some((key, role)) = schedule.finish(ticket) else { return };
+        let was_held_up = schedule.is_held_up();
+        let Some((key, role)) = schedule.finish(ticket, now) else { return };
         let Some((entry, step)) = table.observe(key, role, observation, now) else { return };
-        let words = entry.last.as_ref().map_or("", |(_, observation)| &observation.words);
-        let told = step.change.map(|change| Told::new(entry, change, words));
+        schedule.settle(key, !entry.machine.state().usable());
+        let mut told: Vec<Told> = step.change.map(|change| Told::new(entry, change)).into_iter().collect();
+        table.derive(key, now, |entry, change| told.push(Told::new(entry, change)));
         if let Some((pair, at)) = step.confirm {
             schedule.confirm(key, pair, at);
         }
         let all_tried = table.untried() == 0;
         drop(core);
-        if let Some(told) = told {
+        if !told.is_empty() {
             self.tick();
+        }
+        for told in told {
             told.log();
         }
-        if was_full || step.confirm.is_some() {
+        if was_held_up || step.confirm.is_some() {
             self.nudge.notify_one();
         }
         if all_tried {
@@ -333,7 +383,7 @@ impl Shared {
     fn expire(&self) {
         let now = self.now();
         let mut changes = Vec::new();
-        self.core().table.expire(now, |entry, change| changes.push(Told::new(entry, change, "results too old")));
+        self.core().table.expire(now, |entry, change| changes.push(Told::new(entry, change)));
         if !changes.is_empty() {
             self.tick();
         }
@@ -342,36 +392,58 @@ impl Shared {
         }
     }
 
-    /// Says once when probes start late and once when that is over.
-    fn warn_when_late(&self, before: bool) -> bool {
+    /// Says when probes start late, once and again each time it has become twice as bad, and once when that is over.
+    fn warn_when_late(&self, told: Option<Duration>) -> Option<Duration> {
         let now = self.now();
-        let (lag, limit) = {
+        let (late, limit) = {
             let core = self.core();
-            (core.schedule.lag(now), core.schedule.limit())
+            (core.schedule.late(now), core.schedule.limit())
         };
-        let late = lag > LATE;
-        match (before, late) {
-            (false, true) => {
-                let lag_ms = lag.as_millis() as u64;
-                tracing::warn!(lag_ms, limit, "probes start late: more are due than may be in flight at a time");
+        match (told, late) {
+            (Some(_), None) => {
+                tracing::info!("probes start in time again");
+                None
             }
-            (true, false) => tracing::info!("probes start in time again"),
-            (false, false) | (true, true) => {}
+            (Some(told), Some(Late { by, .. })) if by < told * 2 => Some(told),
+            (_, Some(Late { count, by })) => {
+                let lag_ms = by.as_millis() as u64;
+                tracing::warn!(
+                    late = count,
+                    lag_ms,
+                    limit,
+                    "probes start late, so failures are noticed late, and results may grow old: more probes hang than \
+                     `probes.in_flight` allows at a time, or this machine is overloaded"
+                );
+                Some(by)
+            }
+            (None, None) => None,
         }
-        late
     }
+}
+
+/// A limit that follows the plan, within half the files this process may have open.
+fn by_plan() -> Limit {
+    let open = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    Limit::Plan(usize::try_from(open / 2).unwrap_or(usize::MAX).min(MOST_IN_FLIGHT))
 }
 
 impl Core {
     fn report(&self, id: TargetId, entry: &Entry, now: Duration) -> TargetReport {
-        let Entry { key, target, machine, last } = entry;
+        let Entry { key, target, machine, last, history } = entry;
         let last = last
             .as_ref()
             .map(|(at, observation)| LastResult { age: now.saturating_sub(*at), observation: observation.clone() });
+        let past = |change: &Transition| PastChange {
+            age: now.saturating_sub(change.at),
+            from: change.from,
+            to: change.to,
+            reason: change.reason.clone(),
+        };
         TargetReport {
             id,
             target: target.clone(),
             state: machine.state(),
+            remembered: last.is_none() && machine.judged().is_some(),
             since: machine.for_how_long(now),
             last,
             failures: machine.failures(),
@@ -379,6 +451,9 @@ impl Core {
             rise: machine.rise(&target.check, now),
             penalty: machine.penalty(&target.check, now),
             next_probe: self.schedule.next_of(*key).map_or(Duration::ZERO, |due| due.saturating_sub(now)),
+            totals: history.totals(),
+            latency: history.latency(),
+            transitions: history.transitions().rev().map(past).collect(),
         }
     }
 }
@@ -392,12 +467,12 @@ struct Told {
 }
 
 impl Told {
-    fn new(entry: &Entry, change: Change, reason: &str) -> Self {
+    fn new(entry: &Entry, change: Change) -> Self {
         Self {
             target: entry.target.address,
             check: entry.target.check.kind.to_string(),
             change,
-            reason: reason.to_owned(),
+            reason: entry.history.transitions().next_back().map_or(String::new(), |last| last.reason.clone()),
         }
     }
 

@@ -115,6 +115,11 @@ pub struct Findings {
 }
 
 impl Generation {
+    /// Lets the blocks of `probes.allow` be probed although they are no place for services, from the next look on.
+    pub fn allow_probes(&mut self, probes: &config::settings::Probes) {
+        Arc::make_mut(&mut self.fleet).allow.clone_from(&probes.allow);
+    }
+
     /// The next generation from what the files are now. `self` is the last accepted one and stays as it is.
     pub fn next(
         &self,
@@ -373,7 +378,7 @@ impl Generation {
             return (Arc::clone(&self.fleet), self.fleet_files.clone(), false);
         }
         let list: Vec<_> = files.iter().map(|(_, file)| Arc::clone(file)).collect();
-        let (fleet, diagnostics) = config::link_fleet(&list);
+        let (fleet, diagnostics) = config::link_fleet_allowing(&list, &self.fleet.allow);
         let refused = diagnostics.has_errors();
         findings.diagnostics.extend(diagnostics);
         match fleet {

@@ -1,16 +1,22 @@
-//! `checks:` as written, and the addresses a probe may connect to.
+//! `checks:` as written.
 
-use std::net::{IpAddr, SocketAddr};
+mod calculated;
+mod http;
+mod kinds;
+mod target;
+
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::super::diagnostic::Location;
-use super::super::model::CheckModel;
+use super::super::model::{CheckBody, CheckModel};
 use super::super::reader::{Fields, Keys, Sink, boolean, entries, integer, kind, name, one_or_more, text};
 use super::super::units::{duration, show};
 use super::super::yaml::{Node, Position};
-use crate::health::check::{Flap, Tls};
-use crate::health::{Check, CheckKind, Http};
-use crate::net::Block;
+use crate::health::check::{Flap, Source};
+use crate::health::{Check, CheckKind};
+
+pub(super) use target::probe;
+pub(crate) use target::{Probe, documentation, forbidden};
 
 /// Shortest interval: below it a probe is load, not a question.
 const MIN_INTERVAL: Duration = Duration::from_millis(100);
@@ -19,49 +25,94 @@ const DAY: Duration = Duration::from_hours(24);
 /// Shortest timeout: a round trip within a city.
 const MIN_TIMEOUT: Duration = Duration::from_millis(10);
 
+/// The kinds of probe, a key each.
+const PROBES: [&str; 9] = ["tcp", "http", "https", "tls", "dns", "icmp", "grpc", "exec", "push"];
+/// What makes a check of others.
+const CALCULATED: [&str; 4] = ["all", "any", "at_least", "not"];
+/// How often and how strictly a probe is made.
+const THRESHOLDS: [&str; 8] = ["port", "interval", "timeout", "fall", "rise", "confirm", "flap", "source"];
+
 const CHECK: Keys = Keys {
     what: "a check",
-    known: &["tcp", "http", "https", "port", "interval", "timeout", "fall", "rise", "confirm", "flap"],
-    planned: &["tls", "dns", "icmp", "grpc", "exec", "push", "all", "any", "at_least", "not", "name"],
-};
-const TCP: Keys = Keys { what: "a `tcp` check", known: &["port"], planned: &["send", "expect"] };
-const HTTP: Keys = Keys {
-    what: "an `http` check",
-    known: &["method", "path", "host", "status", "body", "port"],
-    planned: &["headers", "follow", "redirects"],
-};
-const HTTPS: Keys = Keys {
-    what: "an `https` check",
-    known: &["method", "path", "host", "status", "body", "port", "server_name", "verify"],
-    planned: &["headers", "follow", "redirects", "min_days"],
+    known: &[
+        "tcp", "http", "https", "tls", "dns", "icmp", "grpc", "exec", "push", "all", "any", "at_least", "not", "port",
+        "interval", "timeout", "fall", "rise", "confirm", "flap", "source",
+    ],
+    planned: &[],
 };
 
 pub(super) fn read(node: &Node<'_>, sink: &mut Sink) -> Vec<CheckModel> {
     let mut checks = Vec::new();
     for (key, value) in entries(node, "`checks`", sink).unwrap_or_default() {
         let named = name(key, "a check", sink);
-        if let Some((check, port)) = check(value, key.at, sink)
+        if let Some(body) = body(value, key.at, sink)
             && named
         {
-            checks.push(CheckModel { name: key.text.to_string(), check, port, location: sink.location(key.at) });
+            checks.push(CheckModel { name: key.text.to_string(), body, location: sink.location(key.at) });
         }
     }
     checks
 }
 
-fn check(node: &Node<'_>, at: Position, sink: &mut Sink) -> Option<(Check, Option<u16>)> {
+fn body(node: &Node<'_>, at: Position, sink: &mut Sink) -> Option<CheckBody> {
     let fields = Fields::open(node, &CHECK, sink)?;
-    let (kind, mut port) = probe_kind(&fields, at, sink)?;
+    let kinds: Vec<&str> = PROBES.into_iter().chain(CALCULATED).filter(|kind| fields.get(kind).is_some()).collect();
+    match kinds.as_slice() {
+        [] => {
+            // A kind that is misspelled has been reported as such.
+            if fields.all_known(&CHECK) {
+                let help = "add `tcp`, `http`, `https` or another kind of probe, for example `http: /healthz`";
+                sink.error_help(at, "this check does not say what to probe", help);
+            }
+            None
+        }
+        [one] if CALCULATED.contains(one) => {
+            for key in THRESHOLDS {
+                if let Some(node) = fields.get(key) {
+                    let help = format!("leave it out: `{one}` follows the checks it is made of at once");
+                    sink.error_help(node.at(), format!("`{key}` means nothing for `{one}`"), help);
+                }
+            }
+            Some(CheckBody::Calculated(calculated::read(one, fields.get(one)?, sink)?))
+        }
+        [one] => probed(one, &fields, sink),
+        _ => {
+            let help = "make two checks, and name both in the service's `checks`";
+            sink.error_help(at, "this check has two kinds of probe", help);
+            None
+        }
+    }
+}
+
+fn probed(written: &str, fields: &Fields<'_, '_>, sink: &mut Sink) -> Option<CheckBody> {
+    let node = fields.get(written)?;
+    let (kind, mut port) = match written {
+        "http" => {
+            let (http, _, port) = http::http(node, &http::HTTP, sink)?;
+            (CheckKind::Http(http), port)
+        }
+        "https" => {
+            let (http, tls, port) = http::http(node, &http::HTTPS, sink)?;
+            (CheckKind::Https(http, tls), port)
+        }
+        other => kinds::read(other, node, sink)?,
+    };
     if let Some(node) = fields.get("port") {
         if port.is_some() {
             sink.error(node.at(), "`port` is written twice, here and with the kind of probe");
         }
+        if !kind.has_port() {
+            sink.error_help(node.at(), format!("`{written}` has no port"), "leave it out");
+        }
         port = integer(node, "`port`", &(1..=65535), sink);
     }
-    let default_port = match kind {
-        CheckKind::Tcp => None,
+    let default_port = match &kind {
+        CheckKind::Tcp | CheckKind::Dialog(_) => None,
         CheckKind::Http(_) => Some(80),
-        CheckKind::Https(..) => Some(443),
+        CheckKind::Https(..) | CheckKind::Tls(_) => Some(443),
+        CheckKind::Dns(_) => Some(53),
+        CheckKind::Grpc(grpc) => grpc.tls.is_some().then_some(443),
+        CheckKind::Exec(_) | CheckKind::Icmp | CheckKind::Push(_) | CheckKind::Calculated(_) => Some(0),
     };
     let mut check = Check::new(kind);
     if let Some(node) = fields.get("interval") {
@@ -94,97 +145,10 @@ fn check(node: &Node<'_>, at: Position, sink: &mut Sink) -> Option<(Check, Optio
     if let Some(node) = fields.get("flap") {
         check.flap = flap(node, sink);
     }
-    Some((check, port.or(default_port)))
-}
-
-fn probe_kind(fields: &Fields<'_, '_>, at: Position, sink: &mut Sink) -> Option<(CheckKind, Option<u16>)> {
-    match (fields.get("tcp"), fields.get("http"), fields.get("https")) {
-        (Some(node), None, None) => tcp(node, sink),
-        (None, Some(node), None) => {
-            let (http, _, port) = http(node, &HTTP, sink)?;
-            Some((CheckKind::Http(http), port))
-        }
-        (None, None, Some(node)) => {
-            let (http, tls, port) = http(node, &HTTPS, sink)?;
-            Some((CheckKind::Https(http, tls), port))
-        }
-        (None, None, None) => {
-            // A kind that is misspelled or planned has been reported as such.
-            if fields.all_known(&CHECK) {
-                let help = "add `tcp`, `http` or `https`, for example `http: /healthz`";
-                sink.error_help(at, "this check does not say what to probe", help);
-            }
-            None
-        }
-        _ => {
-            let help = "make two checks, and name both in the service's `checks`";
-            sink.error_help(at, "this check has two kinds of probe", help);
-            None
-        }
+    if let Some(node) = fields.get("source") {
+        check.source = source(node, sink);
     }
-}
-
-fn tcp(node: &Node<'_>, sink: &mut Sink) -> Option<(CheckKind, Option<u16>)> {
-    if matches!(node, Node::Scalar(_)) && !node.is_null() {
-        return Some((CheckKind::Tcp, Some(integer(node, "`tcp`", &(1..=65535), sink)?)));
-    }
-    let fields = Fields::open(node, &TCP, sink)?;
-    Some((CheckKind::Tcp, fields.get("port").and_then(|node| integer(node, "`port`", &(1..=65535), sink))))
-}
-
-fn http(node: &Node<'_>, keys: &Keys, sink: &mut Sink) -> Option<(Http, Tls, Option<u16>)> {
-    let mut http =
-        Http { method: "GET".to_owned(), path: "/".to_owned(), host: None, status: vec![(200, 399)], body: None };
-    let mut tls = Tls { server_name: None, verify: true };
-    if matches!(node, Node::Scalar(_)) && !node.is_null() {
-        http.path = path(node, sink)?;
-        return Some((http, tls, None));
-    }
-    let fields = Fields::open(node, keys, sink)?;
-    if let Some(node) = fields.get("method") {
-        http.method = method(node, sink).unwrap_or(http.method);
-    }
-    if let Some(node) = fields.get("path") {
-        http.path = path(node, sink).unwrap_or(http.path);
-    }
-    http.host = fields.get("host").and_then(|node| host(node, "`host`", sink));
-    if let Some(node) = fields.get("status") {
-        http.status = statuses(node, sink);
-    }
-    if let Some(node) = fields.get("body") {
-        http.body = text(node, "`body`", sink).map(str::to_owned);
-        if http.method == "HEAD" {
-            sink.error_help(node.at(), "the answer to HEAD has no body to look at", "use `method: GET`");
-        }
-    }
-    tls.server_name = fields.get("server_name").and_then(|node| host(node, "`server_name`", sink));
-    tls.verify = fields.get("verify").and_then(|node| boolean(node, "`verify`", sink)).unwrap_or(true);
-    let port = fields.get("port").and_then(|node| integer(node, "`port`", &(1..=65535), sink));
-    Some((http, tls, port))
-}
-
-fn method(node: &Node<'_>, sink: &mut Sink) -> Option<String> {
-    let written = text(node, "`method`", sink)?;
-    if !written.is_empty() && written.len() <= 16 && written.bytes().all(|b| b.is_ascii_uppercase()) {
-        return Some(written.to_owned());
-    }
-    let help = format!("an HTTP method in capitals: did you mean `{}`?", written.to_ascii_uppercase());
-    sink.error_help(node.at(), format!("`method` cannot be `{written}`"), help);
-    None
-}
-
-fn path(node: &Node<'_>, sink: &mut Sink) -> Option<String> {
-    let written = text(node, "the path of a request", sink)?;
-    if written.starts_with('/') && written.bytes().all(|b| b.is_ascii_graphic() && b != b'#') {
-        return Some(written.to_owned());
-    }
-    let help = if written.contains("://") {
-        "write only the path, for example `/healthz`; `host` and `port` are keys of their own"
-    } else {
-        "a path begins with `/` and has no spaces, for example `/healthz`; other characters as `%XX`"
-    };
-    sink.error_help(node.at(), format!("`{written}` is not the path of a request"), help);
-    None
+    Some(CheckBody::Probed { check: Box::new(check), port: port.or(default_port) })
 }
 
 fn host(node: &Node<'_>, what: &str, sink: &mut Sink) -> Option<String> {
@@ -197,30 +161,25 @@ fn host(node: &Node<'_>, what: &str, sink: &mut Sink) -> Option<String> {
     None
 }
 
-fn statuses(node: &Node<'_>, sink: &mut Sink) -> Vec<(u16, u16)> {
-    let items = one_or_more(node, "`status`", sink).unwrap_or_default();
-    if items.is_empty() && !node.is_null() && matches!(node, Node::List(..)) {
-        sink.error(node.at(), "`status` accepts no code at all");
+/// One address of this machine, or one of each family.
+fn source(node: &Node<'_>, sink: &mut Sink) -> Source {
+    let mut source = Source::default();
+    for item in one_or_more(node, "`source`", sink).unwrap_or_default() {
+        let Some(written) = text(item, "`source`", sink) else { continue };
+        let twice = match written.parse::<IpAddr>() {
+            Ok(IpAddr::V4(v4)) => source.v4.replace(v4).is_some(),
+            Ok(IpAddr::V6(v6)) => source.v6.replace(v6).is_some(),
+            Err(_) => {
+                let help = "an address of this machine, or one of each family: `[192.0.2.1, \"2001:db8::1\"]`";
+                sink.error_help(item.at(), format!("`source` cannot be `{written}`"), help);
+                false
+            }
+        };
+        if twice {
+            sink.error_help(item.at(), "`source` has two addresses of one family", "keep one of the two");
+        }
     }
-    items.iter().filter_map(|item| status(item, sink)).collect()
-}
-
-fn status(node: &Node<'_>, sink: &mut Sink) -> Option<(u16, u16)> {
-    let written = text(node, "`status`", sink)?;
-    let code = |s: &str| s.trim().parse::<u16>().ok().filter(|n| (100..=599).contains(n));
-    let range = match written.split_once('-') {
-        Some((low, high)) => code(low).zip(code(high)),
-        None => code(written).map(|n| (n, n)),
-    };
-    let range = range.filter(|(low, high)| low <= high);
-    if range.is_none() {
-        sink.error_help(
-            node.at(),
-            format!("`status` cannot be `{written}`"),
-            "codes from 100 to 599, or ranges like `200-299`",
-        );
-    }
-    range
+    source
 }
 
 fn flap(node: &Node<'_>, sink: &mut Sink) -> Option<Flap> {
@@ -246,60 +205,4 @@ fn flap(node: &Node<'_>, sink: &mut Sink) -> Option<Flap> {
         flap.factor = integer(node, "`factor`", &(1..=100), sink).unwrap_or(flap.factor);
     }
     Some(flap)
-}
-
-/// Where a probe connects instead of the address itself; without a port, the check's.
-#[derive(Clone, Debug)]
-pub(crate) struct Probe {
-    pub(crate) ip: IpAddr,
-    pub(crate) port: Option<u16>,
-    pub(crate) location: Location,
-}
-
-/// `ADDRESS:PORT`, `[ADDRESS]:PORT`, or an address alone.
-pub(super) fn probe(node: &Node<'_>, sink: &mut Sink) -> Option<Probe> {
-    const HELP: &str = "an address and a port, in quotes: `\"127.0.0.10:8443\"`, `\"[::1]:8443\"`";
-    if let Node::List(at, _) | Node::Map(at, _) = node {
-        sink.error_help(*at, format!("`probe` is an address and a port, not {}", kind(node)), HELP);
-        return None;
-    }
-    let written = text(node, "`probe`", sink)?;
-    let (ip, port) = match (written.parse::<SocketAddr>(), written.parse::<IpAddr>()) {
-        (Ok(socket), _) if socket.port() != 0 => (socket.ip(), Some(socket.port())),
-        (_, Ok(ip)) => (ip, None),
-        _ => {
-            sink.error_help(node.at(), format!("`probe` cannot be `{written}`"), HELP);
-            return None;
-        }
-    };
-    Some(Probe { ip, port, location: sink.location(node.at()) })
-}
-
-/// Blocks no probe is sent into without `probes.allow` (SEMANTICS §4.8): link-local (cloud metadata services live
-/// there), multicast, "this network".
-const FORBIDDEN: [(&str, &str); 6] = [
-    ("0.0.0.0/8", "\"this network\" (RFC 1122 §3.2.1.3)"),
-    ("169.254.0.0/16", "link-local, where cloud metadata services answer (RFC 3927)"),
-    ("224.0.0.0/3", "multicast or reserved (RFC 5771, RFC 1112)"),
-    ("::/128", "the unspecified address"),
-    ("fe80::/10", "link-local (RFC 4291 §2.5.6)"),
-    ("ff00::/8", "multicast (RFC 4291 §2.7)"),
-];
-
-/// Why no probe may go to this address, if none may. IPv4 written as IPv6 is judged as IPv4.
-pub(crate) fn forbidden(ip: IpAddr) -> Option<&'static str> {
-    FORBIDDEN.iter().find(|(block, _)| holds(block, ip)).map(|(_, why)| *why)
-}
-
-/// Whether this is an address of the documentation (RFC 5737, RFC 3849, RFC 9637), where nothing answers.
-pub(crate) fn documentation(ip: IpAddr) -> bool {
-    const BLOCKS: [&str; 5] = ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32", "3fff::/20"];
-    BLOCKS.iter().any(|block| holds(block, ip))
-}
-
-fn holds(block: &str, ip: IpAddr) -> bool {
-    let host = Block::host(ip);
-    let Ok(block) = Block::parse(block) else { return false };
-    let same_family = host.address().is_ipv4() == block.address().is_ipv4();
-    same_family && Block::new(host.address(), block.length()) == block
 }

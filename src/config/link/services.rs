@@ -9,17 +9,21 @@ use super::super::file::checks::{Probe, documentation, forbidden};
 use super::super::file::services::{AddressText, MemberText, ServiceText};
 use super::super::model::{AddressModel, CheckModel, FleetPop, MemberModel, PolicyModel, ServiceModel};
 use super::super::reader::{Sink, Spot};
+use super::checks::{self, Checks, Missing};
 use super::policies::Chosen;
-use super::{choose, fit, nodata, undefined};
+use super::{by_name, choose, fit, nodata, undefined};
 use crate::dns::Type;
 use crate::health::Target;
+use crate::net::Block;
 
 /// What the names in a service can mean.
 pub(super) struct Scope<'s> {
     pops: HashMap<&'s str, &'s FleetPop>,
-    checks: HashMap<&'s str, &'s CheckModel>,
+    checks: Checks<'s>,
     policies: Vec<&'s PolicyModel>,
     broken: Vec<&'s HashSet<String>>,
+    /// Blocks that may be probed whatever they are.
+    allow: &'s [Block],
 }
 
 impl<'s> Scope<'s> {
@@ -28,13 +32,25 @@ impl<'s> Scope<'s> {
         checks: [&'s [CheckModel]; N],
         policies: [&'s [PolicyModel]; N],
         broken: Vec<&'s HashSet<String>>,
+        allow: &'s [Block],
     ) -> Self {
         Self {
             pops: pops.into_iter().flatten().map(|p| (p.pop.name.as_str(), p)).collect(),
-            checks: checks.into_iter().flatten().map(|c| (c.name.as_str(), c)).collect(),
+            checks: by_name(checks),
             policies: policies.into_iter().flatten().collect(),
             broken,
+            allow,
         }
+    }
+
+    /// Why no probe may go to this address, if none may.
+    fn forbidden(&self, ip: IpAddr) -> Option<&'static str> {
+        let host = Block::host(ip);
+        let within = |block: &Block| {
+            let same_family = block.address().is_ipv4() == host.address().is_ipv4();
+            same_family && block.length() <= host.length() && Block::new(host.address(), block.length()) == *block
+        };
+        forbidden(ip).filter(|_| !self.allow.iter().any(within))
     }
 
     fn undefined<'c>(&self, kind: &str, spot: &Spot, defined: impl Iterator<Item = &'c str>, sink: &mut Sink) {
@@ -151,11 +167,14 @@ impl<'l> ServiceLinker<'l> {
             }
             return Vec::new();
         };
-        if let Some(why) = forbidden(probe.ip) {
+        let targets = self.targets(probe.ip, probe.port, &probe.location, checks, sink);
+        if contacts(&targets)
+            && let Some(why) = self.scope.forbidden(probe.ip)
+        {
             let message = format!("`{}` cannot be probed: {why}", probe.ip);
             sink.error_at(&probe.location, message, "probe another address, or none with `checks: []`");
         }
-        self.targets(probe.ip, probe.port, &probe.location, checks, sink)
+        targets
     }
 
     /// Each check at the place it connects to.
@@ -164,17 +183,25 @@ impl<'l> ServiceLinker<'l> {
         ip: IpAddr,
         port: Option<u16>,
         location: &Location,
-        checks: &[&'l CheckModel],
+        named: &[&'l CheckModel],
         sink: &mut Sink,
     ) -> Vec<Target> {
-        let mut targets = Vec::with_capacity(checks.len());
-        for check in checks {
-            if let Some(port) = port.or(check.port) {
-                targets.push(Target { address: SocketAddr::new(ip, port), check: check.check.clone() });
-            } else if self.without_port.insert(&check.name) {
-                let example = SocketAddr::new(ip, 5432);
-                let help = format!("write `tcp: 5432` in the check, or a port in `probe`: `\"{example}\"`");
-                sink.error_at(location, format!("check `{}` has no port for this address", check.name), help);
+        let mut targets = Vec::with_capacity(named.len());
+        for check in named {
+            match checks::target(check, ip, port, &self.scope.checks) {
+                Ok(target) => targets.push(target),
+                Err(Missing::Told) => {}
+                Err(Missing::TooLarge(place)) => {
+                    let message = format!("check `{}` comes to more than 1000 probes of an address", check.name);
+                    sink.error_at(&check.location, message, format!("the one too many is at {place}"));
+                }
+                Err(Missing::Port(check)) => {
+                    if self.without_port.insert(&check.name) {
+                        let example = SocketAddr::new(ip, 5432);
+                        let help = format!("write `port: 5432` in the check, or a port in `probe`: `\"{example}\"`");
+                        sink.error_at(location, format!("check `{}` has no port for this address", check.name), help);
+                    }
+                }
             }
         }
         targets
@@ -199,16 +226,18 @@ impl<'l> ServiceLinker<'l> {
                     "name a check, or leave `probe` out",
                 );
             }
-            None if !checks.is_empty() && documentation(ip) => self.documentation.push((ip, location.clone())),
             _ => {}
         }
-        if !checks.is_empty()
-            && let Some(why) = forbidden(ip)
-        {
-            let help = "probe another address with `probe`, or none with `checks: []`";
-            sink.error_at(location, format!("`{ip}` cannot be probed: {why}"), help);
-        }
         let targets = self.targets(ip, probe.and_then(|p| p.port), location, checks, sink);
+        if contacts(&targets) {
+            if probe.is_none() && documentation(ip) {
+                self.documentation.push((ip, location.clone()));
+            }
+            if let Some(why) = self.scope.forbidden(ip) {
+                let help = "probe another address with `probe`, or none with `checks: []`";
+                sink.error_at(location, format!("`{ip}` cannot be probed: {why}"), help);
+            }
+        }
         AddressModel { ip: text.ip, targets }
     }
 
@@ -221,6 +250,11 @@ impl<'l> ServiceLinker<'l> {
         let message = format!("`{ip}` is an address of documentation, where no probe is answered{others}");
         sink.warn_at(location, message, "say where to connect with `probe: \"127.0.0.10:8080\"`, or `checks: []`");
     }
+}
+
+/// Whether any of these talks to the address.
+fn contacts(targets: &[Target]) -> bool {
+    targets.iter().any(|target| target.check.kind.contacts())
 }
 
 fn warn_same_address(text: &ServiceText, sink: &mut Sink) {

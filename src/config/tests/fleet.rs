@@ -87,8 +87,8 @@ fn kinds_of_checks() {
     check(
         "{}",
         expect![[r#"
-        f.yaml:2:3: error: this check does not say what to probe
-          help: add `tcp`, `http` or `https`, for example `http: /healthz`"#]],
+            f.yaml:2:3: error: this check does not say what to probe
+              help: add `tcp`, `http`, `https` or another kind of probe, for example `http: /healthz`"#]],
     );
     check(
         "{tcp: 80, http: /}",
@@ -96,23 +96,20 @@ fn kinds_of_checks() {
         f.yaml:2:3: error: this check has two kinds of probe
           help: make two checks, and name both in the service's `checks`"#]],
     );
-    check(
-        "{tls: {name: x}}",
-        expect![[r#"
-        f.yaml:2:7: error: `tls` is planned, not in this version
-          help: leave it out; accepted here: `tcp`, `http`, `https`, `port`, `interval`, `timeout`, `fall`, `rise`, `confirm`, `flap`"#]],
-    );
+    check("{tls: {name: x}}", expect![""]);
     check(
         "{any: [a, b]}",
         expect![[r#"
-        f.yaml:2:7: error: `any` is planned, not in this version
-          help: leave it out; accepted here: `tcp`, `http`, `https`, `port`, `interval`, `timeout`, `fall`, `rise`, `confirm`, `flap`"#]],
+            f.yaml:2:13: error: check `a` is not defined
+              help: did you mean `c`? defined: `c`
+            f.yaml:2:16: error: check `b` is not defined
+              help: did you mean `c`? defined: `c`"#]],
     );
     check(
         "{htp: /}",
         expect![[r#"
-        f.yaml:2:7: error: `htp` is not a key of a check
-          help: did you mean `http`? accepted here: `tcp`, `http`, `https`, `port`, `interval`, `timeout`, `fall`, `rise`, `confirm`, `flap`"#]],
+            f.yaml:2:7: error: `htp` is not a key of a check
+              help: did you mean `http`? accepted here: `tcp`, `http`, `https`, `tls`, `dns`, `icmp`, `grpc`, `exec`, `push`, `all`, `any`, `at_least`, `not`, `port`, `interval`, `timeout`, …"#]],
     );
     check(
         "/healthz",
@@ -129,10 +126,10 @@ fn kinds_of_checks() {
     check(
         "{tcp: {port: 0}}",
         expect![[r#"
-        f.yaml:2:19: error: `port` cannot be `0`
-          help: a whole number from 1 to 65535, in decimal digits
-        f.yaml:3:57: error: check `c` has no port for this address
-          help: write `tcp: 5432` in the check, or a port in `probe`: `"127.0.0.1:5432"`"#]],
+            f.yaml:2:19: error: `port` cannot be `0`
+              help: a whole number from 1 to 65535, in decimal digits
+            f.yaml:3:57: error: check `c` has no port for this address
+              help: write `port: 5432` in the check, or a port in `probe`: `"127.0.0.1:5432"`"#]],
     );
     check(
         "{tcp: 80, port: 81}",
@@ -157,15 +154,13 @@ fn requests_of_checks() {
     check(
         "{http: {method: get, path: /a b, host: a/b, status: [], headers: {}}}",
         expect![[r#"
-        f.yaml:2:22: error: `method` cannot be `get`
-          help: an HTTP method in capitals: did you mean `GET`?
-        f.yaml:2:33: error: `/a b` is not the path of a request
-          help: a path begins with `/` and has no spaces, for example `/healthz`; other characters as `%XX`
-        f.yaml:2:45: error: `host` cannot be `a/b`
-          help: a host name, for example `www.example.com`
-        f.yaml:2:58: error: `status` accepts no code at all
-        f.yaml:2:62: error: `headers` is planned, not in this version
-          help: leave it out; accepted here: `method`, `path`, `host`, `status`, `body`, `port`"#]],
+            f.yaml:2:22: error: `method` cannot be `get`
+              help: an HTTP method in capitals: did you mean `GET`?
+            f.yaml:2:33: error: `/a b` is not the path of a request
+              help: a path begins with `/` and has no spaces, for example `/healthz`; other characters as `%XX`
+            f.yaml:2:45: error: `host` cannot be `a/b`
+              help: a host name, for example `www.example.com`
+            f.yaml:2:58: error: `status` accepts no code at all"#]],
     );
     check(
         "{http: {status: [200, 99, 300-200, x]}}",
@@ -186,8 +181,8 @@ fn requests_of_checks() {
     check(
         "{http: {server_name: x}}",
         expect![[r#"
-        f.yaml:2:14: error: `server_name` is not a key of an `http` check
-          help: accepted here: `method`, `path`, `host`, `status`, `body`, `port`"#]],
+            f.yaml:2:14: error: `server_name` is not a key of an `http` check
+              help: accepted here: `method`, `path`, `host`, `headers`, `status`, `body`, `regex`, `http`, `redirects`, `port`"#]],
     );
     check(
         "{https: {server_name: a b, verify: no}}",
@@ -292,6 +287,7 @@ services:
                             host: Some(
                                 "h",
                             ),
+                            headers: [],
                             status: [
                                 (
                                     200,
@@ -303,12 +299,15 @@ services:
                                 ),
                             ],
                             body: None,
+                            version: Http1,
+                            redirects: 0,
                         },
                         Tls {
                             server_name: Some(
                                 "s",
                             ),
                             verify: false,
+                            min_days: None,
                         },
                     ),
                     interval: 60s,
@@ -317,6 +316,10 @@ services:
                     rise: 100,
                     confirm: false,
                     flap: None,
+                    source: Source {
+                        v4: None,
+                        v6: None,
+                    },
                 },
             },
             Target {
@@ -327,6 +330,7 @@ services:
                             method: "GET",
                             path: "/healthz",
                             host: None,
+                            headers: [],
                             status: [
                                 (
                                     200,
@@ -334,6 +338,8 @@ services:
                                 ),
                             ],
                             body: None,
+                            version: Http1,
+                            redirects: 0,
                         },
                     ),
                     interval: 500ms,
@@ -348,6 +354,10 @@ services:
                             factor: 4,
                         },
                     ),
+                    source: Source {
+                        v4: None,
+                        v6: None,
+                    },
                 },
             },
             Target {
@@ -366,6 +376,10 @@ services:
                             factor: 4,
                         },
                     ),
+                    source: Source {
+                        v4: None,
+                        v6: None,
+                    },
                 },
             },
         ]"#]]
@@ -470,8 +484,8 @@ fn probes() {
     service(
         "{checks: [db], pops: {a: 127.0.0.1, b: 127.0.0.2}}",
         expect![[r#"
-        f.yaml:5:31: error: check `db` has no port for this address
-          help: write `tcp: 5432` in the check, or a port in `probe`: `"127.0.0.1:5432"`"#]],
+            f.yaml:5:31: error: check `db` has no port for this address
+              help: write `port: 5432` in the check, or a port in `probe`: `"127.0.0.1:5432"`"#]],
     );
     service(
         "{checks: [web], pops: {a: {ip: 127.0.0.1, probe: 8080}}}",

@@ -68,6 +68,12 @@ fn nothing_written_is_every_default() {
                 socket: InState,
             },
             first_probes: 2s,
+            probes: Probes {
+                in_flight: None,
+                exec: false,
+                allow: [],
+                authorities: None,
+            },
             vanish_grace: 30s,
         }"#]]
     .assert_eq(&format!("{:#?}", Settings::default()).replace(env!("CARGO_PKG_VERSION"), "VERSION"));
@@ -87,6 +93,7 @@ cookies: {secrets: [00112233445566778899aabbccddeeff, \"000000000000000000000000
 tcp: {connections: 10, per_client: 2, idle: 1500ms, write: 1m}
 udp: {threads: 4, receive_buffer: 4194304}
 startup: {first_probes: 0}
+probes: {in_flight: 1000, exec: true, allow: [169.254.10.0/24, \"fe80::/64\"], authorities: ca.pem}
 reload: {vanish_grace: 1m}
 ";
     let (settings, found) = parse(&Source { path: "catchment.yaml".into(), text: text.into() });
@@ -145,6 +152,25 @@ reload: {vanish_grace: 1m}
                 socket: InState,
             },
             first_probes: 0ns,
+            probes: Probes {
+                in_flight: Some(
+                    1000,
+                ),
+                exec: true,
+                allow: [
+                    V4 {
+                        base: 2851998208,
+                        length: 24,
+                    },
+                    V6 {
+                        base: 338288524927261089654018896841347694592,
+                        length: 64,
+                    },
+                ],
+                authorities: Some(
+                    "ca.pem",
+                ),
+            },
             vanish_grace: 60s,
         }"#]]
     .assert_eq(&format!("{:#?}", settings.unwrap()));
@@ -172,7 +198,7 @@ cluster: {}
               help: an address and a port, in quotes: `"192.0.2.53:53"`, `"[2001:db8::53]:53"`
             catchment.yaml:1:57: error: `127.0.0.1:53` is written twice
             catchment.yaml:2:1: error: `lisen` is not a key of the settings
-              help: did you mean `listen`? accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `reload`, `health`, `control`
+              help: did you mean `listen`? accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `probes`, `reload`, `health`, `control`
             catchment.yaml:3:5: error: `io` cannot be `epoll`
               help: accepted here: `native`, `portable`
             catchment.yaml:4:14: error: `level` cannot be `verbose`
@@ -188,7 +214,7 @@ cluster: {}
             catchment.yaml:7:10: error: `startup` is a map, not a single value
               help: write `key: value` lines below it, or `{key: value, …}`
             catchment.yaml:8:1: error: `cluster` is planned, not in this version
-              help: leave it out; accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `reload`, `health`, `control`"#]],
+              help: leave it out; accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `probes`, `reload`, `health`, `control`"#]],
     );
     check(
         "listen: []\nzones:\nstate: [a]\n",
