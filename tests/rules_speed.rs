@@ -1,6 +1,6 @@
 //! How long a start or a reload reads rule and latency files:
 //! `cargo test --release --test rules_speed -- --ignored --nocapture`.
-#![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a panic or a line is a test's report")]
 
 use std::fmt::Write as _;
 use std::sync::Arc;

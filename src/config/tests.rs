@@ -8,6 +8,7 @@ mod master;
 mod nodata;
 mod policies;
 mod properties;
+mod reflect;
 mod rendering;
 mod rules;
 mod services;
