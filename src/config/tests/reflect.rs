@@ -61,6 +61,15 @@ fn what_cannot_be_reflected() {
     );
 }
 
+#[test]
+fn what_stands_in_other_files() {
+    let fleet = "pops: {a: }\nservices: {s: {policy: failover, pops: {a: {cname: a.cdn.example.}}}}\n";
+    let zone = "zone: example.com\nzonefile: db\nrecords: {a: {reflect: true}, b: {reflect: true, steer: s}}\n";
+    let db = "@ 60 NS ns.example.net.\na 60 TXT x\na 60 A 192.0.2.1\n";
+    let loaded = load_with(&[("f.yaml", fleet), ("z.yaml", zone)], &[("db", db)], 0);
+    expect![[""]].assert_eq(&loaded.diagnostics.to_string());
+}
+
 /// The blocks of one language in a part of the reference, up to the next heading of the same level.
 fn blocks<'t>(text: &'t str, heading: &str, language: &str) -> Vec<&'t str> {
     let part = text.split_once(heading).unwrap().1;
