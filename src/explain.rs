@@ -224,7 +224,7 @@ pub fn explain(snapshot: &Snapshot, live: &Live, question: &Question) -> Explain
         told: given.told,
         answer,
         scope,
-        range: live_map.range(&snapshot.sites, key.block),
+        range: live_map.range(map, &snapshot.sites, key.block),
         agrees: agrees || assumed,
     }))
 }

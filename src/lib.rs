@@ -13,6 +13,8 @@ pub mod cli;
 pub mod compile;
 // Texts with their paths → model, or every diagnostic at once.
 pub mod config;
+// The control API over a Unix socket: what operators see of a running server, and what they tell it.
+pub mod control;
 // Builds the rooms; owns tasks, signals and the order of shutdown.
 pub mod daemon;
 // The protocol's words: names, messages, EDNS, client subnet, RDATA text. Knows nothing of zones or sockets.

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "dns", "net", "metrics", "mapped", "zone", "geo", "health", "steering", "live", "config", "snapshot",
-            "compile", "query", "explain", "server", "probe", "reload",
+            "compile", "query", "explain", "server", "probe", "reload", "control",
         ],
     ),
     ("dns", &[]),
@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["query", "snapshot"]),
     ("probe", &["health", "snapshot"]),
     ("reload", &["dns", "zone", "geo", "health", "mapped", "config", "compile", "explain", "snapshot"]),
+    ("control", &["zone", "health", "steering", "live", "snapshot", "explain", "probe", "reload"]),
 ];
 
 /// Rooms that hold no clock, randomness, I/O or tokio: `now`, `seed` and the files' bytes are arguments.

@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Places, reader};
-use crate::daemon::remembered;
+use crate::daemon::{overrides_kept, remembered};
 use crate::dns::Name;
 use crate::explain::{Assume, CandidateView, Explained, KeySource, Question, Steered, explain};
 use crate::health::Known;
@@ -49,7 +49,8 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, targets| {
         let known = remembered::read(&health, targets);
         seen = known.as_ref().map(|(_, age)| *age);
-        Known::of(known.map(|(states, _)| states).unwrap_or_default())
+        let (overrides, now_ms) = overrides_kept(&settings.state);
+        Known { overrides, now_ms, ..Known::of(known.map(|(states, _)| states).unwrap_or_default()) }
     });
     if loaded.findings.diagnostics.has_errors() {
         writeln!(

@@ -2,11 +2,18 @@
 //! (0 good, 1 a finding or a failure, 2 a usage error). Nothing is decided here. Data goes to stdout, talk to stderr.
 
 mod check;
+mod client;
+mod drain;
 mod explain;
 mod export;
+mod force;
 pub mod geodb;
+mod health;
 pub mod log;
+mod order;
 mod serve;
+mod status;
+mod words;
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -56,6 +63,16 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Write a zone as a master file
     Export(export::ExportArgs),
+    /// Say how the running server is
+    Status(status::StatusArgs),
+    /// Show every target of the running server, and what its last probe said
+    Health(health::HealthArgs),
+    /// Send clients elsewhere, as long as there is an elsewhere
+    Drain(drain::DrainArgs),
+    /// Take a drain back
+    Undrain(drain::UndrainArgs),
+    /// Hold a PoP or service up or down, whatever is measured
+    Force(force::ForceArgs),
     /// Look into databases, and build small ones
     Geodb(geodb::GeodbArgs),
 }
@@ -108,6 +125,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Status(args) => status::run(&args),
+        Command::Health(args) => health::run(&args),
+        Command::Drain(args) => drain::drain(&args),
+        Command::Undrain(args) => drain::undrain(&args),
+        Command::Force(args) => force::run(&args),
         Command::Geodb(args) => geodb::run(&args),
     }
 }

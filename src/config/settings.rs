@@ -36,6 +36,10 @@ pub struct Settings {
     pub tcp: Tcp,
     /// UDP.
     pub udp: Udp,
+    /// What is known of targets, beside single probes.
+    pub health: Health,
+    /// Where commands reach the running server.
+    pub control: Control,
     /// How long the start waits for first probe results. Default 2 s.
     pub first_probes: Duration,
     /// How long a zone whose file vanished is kept. Default 30 s.
@@ -184,6 +188,46 @@ pub struct Udp {
     pub receive_buffer: u32,
 }
 
+/// What is known of targets, beside single probes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// States that are younger when a server starts are what its targets begin with, 0 to 1 day; 0 forgets. Default
+    /// 5 min (SEMANTICS §4.4).
+    pub remember: Duration,
+    /// Addresses of others that are nearly always reachable, two or more: when none of them accepts a TCP connection, it
+    /// is this node that is cut off (SEMANTICS §4.12). None by default: then that is not looked at.
+    pub canaries: Vec<SocketAddr>,
+}
+
+/// Where commands reach the running server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Control {
+    /// The Unix socket of the control API. Default `control.sock` in the state directory.
+    pub socket: ControlSocket,
+}
+
+/// The Unix socket of the control API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ControlSocket {
+    /// `control.sock` in the state directory.
+    InState,
+    /// Here.
+    At(PathBuf),
+    /// None: `status`, `health`, `drain` and the like have nobody to ask.
+    Off,
+}
+
+impl Settings {
+    /// Where the control socket is, if there is to be one.
+    pub fn control_socket(&self) -> Option<PathBuf> {
+        match &self.control.socket {
+            ControlSocket::InState => Some(self.state.join("control.sock")),
+            ControlSocket::At(path) => Some(path.clone()),
+            ControlSocket::Off => None,
+        }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -209,6 +253,8 @@ impl Default for Settings {
                 write: Duration::from_secs(5),
             },
             udp: Udp { threads: None, receive_buffer: 1024 * 1024 },
+            health: Health { remember: Duration::from_mins(5), canaries: Vec::new() },
+            control: Control { socket: ControlSocket::InState },
             first_probes: Duration::from_secs(2),
             vanish_grace: Duration::from_secs(30),
         }
@@ -219,11 +265,10 @@ const SETTINGS: Keys = Keys {
     what: "the settings",
     known: &[
         "listen", "zones", "geodb", "state", "io", "log", "identity", "cookies", "tcp", "udp", "startup", "reload",
+        "health", "control",
     ],
     planned: &[
-        "control",
         "cluster",
-        "canaries",
         "probes",
         "limits",
         "rrl",
@@ -249,6 +294,8 @@ const TCP: Keys =
     Keys { what: "`tcp`", known: &["connections", "per_client", "idle", "write"], planned: &["backlog", "queries"] };
 const UDP: Keys = Keys { what: "`udp`", known: &["threads", "receive_buffer"], planned: &["payload", "batch"] };
 const STARTUP: Keys = Keys { what: "`startup`", known: &["first_probes"], planned: &[] };
+const HEALTH: Keys = Keys { what: "`health`", known: &["remember", "canaries"], planned: &["freeze"] };
+const CONTROL: Keys = Keys { what: "`control`", known: &["socket"], planned: &["http", "token", "tls", "writes"] };
 const RELOAD: Keys = Keys { what: "`reload`", known: &["vanish_grace"], planned: &["quiet", "poll"] };
 
 /// Reads the settings. `None` when there are errors; an empty file is all defaults.
@@ -308,7 +355,48 @@ fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
     if let Some(fields) = fields.get("reload").and_then(|node| Fields::open(node, &RELOAD, sink)) {
         time(fields.get("vanish_grace"), "`vanish_grace`", 86_400, &mut settings.vanish_grace, sink);
     }
+    if let Some(fields) = fields.get("health").and_then(|node| Fields::open(node, &HEALTH, sink)) {
+        time(fields.get("remember"), "`remember`", 86_400, &mut settings.health.remember, sink);
+        if let Some(node) = fields.get("canaries") {
+            settings.health.canaries = canaries(node, sink);
+        }
+    }
+    if let Some(fields) = fields.get("control").and_then(|node| Fields::open(node, &CONTROL, sink))
+        && let Some(node) = fields.get("socket")
+        && let Some(written) = text(node, "`socket`", sink)
+    {
+        let off = written == "off";
+        settings.control.socket = if off { ControlSocket::Off } else { ControlSocket::At(written.into()) };
+    }
     Some(settings)
+}
+
+/// Most canaries: each is connected to once a second.
+const MAX_CANARIES: usize = 16;
+
+fn canaries(node: &Node<'_>, sink: &mut Sink) -> Vec<SocketAddr> {
+    const HELP: &str = "addresses and ports that are not yours and nearly always answer, two or more";
+    let mut canaries: Vec<SocketAddr> = Vec::new();
+    let items = one_or_more(node, "`canaries`", sink).unwrap_or_default();
+    for item in items {
+        let Some(written) = text(item, "a canary", sink) else { continue };
+        match written.parse::<SocketAddr>() {
+            Ok(address) if canaries.contains(&address) => {
+                sink.error(item.at(), format!("`{written}` is written twice"));
+            }
+            Ok(address) => canaries.push(address),
+            Err(_) => sink.error_help(item.at(), format!("`{written}` is not an address with a port"), HELP),
+        }
+    }
+    if items.len() == 1 || items.len() > MAX_CANARIES {
+        let message = if items.len() == 1 {
+            "one canary is too few".to_owned()
+        } else {
+            format!("{} canaries are too many", items.len())
+        };
+        sink.error_help(node.at(), message, format!("2 to {MAX_CANARIES}: one may be down by itself"));
+    }
+    canaries
 }
 
 fn time(node: Option<&Node<'_>>, what: &str, most_seconds: u64, to: &mut Duration, sink: &mut Sink) {

@@ -21,18 +21,25 @@ const SCOPES: Duration = Duration::from_millis(250);
 /// is older than [`remembered::FRESH`] for that of a dead server.
 const REMEMBER: Duration = Duration::from_secs(1);
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// What differs by time alone is looked for at least this often: the clock may be set meanwhile.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Runs until aborted.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut changes = shared.prober.changes();
+    let mut changes = shared.known.prober.changes();
+    let mut overrides = shared.known.overrides.subscribe();
+    let mut canaries = shared.known.canaries.clone();
     let mut last_answers = Instant::now();
     let mut last_scopes = Instant::now();
     let mut written = Instant::now();
     let mut dirty = true;
+    let watched = !canaries.borrow().is_empty();
     let mut completing: Option<JoinHandle<(Arc<Snapshot>, Live)>> = None;
     loop {
         let snapshot = shared.current.load_full();
         let incomplete = !snapshot.live().is_complete();
+        let by_time =
+            shared.known.next_change(&snapshot).map_or_else(|| Instant::now() + LOOK, |wait| Instant::now() + wait);
         let write_at = written + if dirty { REMEMBER } else { HEARTBEAT };
         tokio::select! {
             changed = changes.changed() => {
@@ -43,6 +50,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 sleep_until(last_answers + ANSWERS).await;
             }
             () = shared.published.notified() => dirty = true,
+            // An order of the operator is in force at once.
+            Ok(()) = overrides.changed() => {}
+            Ok(()) = canaries.changed(), if watched => {}
+            () = sleep_until(by_time) => {}
             // Scopes follow on a thread of their own, so that the next answers need not wait for them.
             () = sleep_until(last_scopes + SCOPES), if incomplete && completing.is_none() => {
                 last_scopes = Instant::now();
@@ -67,7 +78,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             () = sleep_until(write_at) => {
                 let shared = Arc::clone(&shared);
-                let write = move || remembered::write(&shared.prober, shared.health_file.as_deref());
+                let write = move || remembered::write(&shared.known.prober, shared.health_file.as_deref());
                 if tokio::task::spawn_blocking(write).await.is_err() {
                     error!("health could not be written down");
                 }
@@ -83,11 +94,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
 
 async fn advance(shared: &Shared) {
     let snapshot = shared.current.load_full();
-    let (generation, known) = shared.known();
-    if generation != snapshot.generation {
-        // A reload is between its new plan and its new snapshot; it tells when the snapshot is there.
-        return;
-    }
+    let Some(known) = shared.known.known(snapshot.generation, &snapshot.targets) else { return };
     let before = Arc::clone(&snapshot.live());
     let advanced = {
         let snapshot = Arc::clone(&snapshot);

@@ -1,16 +1,20 @@
 //! Builds the rooms; owns tasks, signals, and the order of start and stop.
 //!
 //! Start: load, a bounded first probe round, bind, log each address, ready. Stop: refuse new work, answer what has
-//! arrived within a time of grace, say if it ran out. In between two loops: `epochs` turns health into answers,
-//! `reloads` turns files into generations.
+//! arrived within a time of grace, say if it ran out. In between three loops: `epochs` turns what is `known` into
+//! answers, `reloads` turns files into generations, `operator` takes orders that come in by the control socket.
 
+mod canaries;
 mod epochs;
+mod kept;
+mod known;
+mod operator;
 mod reloads;
 pub mod remembered;
 mod secret;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,11 +22,14 @@ use arc_swap::ArcSwap;
 use thiserror::Error;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+use self::known::Knowledge;
 use crate::config::settings;
-use crate::health::Known;
+use crate::control::{self, Desk, Files, SocketError};
+use crate::health::overrides::Overrides;
 use crate::metrics::Metrics;
 use crate::probe::{self, Prober};
 use crate::reload::watch::{Cause, Watch};
@@ -33,6 +40,8 @@ use crate::zone::Entry;
 
 /// How long a stop waits for answers under way.
 const GRACE: Duration = Duration::from_secs(5);
+/// Orders that may wait: each is written to the disk before the next is taken.
+const ORDERS: usize = 16;
 
 /// Why the daemon could not start or go on.
 #[derive(Debug, Error)]
@@ -56,6 +65,9 @@ pub enum DaemonError {
         /// What the system said; part of the message, so not its source as well.
         error: std::io::Error,
     },
+    /// A server that runs has the state directory.
+    #[error("{0}\n  help: stop it first, or give this one a `state` directory or `control: {{socket: …}}` of its own")]
+    Control(SocketError),
     /// The loading thread died of a panic, which is a defect.
     #[error("loading failed unexpectedly; please report this")]
     Loading,
@@ -80,19 +92,14 @@ pub struct Setup {
 /// What the loops share.
 struct Shared {
     current: Arc<Current>,
-    prober: Prober,
+    /// What answers are decided by.
+    known: Knowledge,
+    /// What the files are like.
+    files: watch::Sender<Arc<Files>>,
     /// Told when a new snapshot was published.
     published: Notify,
     /// Where health is remembered for a restart and for `explain`.
     health_file: Option<PathBuf>,
-}
-
-impl Shared {
-    /// What is known now, and of which generation's targets.
-    fn known(&self) -> (u64, Known) {
-        let (generation, states) = self.prober.states();
-        (generation, Known::of(states))
-    }
 }
 
 /// Serves until SIGTERM or SIGINT. SIGHUP looks at all files again, SIGUSR2 does and lets vanished zones go.
@@ -112,17 +119,26 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         .map_err(|error| DaemonError::Zones { directory: settings.zones.clone(), error })?;
 
     let mut loader = loader(&setup);
+    let places =
+        operator::Places { overrides: loader.state.path("overrides.json"), audit: loader.state.path("audit.log") };
+    let overrides = said_before(&places);
+    let recalled = remembered::recall(loader.state.path("health.json").as_deref(), settings.health.remember);
     let prober = Prober::start(&probe::Settings::default())?;
+    let known = Knowledge::new(prober, overrides, canaries::start(&settings.health.canaries));
 
     // Load everything and put the plan to the prober.
     let runtime = Handle::current();
-    let (prober, loader, loaded) = tokio::task::spawn_blocking(move || {
+    let (known, loader, loaded) = tokio::task::spawn_blocking(move || {
         let _runtime = runtime.enter();
         let loaded = loader.load(now(began), false, &mut |generation, targets| {
-            prober.replace(generation, targets.to_vec());
-            Known::of(prober.states().1)
+            let recall = |target: &crate::health::Target| recalled.of(target);
+            let count = known.prober.replace_remembering(generation, targets.to_vec(), recall);
+            if count > 0 {
+                info!(targets = count, "health of the run before is remembered");
+            }
+            known.known(generation, targets).unwrap_or_default()
         });
-        (prober, loader, loaded)
+        (known, loader, loaded)
     })
     .await
     .map_err(|_| DaemonError::Loading)?;
@@ -130,18 +146,25 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     // The first look always makes a snapshot, if only one that refuses everything.
     let snapshot = loaded.snapshot.clone().ok_or(DaemonError::Loading)?;
 
-    let first = prober.first_round(settings.first_probes).await;
+    let first = known.prober.first_round(settings.first_probes).await;
     if first.targets > 0 {
         info!(targets = first.targets, good = first.good, bad = first.bad, untried = first.untried, "first probes");
     }
-    snapshot.advance(&Known::of(prober.states().1));
+    if let Some(known) = known.known(snapshot.generation, &snapshot.targets) {
+        snapshot.advance(&known);
+    }
     let shared = Arc::new(Shared {
         current: Arc::new(ArcSwap::new(snapshot)),
-        prober,
+        known,
+        files: watch::Sender::new(Arc::new(reloads::files(&loader))),
         published: Notify::new(),
         health_file: loader.state.path("health.json"),
     });
     let epochs = tokio::spawn(epochs::run(Arc::clone(&shared)));
+
+    let (orders, taken) = mpsc::channel(ORDERS);
+    let operator = tokio::spawn(operator::run(Arc::clone(&shared), places, shared.files.subscribe(), taken));
+    let control = control(&shared, settings, orders).await?;
 
     let metrics = Metrics::default();
     let engine = Arc::new(Engine::new(Arc::clone(&shared.current)));
@@ -170,6 +193,12 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     };
     info!(signal = name, "stopping: no new work is taken, answers under way are finished");
     signals.abort();
+    // Nobody is told any more that an order is in force.
+    if let Some((task, path)) = control {
+        task.abort();
+        // What stays is replaced at the next start.
+        let _ = std::fs::remove_file(path);
+    }
     match server.drain(GRACE).await {
         Drained::Complete => {}
         Drained::GraceRanOut { connections } => {
@@ -179,13 +208,71 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     // The reload thread may be compiling; it holds nothing that a stop must wait for longer than this.
     let _ = asker.send(Cause::Stop);
     epochs.abort();
+    operator.abort();
     let joined = tokio::time::timeout(GRACE, tokio::task::spawn_blocking(move || reloads.join())).await;
     if joined.is_err() {
         warn!("a reload under way was cut short");
     }
-    remembered::write(&shared.prober, shared.health_file.as_deref());
+    remembered::write(&shared.known.prober, shared.health_file.as_deref());
     info!("stopped");
     Ok(())
+}
+
+/// What the operator told the server of this state directory, for commands beside it, and the moment in milliseconds
+/// since 1970.
+pub fn overrides_kept(state: &Path) -> (Overrides, u64) {
+    (kept::peek(&state.join("overrides.json")), known::unix_ms())
+}
+
+/// What the operator said before; what has ended meanwhile is said and taken out.
+fn said_before(places: &operator::Places) -> Overrides {
+    let Some(path) = &places.overrides else { return Overrides::default() };
+    let mut overrides = kept::read(path);
+    let ended = overrides.prune(known::unix_ms());
+    for item in &ended {
+        operator::say_ended(item);
+    }
+    if let (false, Some(audit)) = (ended.is_empty(), &places.audit) {
+        let lines: Vec<_> = ended.iter().map(kept::Line::of_end).collect();
+        if let Err(error) = kept::write(path, &overrides).and_then(|()| kept::audit(audit, &lines)) {
+            warn!(path = %path.display(), %error, "overrides that have ended could not be taken out of their file");
+        }
+    }
+    for item in overrides.list() {
+        let (target, word, by, reason) = (item.scope.to_string(), item.word.to_string(), &item.by, &item.reason);
+        info!(target, word, by, reason, until = item.until.map(kept::moment), "override in force");
+    }
+    overrides
+}
+
+/// Opens the control socket. That there is none is no reason not to serve; that another server answers there is: two
+/// servers with one state directory would undo each other's work.
+async fn control(
+    shared: &Shared,
+    settings: &settings::Settings,
+    orders: mpsc::Sender<control::Request>,
+) -> Result<Option<(JoinHandle<()>, PathBuf)>, DaemonError> {
+    let Some(path) = settings.control_socket() else { return Ok(None) };
+    let desk = Desk {
+        current: Arc::clone(&shared.current),
+        prober: Arc::clone(&shared.known.prober),
+        overrides: shared.known.overrides.subscribe(),
+        guard: shared.known.guard_view.subscribe(),
+        files: shared.files.subscribe(),
+        orders,
+        started: known::unix_ms() / 1000,
+    };
+    match control::serve(&path, desk).await {
+        Ok(task) => {
+            info!(socket = %path.display(), "control");
+            Ok(Some((task, path)))
+        }
+        Err(error @ SocketError::Live(_)) => Err(DaemonError::Control(error)),
+        Err(error @ SocketError::Bind { .. }) => {
+            warn!(%error, "no control socket: `status`, `health`, `drain` and the like have nobody to ask");
+            Ok(None)
+        }
+    }
 }
 
 fn say_ready(shared: &Shared, began: Instant) {

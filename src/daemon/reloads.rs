@@ -1,13 +1,18 @@
 //! Files → generations. Runs on a thread of its own, so that a long compile holds up nothing.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
 use super::{Shared, now};
 use crate::config::Severity;
+use crate::config::model::ServiceModel;
+use crate::control::{Files, StaleZone};
+use crate::health::overrides::RosterPop;
 use crate::reload::databases::{Databases, SHIPPED_KIND};
+use crate::reload::generation::Stale;
 use crate::reload::watch::{Cause, Watch};
 use crate::reload::{Event, Loaded, Loader};
 
@@ -31,10 +36,11 @@ pub(super) fn run(shared: &Shared, mut loader: Loader, mut watch: Watch, began: 
 fn look(shared: &Shared, loader: &mut Loader, cause: Cause, began: Instant) -> Option<u64> {
     let started = Instant::now();
     let loaded = loader.load(now(began), cause == Cause::Confirmed, &mut |generation, targets| {
-        shared.prober.replace(generation, targets.to_vec());
-        shared.known().1
+        shared.known.prober.replace(generation, targets.to_vec());
+        shared.known.known(generation, targets).unwrap_or_default()
     });
     log(&loaded, &loader.databases);
+    shared.files.send_replace(Arc::new(files(loader)));
     let generation = shared.current.load().generation;
     if let Some(snapshot) = &loaded.snapshot {
         let (generation, zones) = (snapshot.generation, snapshot.zones.len());
@@ -47,6 +53,53 @@ fn look(shared: &Shared, loader: &mut Loader, cause: Cause, began: Instant) -> O
         info!(generation, "looked at all files; nothing has changed");
     }
     loaded.findings.again_in
+}
+
+/// What the files in use are like, for `status` and for orders.
+pub(super) fn files(loader: &Loader) -> Files {
+    let generation = &loader.generation;
+    let mut files = Files { databases: loader.databases.used.clone(), ..Files::default() };
+    for (zone, entry) in &generation.zones {
+        let why = match (&entry.stale, &entry.good) {
+            (None, _) | (_, None) => continue,
+            (Some(Stale::Refused), Some(_)) => "its file is refused; the last good version serves",
+            (Some(Stale::Vanished(_)), Some(_)) => {
+                "its file is gone; it is kept for a time of grace, or until confirmed"
+            }
+        };
+        files.stale.push(StaleZone { zone: zone.to_string(), file: entry.path.to_string(), why });
+    }
+    let mut put = |pop: RosterPop| {
+        // Of several with one name, one that is drained in its file is what an operator must know of.
+        match files.pops.iter_mut().find(|known| known.name == pop.name) {
+            Some(known) if known.written_drain.is_none() => *known = pop,
+            Some(_) => {}
+            None => files.pops.push(pop),
+        }
+    };
+    for pop in &generation.fleet.pops {
+        let written_drain = pop.pop.drained.then(|| pop.location.to_string());
+        put(RosterPop { name: pop.pop.name.clone(), written_drain });
+    }
+    let models = generation.zones.values().filter_map(|entry| entry.good.as_ref());
+    let steered = models.flat_map(|good| &good.model.steers).map(|steer| &steer.service);
+    let mut seen: Vec<*const ServiceModel> = Vec::new();
+    for service in generation.fleet.services.iter().chain(steered) {
+        if seen.contains(&Arc::as_ptr(service)) {
+            continue;
+        }
+        seen.push(Arc::as_ptr(service));
+        files.services.push((service.name.clone(), service.min_up));
+        for member in &service.members {
+            // A fleet's PoPs are known by now, with the place of their own.
+            let fleet = generation.fleet.pops.iter().any(|pop| pop.pop == member.pop);
+            let written_drain = member.pop.drained.then(|| member.location.to_string());
+            if !fleet {
+                put(RosterPop { name: member.pop.name.clone(), written_drain });
+            }
+        }
+    }
+    files
 }
 
 /// Says what a look found that the look before did not.

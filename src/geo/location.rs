@@ -88,7 +88,7 @@ impl Vector {
     }
 
     /// The point in single precision, good to a meter.
-    pub(super) fn to_single(self) -> [f32; 3] {
+    pub fn to_single(self) -> [f32; 3] {
         [self.x as f32, self.y as f32, self.z as f32]
     }
 

@@ -20,9 +20,9 @@ struct Over<'a, K> {
 }
 
 impl<'a, K: Bits> SiteView<'a, K> {
-    /// The databases' ranges alone.
+    /// A table with nothing over it.
     #[inline]
-    pub(super) fn of(base: RangeView<'a, K, u32>) -> Self {
+    pub fn of(base: RangeView<'a, K, u32>) -> Self {
         Self { base, over: None }
     }
 

@@ -5,6 +5,7 @@
 //! Knows nothing of sockets, PoPs or clocks: times are arguments.
 
 pub mod check;
+pub mod guard;
 pub mod known;
 pub mod observation;
 pub mod overrides;

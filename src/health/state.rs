@@ -72,6 +72,21 @@ pub struct Change {
     pub to: State,
 }
 
+/// What an earlier run knew of a target. Durations count back from the moment it is recalled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Remembered {
+    /// Its state.
+    pub state: State,
+    /// For how long it had been in it.
+    pub since: Duration,
+    /// Counted failures in a row.
+    pub failures: u32,
+    /// Successes in a row.
+    pub successes: u32,
+    /// Flap penalty, 0 and up.
+    pub penalty: f64,
+}
+
 /// What one observation led to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Step {
@@ -90,6 +105,8 @@ pub struct Step {
 pub struct Machine {
     state: State,
     since: Duration,
+    /// For how long it had been in this state when the clock began, of a state remembered from an earlier run.
+    before: Duration,
     /// Counted failures in a row.
     failures: u32,
     /// Successes in a row.
@@ -97,6 +114,8 @@ pub struct Machine {
     penalty: Penalty,
     /// When the last good or bad result came; what staleness counts from.
     judged: Option<Duration>,
+    /// When it last came up from `down`; what a slow start counts from.
+    returned: Option<Duration>,
     /// The number of the next pair.
     next_pair: u64,
     /// Pairs below this number have ended.
@@ -109,13 +128,25 @@ impl Machine {
         Self {
             state: State::Unknown,
             since: now,
+            before: Duration::ZERO,
             failures: 0,
             successes: 0,
             penalty: Penalty::default(),
             judged: None,
+            returned: None,
             next_pair: 0,
             open_from: 0,
         }
+    }
+
+    /// Begins, at `now`, with what an earlier run knew (SEMANTICS §4.4). It grows old as if it had been measured now.
+    pub fn recall(&mut self, known: &Remembered, now: Duration) {
+        self.state = known.state;
+        (self.since, self.before) = (now, known.since);
+        (self.failures, self.successes) = (known.failures, known.successes);
+        self.penalty = Penalty { value: known.penalty.max(0.0), as_of: now };
+        self.judged = Some(now);
+        self.end_pairs();
     }
 
     /// Takes in the result, at `now`, of a probe made as `role`.
@@ -169,6 +200,11 @@ impl Machine {
         self.since
     }
 
+    /// For how long it has been in this state at `now`, what is remembered of an earlier run included.
+    pub fn for_how_long(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.since) + self.before
+    }
+
     /// Counted failures in a row; a failure waiting for its confirmation is not among them.
     pub fn failures(&self) -> u32 {
         self.failures
@@ -182,6 +218,11 @@ impl Machine {
     /// When the last good or bad result came.
     pub fn judged(&self) -> Option<Duration> {
         self.judged
+    }
+
+    /// When it last came up from `down`.
+    pub fn returned(&self) -> Option<Duration> {
+        self.returned
     }
 
     /// Flap penalty at `now`, 0 and up; 0 when the check keeps no flap memory.
@@ -203,7 +244,10 @@ impl Machine {
         self.successes = self.successes.saturating_add(1);
         let next = match self.state {
             State::Unknown | State::Up | State::Suspect => State::Up,
-            State::Down | State::Recovering if self.successes >= self.rise(check, now) => State::Up,
+            State::Down | State::Recovering if self.successes >= self.rise(check, now) => {
+                self.returned = Some(now);
+                State::Up
+            }
             State::Down | State::Recovering => State::Recovering,
         };
         self.enter(next, now)
@@ -234,7 +278,7 @@ impl Machine {
             return None;
         }
         let from = std::mem::replace(&mut self.state, to);
-        self.since = now;
+        (self.since, self.before) = (now, Duration::ZERO);
         Some(Change { from, to })
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::check::{CheckKind, Target, TargetId};
 use super::observation::{Observation, Verdict};
-use super::state::{Change, Machine, Pair, Role, State, Step};
+use super::state::{Change, Machine, Pair, Remembered, Role, State, Step};
 
 /// Names a target from plan to plan. Never used again once its target is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -98,6 +98,18 @@ impl Table {
         self.untried = self.entries.iter().filter(|entry| entry.last.is_none()).count();
     }
 
+    /// Gives targets without any result what an earlier run knew of them; how many it knew.
+    pub fn recall(&mut self, known: impl Fn(&Target) -> Option<Remembered>, now: Duration) -> usize {
+        let untried = self.entries.iter_mut().filter(|entry| entry.machine.judged().is_none());
+        untried
+            .filter_map(|entry| {
+                let known = known(&entry.target)?;
+                entry.machine.recall(&known, now);
+                Some(())
+            })
+            .count()
+    }
+
     /// Takes in a result; `None` when its target is not in the plan any more.
     pub fn observe(&mut self, key: Key, role: Role, observation: Observation, now: Duration) -> Option<(&Entry, Step)> {
         let &id = self.ids.get(&key)?;
@@ -136,6 +148,11 @@ impl Table {
     /// All states, by [`TargetId`].
     pub fn states(&self) -> Vec<State> {
         self.entries.iter().map(|entry| entry.machine.state()).collect()
+    }
+
+    /// How long ago each target came up from `down`, by [`TargetId`]; `None`: never. What a slow start counts from.
+    pub fn returns(&self, now: Duration) -> Vec<Option<Duration>> {
+        self.entries.iter().map(|entry| entry.machine.returned().map(|at| now.saturating_sub(at))).collect()
     }
 
     /// How many targets no probe of has ended yet.
@@ -249,6 +266,38 @@ mod tests {
         feed(&mut table, 0, "-");
         let http = Check::new(CheckKind::Http(crate::health::Http::default()));
         table.replace(vec![Target { address: "127.0.0.1:1".parse().unwrap(), check: http }], Duration::ZERO);
+        check(&table, &[(State::Unknown, 0)]);
+    }
+
+    #[test]
+    fn what_an_earlier_run_knew_is_where_targets_begin() {
+        let mut table = Table::default();
+        table.replace(
+            vec![target("127.0.0.1:1", 3), target("127.0.0.2:1", 3), target("127.0.0.3:1", 3)],
+            Duration::ZERO,
+        );
+        feed(&mut table, 2, "+");
+        let known =
+            Remembered { state: State::Down, since: Duration::from_hours(72), failures: 7, successes: 0, penalty: 2.0 };
+        // One is not known, one has a result already.
+        let recalled = table.recall(|t| (t.address.ip().to_string() != "127.0.0.2").then_some(known), Duration::ZERO);
+        assert_eq!(recalled, 1);
+        check(&table, &[(State::Down, 7), (State::Unknown, 0), (State::Up, 0)]);
+        assert_eq!(table.untried(), 2);
+        let entry = &table.entries()[0];
+        assert_eq!(entry.machine.for_how_long(Duration::from_secs(9)), Duration::from_secs(72 * 3600 + 9));
+        assert!((entry.machine.penalty(&entry.target.check, Duration::ZERO) - 2.0).abs() < 1e-9);
+        // Goes on from there: two successes, as ever, and a state of its own begins anew.
+        assert_eq!(table.returns(Duration::from_secs(9)), [None; 3]);
+        feed(&mut table, 0, "++");
+        assert_eq!(table.returns(Duration::from_secs(9)), [Some(Duration::from_secs(8)), None, None]);
+        check(&table, &[(State::Up, 0), (State::Unknown, 0), (State::Up, 0)]);
+        assert_eq!(table.entries()[0].machine.for_how_long(Duration::from_secs(9)), Duration::from_secs(8));
+        // Grows old like a result of now.
+        table.replace(vec![target("127.0.0.4:1", 3)], Duration::ZERO);
+        table.recall(|_| Some(known), Duration::from_secs(100));
+        table.expire(Duration::from_secs(115), |_, _| panic!("too early"));
+        table.expire(Duration::from_secs(116), |_, change| assert_eq!(change.to, State::Unknown));
         check(&table, &[(State::Unknown, 0)]);
     }
 

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::answer::{Answer, AnswerId};
 use super::dealt::{Dealt, Pieces};
+use super::detail::{Coarse, Pruned};
 use super::standing::member_facts;
 use super::table::ScopeTable;
-use crate::geo::{SiteId, SiteTable};
+use crate::geo::{SiteId, SiteTable, SiteView};
 use crate::health::Known;
 use crate::steering::decide::{Class, decide_with_runner_up};
 use crate::steering::split::UnitKey;
 use crate::steering::{
-    Choice, Decision, Facts, Kind, MemberFacts, Mode, OnEmpty, Plan, Policy, Pop, PrefixMatch, Service, Shape, Stances,
-    Standing, decide, facts,
+    Choice, Decision, Detail, Facts, Kind, MemberFacts, Mode, OnEmpty, Plan, Policy, Pop, PrefixMatch, Service, Shape,
+    Stances, Standing, decide, facts,
 };
 
 /// A map of one snapshot. Means something only beside its snapshot.
@@ -50,6 +51,8 @@ pub struct Homes {
     runners_up: Vec<u16>,
     /// The distinct decisions.
     pub decisions: Vec<Decision>,
+    /// The site ranges in less detail, where the policy says so.
+    coarse: Option<Coarse>,
 }
 
 /// No simple runner-up: there is no other member, answers have several PoPs, or the families have different homes.
@@ -60,6 +63,7 @@ const NOBODY: u16 = u16::MAX;
 struct HomesKey {
     shape: Shape,
     members: Vec<(Standing, Standing)>,
+    detail: Detail,
     prefixes: Arc<[PrefixMatch]>,
 }
 
@@ -100,13 +104,30 @@ impl Map {
         }
         .healthy();
         let members = facts.members.iter().map(|f| (f.v4, f.v6)).collect();
-        let key = HomesKey { shape: plan.shape.clone(), members, prefixes };
+        let key = HomesKey { shape: plan.shape.clone(), members, detail: plan.detail, prefixes };
         let shared = others.into_iter().find(|homes| homes.key == key && Arc::ptr_eq(&homes.sites, sites));
         let homes = match shared {
             Some(homes) => Arc::clone(homes),
-            None => Arc::new(Homes::compile(key, &facts, sites)),
+            None => Arc::new(Homes::compile(key, &plan, &facts, sites)),
         };
         Self { policy, service, plan, pops: names, drained, homes }
+    }
+
+    /// The ranges of IPv4 that this map tells apart.
+    #[inline]
+    pub fn v4<'a>(&'a self, sites: &'a SiteTable) -> SiteView<'a, u32> {
+        self.homes.coarse.as_ref().map_or_else(|| sites.v4(), |coarse| SiteView::of(coarse.v4.view()))
+    }
+
+    /// The ranges of IPv6 that this map tells apart.
+    #[inline]
+    pub fn v6<'a>(&'a self, sites: &'a SiteTable) -> SiteView<'a, u128> {
+        self.homes.coarse.as_ref().map_or_else(|| sites.v6(), |coarse| SiteView::of(coarse.v6.view()))
+    }
+
+    /// What `ecs: {detail: …}` came to, IPv4 and IPv6; `None` where scopes are exact.
+    pub fn pruned(&self) -> Option<[Pruned; 2]> {
+        self.homes.coarse.as_ref().map(|coarse| coarse.results)
     }
 
     /// What is known of the members. Whether health is ignored depends on whether it was: `before` has the facts of the
@@ -155,12 +176,14 @@ impl Map {
 
     /// Bytes of the static part on the heap; homes that maps share count for each.
     pub fn memory(&self) -> usize {
-        (self.homes.by_site.len() + self.homes.runners_up.len()) * size_of::<u16>() + self.homes.stances.memory()
+        (self.homes.by_site.len() + self.homes.runners_up.len()) * size_of::<u16>()
+            + self.homes.stances.memory()
+            + self.homes.coarse.as_ref().map_or(0, Coarse::memory)
     }
 }
 
 impl Homes {
-    fn compile(key: HomesKey, facts: &Facts, sites: &Arc<SiteTable>) -> Self {
+    fn compile(key: HomesKey, plan: &Plan, facts: &Facts, sites: &Arc<SiteTable>) -> Self {
         let shape = &key.shape;
         let stances = Stances::compile(shape, sites, &key.prefixes);
         let mut interned = Interner::default();
@@ -174,7 +197,10 @@ impl Homes {
             by_site.push(interned.intern(decision));
             runners_up.push(runner_up.filter(|_| simple).unwrap_or(NOBODY));
         }
-        Self { sites: Arc::clone(sites), stances, by_site, runners_up, decisions: interned.list, key }
+        let (sites, decisions, coarse) = (Arc::clone(sites), interned.list, None);
+        let mut homes = Self { key, sites, stances, by_site, runners_up, decisions, coarse };
+        homes.coarse = Coarse::new(plan, &homes, &homes.sites);
+        homes
     }
 }
 

@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod dealt;
+pub mod detail;
 pub mod epoch;
 pub mod fill;
 mod records;
@@ -15,6 +16,7 @@ pub mod table;
 
 pub use answer::{Answer, AnswerId, Records, SteeredType, Told};
 pub use dealt::{Dealt, Pieces};
+pub use detail::Pruned;
 pub use epoch::{Live, advance, complete};
 pub use fill::{Homes, LiveMap, Map, MapId, Source};
 pub use records::Prepared;

@@ -32,7 +32,7 @@ struct FamilyTable<K> {
 }
 
 /// The longest source prefix that resolvers send, past which a mixed block is answered as one.
-trait Clip: Bits {
+pub(super) trait Clip: Bits {
     /// 24 for IPv4, 56 for IPv6.
     const BLOCK: u8;
     /// Ranges a block of that length is walked for its majority, at most.
@@ -59,10 +59,10 @@ impl LiveMap {
     pub fn choose(&self, map: &Map, sites: &SiteTable, block: Block) -> Chosen {
         let mut chosen = match block {
             Block::V4 { base, length } => {
-                choose(self, map, sites.v4(), self.table.as_ref().map(|t| &t.v4), base, length)
+                choose(self, map, || map.v4(sites), self.table.as_ref().map(|t| &t.v4), base, length)
             }
             Block::V6 { base, length } => {
-                choose(self, map, sites.v6(), self.table.as_ref().map(|t| &t.v6), base, length)
+                choose(self, map, || map.v6(sites), self.table.as_ref().map(|t| &t.v6), base, length)
             }
         };
         // Clients are dealt by unit: a wider scope would give many units the answer of one. Dealt by query they all may get
@@ -77,20 +77,20 @@ impl LiveMap {
     }
 
     /// The first and last address of the live range that holds a block's first address: its neighbors bound the scope.
-    pub fn range(&self, sites: &SiteTable, block: Block) -> (IpAddr, IpAddr) {
+    pub fn range(&self, map: &Map, sites: &SiteTable, block: Block) -> (IpAddr, IpAddr) {
         let v4 = |(first, last): (u32, u32)| (IpAddr::V4(first.into()), IpAddr::V4(last.into()));
         let v6 = |(first, last): (u128, u128)| (IpAddr::V6(first.into()), IpAddr::V6(last.into()));
         match (block, &self.table) {
             (Block::V4 { base, .. }, Some(table)) => v4(ends(&table.v4.ranges.view().find(base))),
-            (Block::V4 { base, .. }, None) => v4(ends(&sites.v4().find(base))),
+            (Block::V4 { base, .. }, None) => v4(ends(&map.v4(sites).find(base))),
             (Block::V6 { base, .. }, Some(table)) => v6(ends(&table.v6.ranges.view().find(base))),
-            (Block::V6 { base, .. }, None) => v6(ends(&sites.v6().find(base))),
+            (Block::V6 { base, .. }, None) => v6(ends(&map.v6(sites).find(base))),
         }
     }
 
     /// Builds the scope table of this epoch: one pass over the site ranges of both families.
     pub fn build_table(&self, map: &Map, sites: &SiteTable) -> ScopeTable {
-        ScopeTable { v4: build(self, map, sites.v4()), v6: build(self, map, sites.v6()) }
+        ScopeTable { v4: build(self, map, map.v4(sites)), v6: build(self, map, map.v6(sites)) }
     }
 }
 
@@ -99,8 +99,8 @@ impl Map {
     /// Health has no part in it, so a block's answer is always [`crate::steering::decide()`] of this site.
     pub fn deciding_site(&self, sites: &SiteTable, block: Block) -> SiteId {
         SiteId(match block {
-            Block::V4 { base, length } => deciding(self, sites.v4(), base, length),
-            Block::V6 { base, length } => deciding(self, sites.v6(), base, length),
+            Block::V4 { base, length } => deciding(self, self.v4(sites), base, length),
+            Block::V6 { base, length } => deciding(self, self.v6(sites), base, length),
         })
     }
 }
@@ -126,10 +126,10 @@ impl<K: Bits> FamilyTable<K> {
 }
 
 #[inline]
-fn choose<K: Clip>(
+fn choose<'s, K: Clip>(
     live: &LiveMap,
     map: &Map,
-    sites: SiteView<'_, K>,
+    sites: impl Fn() -> SiteView<'s, K>,
     table: Option<&FamilyTable<K>>,
     base: K,
     length: u8,
@@ -138,7 +138,7 @@ fn choose<K: Clip>(
         let found = table.ranges.view().find(base);
         (AnswerId(found.value), found.scope(base))
     } else {
-        let found = sites.find(base);
+        let found = sites().find(base);
         (live.by_site[found.value as usize], found.scope(base))
     };
     let scope = scope.max(1);
@@ -155,7 +155,7 @@ fn choose<K: Clip>(
             Ok(index) => table.mixed.1[index],
             Err(_) => answer,
         },
-        _ => majority(map, sites, base, length).map_or(answer, |site| live.by_site[site as usize]),
+        _ => majority(map, sites(), base, length).map_or(answer, |site| live.by_site[site as usize]),
     };
     Chosen { answer, scope: scope.min(K::BLOCK) }
 }

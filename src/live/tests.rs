@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
-use crate::geo::{Place, Ranges, Site, SiteId, SiteTable};
+use crate::geo::{Country, Place, Ranges, Site, SiteId, SiteTable};
 use crate::health::{Known, State, TargetId};
 use crate::net::{Bits, Block};
 use crate::steering::{Choice, Member, Policy, Pop, PopId, Service, ServiceAddress};
@@ -365,4 +365,61 @@ fn answers_hold_only_usable_addresses_unless_all_are_down() {
     states.states[8] = State::Down;
     assert_eq!(a(&states).count, 1);
     assert_eq!(a(&Known::of([State::Down; 9])).count, 2);
+}
+
+proptest! {
+    /// Pruning keeps to its budget, as worked out anew from the ranges it gives; and blurs nothing that a fence tells apart.
+    #[test]
+    fn pruned_ranges_cost_what_they_say(
+        list in proptest::collection::vec((any::<u32>(), 0u32..6), 1..60),
+        meters in proptest::sample::select(vec![1u32, 1_000, 20_000, 300_000, 3_000_000]),
+        fenced in any::<bool>(),
+    ) {
+        use crate::steering::rule::{Effect, Match, Origin, Rule};
+        use crate::steering::Detail;
+        // Borders on /24s alone: within one every answer is a majority's, which is not the pruning's doing.
+        let mut borders: Vec<(u32, u32)> = list.into_iter().map(|(at, site)| (crowded_v4(u64::from(at) << 32 | u64::from(at)) & !0xff, site)).collect();
+        borders.push((0, 3));
+        borders.sort_by_key(|b| b.0);
+        borders.dedup_by_key(|b| b.0);
+        let at = |city: usize| Site {
+            place: Place::from_degrees(CITIES[city].1, CITIES[city].2),
+            country: Country::new(if city == 2 { "US" } else { "DE" }),
+            ..Site::default()
+        };
+        let table: Vec<_> = (0..4).map(at).collect();
+        let sites = Arc::new(SiteTable::from_ranges(ranges(&borders), Ranges::new(0), &table).unwrap());
+        let fence = Rule {
+            class: Match::Country(vec![Country::new("US").unwrap()]),
+            effect: Arc::new(Effect::Only(vec!["iad".into(), "sin".into()])),
+            origin: Origin { file: "test".into(), line: 1 },
+        };
+        let fences = if fenced { vec![fence] } else { vec![] };
+        let exact = Policy { fences, ..Policy::built_in("nearest").unwrap() };
+        let coarse = map_of(Policy { detail: Detail::Budget(meters), ..exact.clone() }, &sites);
+        let exact = map_of(exact, &sites);
+        let [pruned, _] = coarse.pruned().unwrap();
+        let (mut detour, mut weight) = (0.0, 0.0);
+        for found in coarse.v4(&sites).iter() {
+            for original in sites.v4().from(found.start).take_while(|original| original.start <= found.end) {
+                let (own, given) = (SiteId(original.value), SiteId(found.value));
+                if own.0 < 2 || given.0 < 2 {
+                    prop_assert_eq!(own, given);
+                    continue;
+                }
+                let stance = |site| exact.homes.stances.of(site);
+                prop_assert_eq!(stance(own), stance(given));
+                let home = |site: SiteId| usize::from(exact.homes.decisions[usize::from(exact.homes.by_site[site.0 as usize])].first().unwrap());
+                let place = |city: usize| Place::from_degrees(CITIES[city].1, CITIES[city].2).unwrap();
+                let client = place(own.0 as usize - 2);
+                let size = f64::from(original.end.min(found.end) - original.start.max(found.start)) + 1.0;
+                detour += size * (client.kilometers_to(place(home(given))) - client.kilometers_to(place(home(own)))).max(0.0);
+                weight += size;
+            }
+        }
+        let kilometers = if weight == 0.0 { 0.0 } else { detour / weight };
+        prop_assert!((kilometers - pruned.kilometers).abs() < 0.001 * kilometers + 3.0, "{kilometers} {pruned:?}");
+        prop_assert!(pruned.kilometers * 1e3 <= f64::from(meters));
+        prop_assert!(coarse.v4(&sites).iter().count() <= sites.v4().iter().count());
+    }
 }

@@ -19,7 +19,7 @@ use super::attempt::probe;
 use super::schedule::{Schedule, Start, Ticket};
 use super::tls::Connectors;
 use super::{FirstRound, Settings};
-use crate::health::state::Change;
+use crate::health::state::{Change, Remembered};
 use crate::health::table::{Entry, Table};
 use crate::health::{Observation, State, Target, TargetId};
 
@@ -129,11 +129,24 @@ impl Prober {
     /// of those that are gone stop at once; new ones are probed at once. [`Prober::states`] tells of the new plan when
     /// this returns.
     pub fn replace(&self, generation: u64, targets: Vec<Target>) {
+        self.replace_remembering(generation, targets, |_| None);
+    }
+
+    /// The same, where targets of which nothing is known begin with what an earlier run knew (SEMANTICS §4.4), before
+    /// any of them is probed. How many of them there are.
+    pub fn replace_remembering(
+        &self,
+        generation: u64,
+        targets: Vec<Target>,
+        known: impl Fn(&Target) -> Option<Remembered>,
+    ) -> usize {
         let now = self.shared.now();
+        let recalled;
         {
             let mut core = self.shared.core();
             let Core { table, schedule, running, .. } = &mut *core;
             table.replace(targets, now);
+            recalled = table.recall(known, now);
             let gone = schedule.replace(table.entries().iter().map(|entry| (entry.key, &entry.target)), now);
             for ticket in gone {
                 if let Some(task) = running.remove(&ticket) {
@@ -147,6 +160,7 @@ impl Prober {
         }
         self.shared.nudge.notify_one();
         self.shared.tick();
+        recalled
     }
 
     /// Waits until each target of the plan has had its first probe, or the deadline has passed. Tells how it went.
@@ -170,6 +184,13 @@ impl Prober {
         self.shared.expire();
         let core = self.shared.core();
         (core.generation, core.table.states())
+    }
+
+    /// How long ago each target came up from `down`, by [`TargetId`], with the generation of the plan; `None`: never.
+    pub fn returns(&self) -> (u64, Vec<Option<Duration>>) {
+        let now = self.shared.now();
+        let core = self.shared.core();
+        (core.generation, core.table.returns(now))
     }
 
     /// Ticks on each change of a state and on each [`Prober::replace`].
@@ -351,7 +372,7 @@ impl Core {
             id,
             target: target.clone(),
             state: machine.state(),
-            since: now.saturating_sub(machine.since()),
+            since: machine.for_how_long(now),
             last,
             failures: machine.failures(),
             successes: machine.successes(),

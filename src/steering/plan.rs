@@ -265,6 +265,16 @@ impl Shape {
         self.count == 1 && self.skip == 0 && self.near.is_none() && self.order != Order::Weights
     }
 
+    /// Whether homes are the nearest by distance, bias and rules aside.
+    pub fn is_by_distance(&self) -> bool {
+        self.order == Order::Distance
+    }
+
+    /// Where the members stand, by index.
+    pub fn vectors(&self) -> Vec<Option<Vector>> {
+        self.members.iter().map(|member| member.vector).collect()
+    }
+
     /// How many of the best are passed over, and how many serve.
     #[inline]
     pub fn passes(&self) -> (usize, usize) {

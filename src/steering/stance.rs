@@ -95,6 +95,11 @@ impl Stances {
         self.index(site).and_then(|index| self.allowed[index].as_ref())
     }
 
+    /// The number of a site's stance: sites of one number come under the same rules.
+    pub fn number(&self, site: SiteId) -> u32 {
+        self.by_site.get(site.0 as usize).copied().unwrap_or(0)
+    }
+
     /// Bytes on the heap, more or less.
     pub fn memory(&self) -> usize {
         self.by_site.len() * size_of::<u32>() + self.list.len() * (size_of::<Stance>() + size_of::<Members>())

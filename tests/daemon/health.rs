@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::process::{Daemon, LIMIT, start, www};
 
-fn zone(a: SocketAddr, b: SocketAddr) -> String {
+pub(crate) fn zone(a: SocketAddr, b: SocketAddr) -> String {
     format!(
         "\
 zone: example.com
@@ -26,7 +26,7 @@ records:
 }
 
 #[track_caller]
-fn until_www_is(daemon: &Daemon, expected: &str) -> Duration {
+pub(crate) fn until_www_is(daemon: &Daemon, expected: &str) -> Duration {
     let begun = Instant::now();
     loop {
         let got = www(daemon.address());

@@ -5,6 +5,8 @@
 mod answers;
 mod bind;
 mod files;
+mod guard;
 mod health;
+mod operator;
 mod pressure;
 mod process;

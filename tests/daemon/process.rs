@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
@@ -30,7 +30,7 @@ records:
 /// A process with a directory of its own; killed when dropped.
 pub(crate) struct Daemon {
     child: Child,
-    pub(crate) directory: TempDir,
+    pub(crate) directory: Arc<TempDir>,
     lines: Receiver<String>,
     /// What it listens on, in the order of `--listen`.
     pub(crate) addresses: Vec<SocketAddr>,
@@ -65,7 +65,11 @@ pub(crate) fn start(listen: &[&str], more: &[&str]) -> Daemon {
 
 /// The same, behind words that run what follows them (`prlimit …`).
 pub(crate) fn start_with(program: &[&str], listen: &[&str], more: &[&str]) -> Daemon {
-    let directory = directory(&[("example.com.yaml", ZONE)]);
+    start_in(with_sites(directory(&[("example.com.yaml", ZONE)])), program, listen, more)
+}
+
+/// The same directory, with sites compiled already.
+pub(crate) fn with_sites(directory: TempDir) -> TempDir {
     let state = directory.path().join("state");
     std::fs::create_dir(&state).unwrap();
     for entry in std::fs::read_dir(sites()).unwrap().map(Result::unwrap) {
@@ -73,7 +77,7 @@ pub(crate) fn start_with(program: &[&str], listen: &[&str], more: &[&str]) -> Da
             std::fs::copy(entry.path(), state.join(entry.file_name())).unwrap();
         }
     }
-    start_in(directory, program, listen, more)
+    directory
 }
 
 /// The state directory of a daemon that has compiled its sites: seconds in a debug build, so once for all tests.
@@ -83,13 +87,17 @@ fn sites() -> &'static Path {
         // Kept between runs; the daemon itself tells whether it still fits.
         let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("daemon-state");
         let more = ["--state", state.to_str().unwrap()];
-        drop(start_in(directory(&[("example.com.yaml", ZONE)]), &[], &["127.0.0.1:0"], &more));
+        let directory = directory(&[("example.com.yaml", ZONE)]);
+        // Of several test processes each may make the sites; none minds the others.
+        std::fs::write(directory.path().join("catchment.yaml"), "control: {socket: off}\n").unwrap();
+        drop(start_in(directory, &[], &["127.0.0.1:0"], &more));
         state
     })
 }
 
 /// The same, in a directory from [`directory`].
-pub(crate) fn start_in(directory: TempDir, program: &[&str], listen: &[&str], more: &[&str]) -> Daemon {
+pub(crate) fn start_in(directory: impl Into<Arc<TempDir>>, program: &[&str], listen: &[&str], more: &[&str]) -> Daemon {
+    let directory = directory.into();
     let mut child = command(program, directory.path(), listen, more).spawn().unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
     let (sender, lines) = mpsc::channel();
@@ -139,6 +147,22 @@ impl Daemon {
         // The shell's own `kill`: every machine has it.
         let kill = format!("kill -{signal} {}", self.id());
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    /// Runs another command where it runs: exit code, standard output, standard error.
+    pub(crate) fn run(&self, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_catchment"));
+        command.args(arguments).current_dir(self.directory.path()).env_remove("CATCHMENT_LOG").env_remove("SUDO_USER");
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Kills it, without a chance to say anything; its directory is left.
+    pub(crate) fn kill(mut self) -> Arc<TempDir> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Arc::clone(&self.directory)
     }
 
     /// Stops it by SIGTERM; its lines since the last look, and how it ended.

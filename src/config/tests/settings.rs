@@ -60,6 +60,13 @@ fn nothing_written_is_every_default() {
                 threads: None,
                 receive_buffer: 1048576,
             },
+            health: Health {
+                remember: 300s,
+                canaries: [],
+            },
+            control: Control {
+                socket: InState,
+            },
             first_probes: 2s,
             vanish_grace: 30s,
         }"#]]
@@ -130,6 +137,13 @@ reload: {vanish_grace: 1m}
                 ),
                 receive_buffer: 4194304,
             },
+            health: Health {
+                remember: 300s,
+                canaries: [],
+            },
+            control: Control {
+                socket: InState,
+            },
             first_probes: 0ns,
             vanish_grace: 60s,
         }"#]]
@@ -147,7 +161,7 @@ log: {level: verbose, fromat: json}
 tcp: {connections: 0, idle: 1h}
 udp: {threads: many}
 startup: 2s
-control: {}
+cluster: {}
 ",
         expect![[r#"
             catchment.yaml:1:10: error: cannot listen on `5300`
@@ -158,7 +172,7 @@ control: {}
               help: an address and a port, in quotes: `"192.0.2.53:53"`, `"[2001:db8::53]:53"`
             catchment.yaml:1:57: error: `127.0.0.1:53` is written twice
             catchment.yaml:2:1: error: `lisen` is not a key of the settings
-              help: did you mean `listen`? accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `reload`
+              help: did you mean `listen`? accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `reload`, `health`, `control`
             catchment.yaml:3:5: error: `io` cannot be `epoll`
               help: accepted here: `native`, `portable`
             catchment.yaml:4:14: error: `level` cannot be `verbose`
@@ -173,8 +187,8 @@ control: {}
               help: a whole number from 1 to 256, in decimal digits
             catchment.yaml:7:10: error: `startup` is a map, not a single value
               help: write `key: value` lines below it, or `{key: value, …}`
-            catchment.yaml:8:1: error: `control` is planned, not in this version
-              help: leave it out; accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `reload`"#]],
+            catchment.yaml:8:1: error: `cluster` is planned, not in this version
+              help: leave it out; accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `reload`, `health`, `control`"#]],
     );
     check(
         "listen: []\nzones:\nstate: [a]\n",
@@ -260,5 +274,46 @@ udp: {receive_buffer: 1M}
     check(
         &format!("identity: {{name: {long}, nsid: {long}}}\n"),
         expect!["catchment.yaml:1:155: error: `nsid` is 129 octets long; at most 128 fit"],
+    );
+}
+
+#[test]
+fn health_and_control() {
+    let read = |text: &str| {
+        let (settings, found) = parse(&Source { path: "catchment.yaml".into(), text: text.into() });
+        assert_eq!(found.to_string(), "");
+        settings.unwrap()
+    };
+    let settings = read(
+        "state: s\nhealth: {remember: 1h, canaries: [\"192.0.2.1:443\", \"[2001:db8::1]:53\"]}\ncontrol: {socket: c.sock}\n",
+    );
+    assert_eq!(settings.health.remember.as_secs(), 3600);
+    assert_eq!(
+        settings.health.canaries.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["192.0.2.1:443", "[2001:db8::1]:53"]
+    );
+    assert_eq!(settings.control_socket(), Some("c.sock".into()));
+    assert_eq!(read("state: s\n").control_socket(), Some("s/control.sock".into()));
+    assert_eq!(read("control: {socket: off}\n").control_socket(), None);
+    check(
+        "health: {remember: 2d, canaries: [\"192.0.2.1:443\"]}\ncontrol: {sockt: x, http: y}\n",
+        expect![[r#"
+            catchment.yaml:1:20: error: `remember` cannot be `2d`
+              help: accepted: 0s to 1d
+            catchment.yaml:1:34: error: one canary is too few
+              help: 2 to 16: one may be down by itself
+            catchment.yaml:2:11: error: `sockt` is not a key of `control`
+              help: did you mean `socket`? accepted here: `socket`
+            catchment.yaml:2:21: error: `http` is planned, not in this version
+              help: leave it out; accepted here: `socket`"#]],
+    );
+    check(
+        "health: {canaries: [192.0.2.1, \"192.0.2.1:443\", \"192.0.2.1:443\"], freeze: 1h}\n",
+        expect![[r#"
+            catchment.yaml:1:21: error: `192.0.2.1` is not an address with a port
+              help: addresses and ports that are not yours and nearly always answer, two or more
+            catchment.yaml:1:49: error: `192.0.2.1:443` is written twice
+            catchment.yaml:1:67: error: `freeze` is planned, not in this version
+              help: leave it out; accepted here: `remember`, `canaries`"#]],
     );
 }

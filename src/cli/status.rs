@@ -1,0 +1,209 @@
+//! `catchment status`: how the running server is.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::client::{Server, typed};
+use super::order;
+use super::words::{Page, count, safe, short, size};
+use crate::control::wire::{GuardStatus, Status};
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(super) fn run(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let value = match args.server.get("status")?.good()? {
+        Ok(value) => value,
+        Err(code) => return Ok(code),
+    };
+    let mut out = io::stdout().lock();
+    if args.json {
+        writeln!(out, "{value:#}")?;
+    } else {
+        write!(out, "{}", text(&typed(&value)?, Page::stdout()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where the second column begins.
+const INDENT: usize = 11;
+
+fn text(status: &Status, page: Page) -> String {
+    let mut out = String::new();
+    let mut row = |title: &str, words: &str| {
+        let title = if title.is_empty() { " ".repeat(INDENT) } else { format!("{title:<INDENT$}") };
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{title}{}", page.wrap(words, INDENT));
+    };
+    let up = short(status.uptime_seconds * 1000);
+    row("catchment", &format!("{}, process {}, up {up} (since {})", status.version, status.pid, status.started));
+    let scopes = if status.scopes_complete { "" } else { ", its exact scopes still being built" };
+    row("serves", &format!("generation {}, epoch {}{scopes}", status.generation, status.epoch));
+
+    row("zones", &format!("{} loaded", status.zones.loaded));
+    for zone in &status.zones.not_loaded {
+        row("", &page.paint(&format!("NOT LOADED {zone} SERVFAIL until its file is mended"), "31"));
+    }
+    for stale in &status.zones.stale {
+        row("", &page.paint(&format!("STALE {} {}: {}", stale.zone, safe(&stale.file), stale.why), "33"));
+    }
+    let mut title = "databases";
+    for used in &status.databases {
+        let (date, days) = (used.built.get(..10).unwrap_or(&used.built), used.age_seconds / 86_400);
+        let age = if days == 0 { "today".to_owned() } else { format!("{} ago", count(days as usize, "day")) };
+        row(title, &format!("{}, built {date} ({age}): {}", safe(&used.kind), safe(&used.path)));
+        title = "";
+    }
+    if status.databases.is_empty() {
+        row(title, "none");
+    }
+    let resident = status.memory.resident_octets.map_or_else(String::new, |all| format!("; process {}", size(all)));
+    row("memory", &format!("live tables {}{resident}", size(status.memory.live_octets as u64)));
+
+    let targets = &status.targets;
+    let states = [
+        (targets.up, "up"),
+        (targets.suspect, "suspect"),
+        (targets.down, "down"),
+        (targets.recovering, "recovering"),
+        (targets.unknown, "unknown"),
+    ];
+    let states: Vec<_> = states.iter().filter(|(n, _)| *n > 0).map(|(n, state)| format!("{n} {state}")).collect();
+    let states = if states.is_empty() { String::new() } else { format!(": {}", states.join(", ")) };
+    row("targets", &format!("{}{states}", targets.all));
+    let probing = &status.probing;
+    let late = match probing.lag_ms {
+        0..1000 => "none late".to_owned(),
+        lag => page.paint(&format!("late by {}", short(lag)), "33"),
+    };
+    let oldest = probing.oldest_result_ms.map_or_else(String::new, |age| format!("; oldest result {} ago", short(age)));
+    row("probing", &format!("{} of {} in flight, {late}{oldest}", probing.in_flight, probing.limit));
+    row("guard", &guard(&status.guard, page));
+    for alarm in &status.alarms {
+        let words = format!("{} {}: {}", alarm.what.to_uppercase(), safe(&alarm.service), alarm.words);
+        row("alarm", &page.paint(&words, "31"));
+    }
+    let mut title = "overrides";
+    for item in &status.overrides {
+        row(title, &format!("{} {}", item.target, order::line(item)));
+        title = "";
+    }
+    if status.overrides.is_empty() {
+        row(title, "none");
+    }
+    out
+}
+
+/// The guard in a line.
+fn guard(guard: &GuardStatus, page: Page) -> String {
+    let all = guard.canaries.len();
+    let answering = guard.canaries.iter().filter(|canary| canary.answers == Some(true)).count();
+    let canaries = format!("{answering} of {all} canaries answer");
+    let since = guard.since.as_ref().map_or_else(String::new, |since| format!(" since {since}"));
+    let words = guard.words.as_ref().map_or_else(String::new, |words| format!(": {words}"));
+    match guard.phase.as_str() {
+        "off" => "off: no canaries are set".to_owned(),
+        "frozen" => page.paint(&format!("FROZEN{since}{words}; {canaries}"), "31"),
+        phase => format!("{phase}{since}{words}; {canaries}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::*;
+
+    const PLAIN: Page = Page { width: 80, color: false };
+
+    #[test]
+    fn a_quiet_server() {
+        let status: Status = typed(&json!({
+            "version": "0.1.0", "pid": 4711, "started": "2026-11-22T18:00:00Z", "uptime_seconds": 273_600,
+            "generation": 1, "epoch": 1, "scopes_complete": true,
+            "zones": {"loaded": 2, "not_loaded": [], "stale": []},
+            "databases": [], "memory": {"live_octets": 24_120_000},
+            "targets": {"all": 0, "unknown": 0, "up": 0, "suspect": 0, "down": 0, "recovering": 0},
+            "probing": {"in_flight": 0, "limit": 256, "lag_ms": 0},
+            "guard": {"phase": "off", "canaries": []}, "alarms": [], "overrides": []
+        }))
+        .unwrap();
+        expect![[r"
+            catchment  0.1.0, process 4711, up 3d4h (since 2026-11-22T18:00:00Z)
+            serves     generation 1, epoch 1
+            zones      2 loaded
+            databases  none
+            memory     live tables 24.1 MB
+            targets    0
+            probing    0 of 256 in flight, none late
+            guard      off: no canaries are set
+            overrides  none
+        "]]
+        .assert_eq(&text(&status, PLAIN));
+    }
+
+    #[test]
+    fn a_bad_night() {
+        let status: Status = typed(&json!({
+            "version": "0.1.0", "pid": 4711, "started": "2026-11-22T18:00:00Z", "uptime_seconds": 130,
+            "generation": 12, "epoch": 345, "scopes_complete": false,
+            "zones": {"loaded": 2, "not_loaded": ["bad.example."], "stale": [
+                {"zone": "example.com.", "file": "zones/example.com.yaml",
+                 "why": "its file is refused; the last good version serves"}]},
+            "databases": [
+                {"path": "geodb/GeoLite2-City.mmdb", "kind": "GeoLite2-City", "built": "2026-11-01T00:00:00Z",
+                 "age_seconds": 1_900_000},
+                {"path": "geodb/GeoLite2-ASN.mmdb", "kind": "GeoLite2-ASN", "built": "2026-11-22T00:00:00Z",
+                 "age_seconds": 70_000}],
+            "memory": {"live_octets": 24_120_000, "resident_octets": 131_000_000},
+            "targets": {"all": 10, "unknown": 1, "up": 2, "suspect": 1, "down": 5, "recovering": 1},
+            "probing": {"in_flight": 256, "limit": 256, "lag_ms": 1500, "oldest_result_ms": 14_800},
+            "guard": {"phase": "frozen", "since": "2026-11-22T18:01:00Z",
+                "words": "9 of 10 targets turned bad at once and no canary answers: answers go by health as it was before",
+                "canaries": [{"address": "192.0.2.1:443", "answers": false}, {"address": "192.0.2.2:443", "answers": false}]},
+            "alarms": [{"service": "web", "what": "fail-open",
+                "words": "no PoP is usable for some clients, who are answered as if all were up"}],
+            "overrides": [
+                {"target": "fra", "pop": "fra", "word": "drain", "since": "2026-11-22T17:00:00Z",
+                 "until": "2026-11-22T19:00:00Z", "over_seconds": 600, "share": 433,
+                 "reason": "kernel update \u{1b}[2J", "by": "alice (as root)", "known": true},
+                {"target": "web@old", "service": "web", "pop": "old", "word": "up", "since": "2026-11-22T17:00:00Z",
+                 "share": 1000, "reason": "the check lies", "by": "root", "known": false}]
+        }))
+        .unwrap();
+        expect![[r"
+            catchment  0.1.0, process 4711, up 2m10s (since 2026-11-22T18:00:00Z)
+            serves     generation 12, epoch 345, its exact scopes still being built
+            zones      2 loaded
+                       NOT LOADED bad.example. SERVFAIL until its file is mended
+                       STALE example.com. zones/example.com.yaml: its file is refused; the
+                       last good version serves
+            databases  GeoLite2-City, built 2026-11-01 (21 days ago):
+                       geodb/GeoLite2-City.mmdb
+                       GeoLite2-ASN, built 2026-11-22 (today): geodb/GeoLite2-ASN.mmdb
+            memory     live tables 24.1 MB; process 131.0 MB
+            targets    10: 2 up, 1 suspect, 5 down, 1 recovering, 1 unknown
+            probing    256 of 256 in flight, late by 1.5s; oldest result 14s ago
+            guard      FROZEN since 2026-11-22T18:01:00Z: 9 of 10 targets turned bad at once
+                       and no canary answers: answers go by health as it was before; 0 of 2
+                       canaries answer
+            alarm      FAIL-OPEN web: no PoP is usable for some clients, who are answered as
+                       if all were up
+            overrides  fra draining, 43 % of its clients left until 2026-11-22T19:00:00Z, by
+                       alice (as root): kernel update \u{1b}[2J
+                       web@old forced up, by root: the check lies (no file names this any
+                       more)
+        "]]
+        .assert_eq(&text(&status, PLAIN));
+    }
+}

@@ -1,0 +1,124 @@
+//! The control API: what operators see of a running server, and what they tell it.
+//!
+//! HTTP over a Unix socket, whose permissions say who may (`socket`); routes under `/api/v1` (`routes`); types of its
+//! own, so that the core may change without breaking scripts ([`wire`], made from the core's in `view`).
+//!
+//! Reads the snapshot, the prober and what the daemon publishes; changes nothing itself: orders go to the daemon, which
+//! answers when they are written down and in force. Never in the way of a query.
+
+mod routes;
+mod socket;
+mod view;
+pub mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::health::State;
+use crate::health::overrides::{Done, Order, Overrides, Refusal, RosterPop};
+use crate::probe::Prober;
+use crate::reload::databases::Used;
+use crate::snapshot::Current;
+
+pub use routes::MAX_BODY;
+pub use socket::{SocketError, serve};
+
+/// What the API reads, and where orders go.
+#[derive(Clone)]
+pub struct Desk {
+    /// The snapshot that serves.
+    pub current: Arc<Current>,
+    /// What is measured.
+    pub prober: Arc<Prober>,
+    /// What the operator said.
+    pub overrides: watch::Receiver<Arc<Overrides>>,
+    /// The guard against mass failure.
+    pub guard: watch::Receiver<Arc<GuardView>>,
+    /// What the files are like.
+    pub files: watch::Receiver<Arc<Files>>,
+    /// Takes orders.
+    pub orders: mpsc::Sender<Request>,
+    /// When the server started, in seconds since 1970.
+    pub started: u64,
+}
+
+/// An order, and where its answer is awaited.
+#[derive(Debug)]
+pub struct Request {
+    /// What is asked for.
+    pub order: Order,
+    /// Told when it is in force, or why not.
+    pub reply: oneshot::Sender<Result<Done, OrderError>>,
+}
+
+/// Why an order did not come into force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderError {
+    /// The operator's to mend.
+    Refused(Refusal),
+    /// It could not be written down, so it is not in force; with why.
+    NotKept(String),
+}
+
+/// What the files are like, for `status` and for orders.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Zones that are served otherwise than their files say.
+    pub stale: Vec<StaleZone>,
+    /// The databases in use.
+    pub databases: Vec<Used>,
+    /// Every PoP.
+    pub pops: Vec<RosterPop>,
+    /// The services and their `min_up`.
+    pub services: Vec<(String, u16)>,
+}
+
+/// A zone that is served otherwise than its file says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaleZone {
+    /// Apex.
+    pub zone: String,
+    /// Its file, as shown.
+    pub file: String,
+    /// Why, in words.
+    pub why: &'static str,
+}
+
+/// The guard against mass failure, for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GuardView {
+    /// The canaries, and whether each answered its last probe; `None` before the first.
+    pub canaries: Vec<(SocketAddr, Option<bool>)>,
+    /// What it does.
+    pub phase: GuardPhase,
+    /// The generation `held` is of.
+    pub generation: u64,
+    /// By `TargetId`: the state that answers go by instead of the measured one.
+    pub held: Vec<Option<State>>,
+}
+
+/// What the guard does. Moments in seconds since 1970.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GuardPhase {
+    /// There are no canaries.
+    #[default]
+    Off,
+    /// It watches.
+    Watching,
+    /// Answers go by states of before.
+    Frozen {
+        /// Since when.
+        since: u64,
+        /// Targets that had turned bad.
+        bad: usize,
+        /// Of so many.
+        of: usize,
+    },
+    /// Some targets still do.
+    Thawing {
+        /// Since when.
+        since: u64,
+    },
+}

@@ -1,0 +1,149 @@
+//! The routes of `/api/v1`.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use super::wire::{ActionWord, ErrorBody, Health, OrderBody, OrderDone, OverrideList, PREFIX, Status};
+use super::{Desk, OrderError, Request, view};
+use crate::health::overrides::{Action, Order, RefusalKind};
+
+/// Largest body of a request, in octets: an order is a few hundred.
+pub const MAX_BODY: usize = 16 << 10;
+/// Longest name a client gives for itself, in characters.
+const MAX_BY: usize = 64;
+/// How long an order may wait for the disk.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub(super) struct Peer(pub(super) String);
+
+/// The routes, for one connection's peer.
+pub(super) fn router(desk: Desk) -> Router {
+    let routes = Router::new()
+        .route("/status", get(status))
+        .route("/health", get(health))
+        .route("/overrides", get(overrides).post(order));
+    Router::new()
+        .nest(PREFIX, routes)
+        .fallback(nowhere)
+        .method_not_allowed_fallback(not_so)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .with_state(desk)
+}
+
+async fn status(State(desk): State<Desk>) -> Json<Status> {
+    Json(view::status(&desk))
+}
+
+async fn health(State(desk): State<Desk>) -> Json<Health> {
+    Json(view::health(&desk))
+}
+
+async fn overrides(State(desk): State<Desk>) -> Json<OverrideList> {
+    let (overrides, files) = (desk.overrides.borrow().clone(), desk.files.borrow().clone());
+    Json(OverrideList { overrides: view::overrides(&overrides, &files, view::unix_ms()) })
+}
+
+async fn order(
+    State(desk): State<Desk>,
+    Extension(Peer(peer)): Extension<Peer>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<OrderDone>, Failure> {
+    let body = body.map_err(|rejection| {
+        let help = format!("at most {MAX_BODY} octets are read");
+        Failure::new(rejection.status(), "the body could not be read", help)
+    })?;
+    let body: OrderBody = serde_json::from_slice(&body).map_err(|error| {
+        let help =
+            r#"for example `{"target": "fra", "action": "drain", "reason": "maintenance", "for_seconds": 7200}`"#;
+        Failure::new(StatusCode::BAD_REQUEST, format!("the body is not an order: {error}"), help)
+    })?;
+    let (reply, answer) = oneshot::channel();
+    let gone = || Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping", "");
+    desk.orders.send(Request { order: to_order(body, &peer)?, reply }).await.map_err(|_| gone())?;
+    let answered = timeout(PATIENCE, answer).await.map_err(|_| {
+        let help = "the state directory may be stuck; look at `catchment status` whether it came into force";
+        Failure::new(StatusCode::GATEWAY_TIMEOUT, "the order is not written down yet", help)
+    })?;
+    match answered.map_err(|_| gone())? {
+        Ok(done) => Ok(Json(view::done(&done, &desk.files.borrow()))),
+        Err(OrderError::Refused(refusal)) => {
+            let status = match refusal.kind {
+                RefusalKind::Invalid => StatusCode::BAD_REQUEST,
+                RefusalKind::Unknown => StatusCode::NOT_FOUND,
+                RefusalKind::Conflict => StatusCode::CONFLICT,
+            };
+            Err(Failure { status, body: ErrorBody { error: refusal.message, help: refusal.help } })
+        }
+        Err(OrderError::NotKept(words)) => {
+            let help = "nothing was changed; mend the state directory and try again";
+            let message = format!("the order could not be written down: {words}");
+            Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message, help))
+        }
+    }
+}
+
+fn to_order(body: OrderBody, peer: &str) -> Result<Order, Failure> {
+    let said = body.by.trim();
+    if said.chars().count() > MAX_BY || said.contains(char::is_control) {
+        let help = format!("one line of at most {MAX_BY} characters");
+        return Err(Failure::new(StatusCode::BAD_REQUEST, "`by` is not a name", help));
+    }
+    let by = if said.is_empty() || said == peer { peer.to_owned() } else { format!("{said} (as {peer})") };
+    Ok(Order {
+        target: body.target,
+        action: match body.action {
+            ActionWord::Drain => Action::Drain,
+            ActionWord::Undrain => Action::Undrain,
+            ActionWord::Up => Action::Up,
+            ActionWord::Down => Action::Down,
+            ActionWord::Clear => Action::Clear,
+        },
+        lasts: body.for_seconds.map(Duration::from_secs),
+        over: body.over_seconds.map(Duration::from_secs),
+        reason: body.reason,
+        by,
+        force: body.force,
+    })
+}
+
+async fn nowhere(uri: Uri) -> Failure {
+    let help = format!("there are `{PREFIX}/status`, `{PREFIX}/health` and `{PREFIX}/overrides`");
+    let path: String = uri.path().chars().take(100).collect();
+    Failure::new(StatusCode::NOT_FOUND, format!("there is nothing at `{path}`"), help)
+}
+
+async fn not_so() -> Failure {
+    let help = format!("GET reads; `{PREFIX}/overrides` takes POST as well");
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not answered here", help)
+}
+
+/// A refusal with its status code.
+#[derive(Debug)]
+struct Failure {
+    status: StatusCode,
+    body: ErrorBody,
+}
+
+impl Failure {
+    fn new(status: StatusCode, error: impl Into<String>, help: impl Into<String>) -> Self {
+        let help = help.into();
+        Self { status, body: ErrorBody { error: error.into(), help: (!help.is_empty()).then_some(help) } }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body)).into_response()
+    }
+}

@@ -1,0 +1,314 @@
+//! The core's types → [`super::wire`].
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::wire::{
+    Alarm, Canary, Database, GuardStatus, Health, LastResult, Member, Memory, OrderDone, OverrideView, Probing, Serves,
+    Service, Stale, Status, Target, TargetCounts, Zones,
+};
+use super::{Desk, Files, GuardPhase, GuardView};
+use crate::health::overrides::{Done, Forced, Override, Overrides, Scope};
+use crate::health::{State, TargetId, Verdict};
+use crate::probe::TargetReport;
+use crate::snapshot::Snapshot;
+use crate::steering::Standing;
+use crate::zone::Entry;
+
+/// `GET status`.
+pub(super) fn status(desk: &Desk) -> Status {
+    let snapshot = desk.current.load_full();
+    let live = snapshot.live();
+    let (now, files) = (unix_ms(), desk.files.borrow().clone());
+    let reports = desk.prober.report();
+    let pulse = desk.prober.pulse();
+    let not_loaded = snapshot.zones.iter().filter(|(_, entry)| matches!(entry, Entry::NotLoaded));
+    let not_loaded: Vec<_> = not_loaded.map(|(zone, _)| zone.to_string()).collect();
+    let stale = files.stale.iter().map(|stale| Stale {
+        zone: stale.zone.clone(),
+        file: stale.file.clone(),
+        why: stale.why.to_owned(),
+    });
+    let databases = files.databases.iter().map(|used| Database {
+        path: used.path.clone(),
+        kind: used.kind.clone(),
+        built: moment(used.built),
+        age_seconds: (now / 1000).saturating_sub(used.built),
+    });
+    Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started: moment(desk.started),
+        uptime_seconds: (now / 1000).saturating_sub(desk.started),
+        generation: snapshot.generation,
+        epoch: live.epoch,
+        scopes_complete: live.is_complete(),
+        zones: Zones { loaded: snapshot.zones.len() - not_loaded.len(), not_loaded, stale: stale.collect() },
+        databases: databases.collect(),
+        memory: Memory { live_octets: live.memory(), resident_octets: resident() },
+        targets: count(&reports),
+        probing: Probing {
+            in_flight: pulse.in_flight,
+            limit: pulse.limit,
+            lag_ms: ms(pulse.lag),
+            oldest_result_ms: pulse.oldest_result.map(ms),
+        },
+        guard: guard(&desk.guard.borrow()),
+        alarms: alarms(&snapshot),
+        overrides: overrides(&desk.overrides.borrow(), &files, now),
+    }
+}
+
+/// `GET health`.
+pub(super) fn health(desk: &Desk) -> Health {
+    let snapshot = desk.current.load_full();
+    let (now, files, overrides) = (unix_ms(), desk.files.borrow().clone(), desk.overrides.borrow().clone());
+    let guard = desk.guard.borrow().clone();
+    let mut serves = served_by(&snapshot);
+    let targets = desk.prober.report().into_iter().map(|report| {
+        let held = guard.held.get(report.id.0 as usize).copied().flatten();
+        // Numbers of another plan mean nothing here.
+        let held = held.filter(|held| guard.generation == snapshot.generation && *held != report.state);
+        let belongs = snapshot.targets.get(report.id.0 as usize) == Some(&report.target);
+        let serves = if belongs { serves.remove(&report.id).unwrap_or_default() } else { Vec::new() };
+        target(report, serves, held)
+    });
+    Health {
+        at: moment(now / 1000),
+        generation: snapshot.generation,
+        epoch: snapshot.live().epoch,
+        guard: self::guard(&guard),
+        alarms: alarms(&snapshot),
+        targets: targets.collect(),
+        services: services(&snapshot, &overrides, now),
+        transitions: Vec::new(),
+        overrides: self::overrides(&overrides, &files, now),
+    }
+}
+
+/// `GET overrides`.
+pub(super) fn overrides(overrides: &Overrides, files: &Files, now_ms: u64) -> Vec<OverrideView> {
+    overrides.list().iter().filter_map(|item| override_view(item, files, now_ms)).collect()
+}
+
+/// An order that is in force.
+pub(super) fn done(done: &Done, files: &Files) -> OrderDone {
+    let now = unix_ms();
+    OrderDone {
+        set: done.set.as_ref().and_then(|item| override_view(item, files, now)),
+        target: done.scope.to_string(),
+        notes: done.notes.clone(),
+        overrides: overrides(&done.overrides, files, now),
+    }
+}
+
+fn override_view(item: &Override, files: &Files, now_ms: u64) -> Option<OverrideView> {
+    let effect = item.effect(now_ms)?;
+    let pop_known = |name: &str| files.pops.iter().any(|pop| pop.name == name);
+    let service_known = |name: &str| files.services.iter().any(|(service, _)| service == name);
+    let (service, pop, known) = match &item.scope {
+        Scope::Pop(pop) => (None, Some(pop.clone()), pop_known(pop)),
+        Scope::Service(service) => (Some(service.clone()), None, service_known(service)),
+        Scope::Both { service, pop } => {
+            (Some(service.clone()), Some(pop.clone()), service_known(service) && pop_known(pop))
+        }
+    };
+    Some(OverrideView {
+        target: item.scope.to_string(),
+        service,
+        pop,
+        word: if item.returns(now_ms) { "return".to_owned() } else { item.word.to_string() },
+        since: moment(item.since),
+        until: item.until.map(moment),
+        over_seconds: item.over.map(|over| over.as_secs()),
+        share: if effect.forced == Some(Forced::Down) { 0 } else { effect.share },
+        reason: item.reason.clone(),
+        by: item.by.clone(),
+        known,
+    })
+}
+
+fn services(snapshot: &Snapshot, overrides: &Overrides, now_ms: u64) -> Vec<Service> {
+    let live = snapshot.live();
+    let mut services: Vec<Service> = Vec::new();
+    for (map, facts) in snapshot.maps.iter().zip(live.maps.iter().map(|live| &live.facts)) {
+        let member = |(member, facts): (&crate::steering::Member, &crate::steering::MemberFacts)| {
+            let pop = snapshot.pops[member.pop.0 as usize].name.clone();
+            let holds = overrides.holding(&map.service.name, &pop, now_ms);
+            let effect = holds.map(|(_, effect)| effect).unwrap_or_default();
+            let forced = effect.forced.map(|forced| match forced {
+                Forced::Up => "up".to_owned(),
+                Forced::Down => "down".to_owned(),
+            });
+            Member {
+                v4: standing(facts.v4).to_owned(),
+                v6: standing(facts.v6).to_owned(),
+                drained: facts.drained || effect.drained,
+                forced,
+                share: if facts.drained { 0 } else { facts.share },
+                by: holds.map(|(item, _)| item.scope.to_string()),
+                pop,
+            }
+        };
+        let pops = map.service.members.iter().zip(&facts.members).map(member).collect();
+        let service = Service { service: map.service.name.clone(), pops };
+        // Several maps of one service differ in policy and TTLs only.
+        if !services.contains(&service) {
+            services.push(service);
+        }
+    }
+    services
+}
+
+/// Services whose clients are answered with health ignored.
+fn alarms(snapshot: &Snapshot) -> Vec<Alarm> {
+    let live = snapshot.live();
+    let mut alarms: Vec<Alarm> = Vec::new();
+    for (map, live) in snapshot.maps.iter().zip(&live.maps) {
+        let fail_open = live.answers.iter().any(crate::live::Answer::fail_open);
+        let kinds = [
+            (fail_open, "fail-open", "no PoP is usable for some clients, who are answered as if all were up"),
+            (live.facts.any_panic(), "panic", "too few PoPs are usable, so health is ignored for a tier"),
+        ];
+        for (_, what, words) in kinds.into_iter().filter(|(is, ..)| *is) {
+            let alarm = Alarm { service: map.service.name.clone(), what: what.to_owned(), words: words.to_owned() };
+            if !alarms.contains(&alarm) {
+                alarms.push(alarm);
+            }
+        }
+    }
+    alarms
+}
+
+fn served_by(snapshot: &Snapshot) -> HashMap<TargetId, Vec<Serves>> {
+    let mut serves: HashMap<TargetId, Vec<Serves>> = HashMap::new();
+    for map in &snapshot.maps {
+        for member in &map.service.members {
+            for address in &member.addresses {
+                let item = Serves {
+                    service: map.service.name.clone(),
+                    pop: snapshot.pops[member.pop.0 as usize].name.clone(),
+                    address: address.ip.to_string(),
+                };
+                for target in &address.targets {
+                    let list = serves.entry(*target).or_default();
+                    if !list.contains(&item) {
+                        list.push(item.clone());
+                    }
+                }
+            }
+        }
+    }
+    serves
+}
+
+fn target(report: TargetReport, serves: Vec<Serves>, held: Option<State>) -> Target {
+    let check = &report.target.check;
+    Target {
+        address: report.target.address.to_string(),
+        check: check.kind.to_string(),
+        serves,
+        state: report.state.to_string(),
+        held: held.map(|state| state.to_string()),
+        since_ms: ms(report.since),
+        last: report.last.map(|last| LastResult {
+            age_ms: ms(last.age),
+            verdict: match last.observation.verdict {
+                Verdict::Good => "good",
+                Verdict::Bad => "bad",
+                Verdict::Unable => "unable",
+            }
+            .to_owned(),
+            reason: last.observation.words.into_owned(),
+            total_us: us(last.observation.phases.total),
+            connect_us: last.observation.phases.connect.map(us),
+            tls_us: last.observation.phases.tls.map(us),
+            first_byte_us: last.observation.phases.first_byte.map(us),
+        }),
+        failures: report.failures,
+        fall: check.fall,
+        successes: report.successes,
+        rise: report.rise,
+        penalty: (report.penalty * 100.0).round() / 100.0,
+        interval_ms: ms(check.interval),
+        next_probe_ms: ms(report.next_probe),
+        latency: None,
+        probes: None,
+    }
+}
+
+fn guard(view: &GuardView) -> GuardStatus {
+    let (phase, since, words) = match view.phase {
+        GuardPhase::Off => ("off", None, None),
+        GuardPhase::Watching => ("watching", None, None),
+        GuardPhase::Frozen { since, bad, of } => {
+            let words = format!(
+                "{bad} of {of} targets turned bad at once and no canary answers: answers go by health as it was before"
+            );
+            ("frozen", Some(since), Some(words))
+        }
+        GuardPhase::Thawing { since } => {
+            let held = view.held.iter().filter(|held| held.is_some()).count();
+            let words = format!("a canary answers again: {held} targets go by health of before until probes tell");
+            ("thawing", Some(since), Some(words))
+        }
+    };
+    let canary = |(address, answers): &(std::net::SocketAddr, Option<bool>)| Canary {
+        address: address.to_string(),
+        answers: *answers,
+    };
+    GuardStatus {
+        phase: phase.to_owned(),
+        since: since.map(moment),
+        words,
+        canaries: view.canaries.iter().map(canary).collect(),
+    }
+}
+
+fn count(reports: &[TargetReport]) -> TargetCounts {
+    let mut counts = TargetCounts { all: reports.len(), ..TargetCounts::default() };
+    for report in reports {
+        match report.state {
+            State::Unknown => counts.unknown += 1,
+            State::Up => counts.up += 1,
+            State::Suspect => counts.suspect += 1,
+            State::Down => counts.down += 1,
+            State::Recovering => counts.recovering += 1,
+        }
+    }
+    counts
+}
+
+fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Absent => "absent",
+        Standing::Unusable => "unusable",
+        Standing::Suspect => "suspect",
+        Standing::Usable => "usable",
+    }
+}
+
+/// RFC 3339, of seconds since 1970; beyond the year 9999 the number itself.
+fn moment(unix: u64) -> String {
+    let time = i64::try_from(unix).ok().and_then(|unix| jiff::Timestamp::from_second(unix).ok());
+    time.map_or_else(|| unix.to_string(), |time| time.to_string())
+}
+
+/// Resident memory of this process, from `/proc`.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}
+
+pub(super) fn unix_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, ms)
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
