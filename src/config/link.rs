@@ -16,9 +16,7 @@ use super::file::records::SteerText;
 use super::file::services::ServiceText;
 use super::file::zone::{Contents, ExpectText};
 use super::file::{FleetFile, Shared, ZoneFile, elsewhere};
-use super::model::{
-    CheckModel, Expect, Fleet, PolicyModel, RecordModel, ServiceModel, SteerModel, ZoneModel,
-};
+use super::model::{CheckModel, Expect, Fleet, PolicyModel, RecordModel, ServiceModel, SteerModel, ZoneModel};
 use super::reader::{Sink, Spot, quoted, suggest};
 use crate::dns::{Name, Type};
 use crate::steering::Policy;

@@ -25,7 +25,8 @@ fn who_is_told() {
     expect![[r#"
         a.example.com. 127.0.0.0/8 ::1/128 z.yaml:4:7
         b.example.com. 192.0.2.0/24 2001:db8::/32 z.yaml:5:7
-        c.example.com. 0.0.0.0/0 ::/0 z.yaml:6:7"#]].assert_eq(&shown.join("\n"));
+        c.example.com. 0.0.0.0/0 ::/0 z.yaml:6:7"#]]
+    .assert_eq(&shown.join("\n"));
 }
 
 #[test]
@@ -67,7 +68,12 @@ fn what_stands_in_other_files() {
     let zone = "zone: example.com\nzonefile: db\nrecords: {a: {reflect: true}, b: {reflect: true, steer: s}}\n";
     let db = "@ 60 NS ns.example.net.\na 60 TXT x\na 60 A 192.0.2.1\n";
     let loaded = load_with(&[("f.yaml", fleet), ("z.yaml", zone)], &[("db", db)], 0);
-    expect![[""]].assert_eq(&loaded.diagnostics.to_string());
+    expect![[r#"
+        db:2:1: error: `a.example.com.` has TXT here and `reflect` at z.yaml:3:15
+          help: the name answers with a TXT of its own: take another name
+        z.yaml:3:35: error: `reflect` beside service `s`, which has a `cname`
+          help: a name is an alias or has data of its own (RFC 2181 §10.1)"#]]
+    .assert_eq(&loaded.diagnostics.to_string());
 }
 
 /// The blocks of one language in a part of the reference, up to the next heading of the same level.
