@@ -18,7 +18,7 @@ use super::file::records::SteerText;
 use super::file::services::ServiceText;
 use super::file::zone::{Contents, ExpectText};
 use super::file::{FleetFile, Shared, ZoneFile, elsewhere};
-use super::model::{CheckModel, Expect, Fleet, PolicyModel, ServiceModel, SteerModel, ZoneModel};
+use super::model::{CheckModel, Expect, Fleet, PolicyModel, RecordModel, ServiceModel, SteerModel, ZoneModel};
 use super::reader::{Sink, Spot, quoted, suggest};
 use crate::dns::{Name, Type};
 use crate::net::Block;
@@ -51,7 +51,8 @@ pub fn link_fleet_allowing(files: &[Arc<FleetFile>], allow: &[Block]) -> (Option
     let policies = join(files, |s| &s.policies, |p| (&p.name, &p.location), &mut sink);
     let pops = fleet.pops.iter().map(|p| p.pop.name.as_str());
     fleet.policies = policies::resolve(&policies, &[], pops, &broken, &mut sink);
-    let scope = Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken, allow);
+    let scope =
+        Scope::new([fleet.pops.as_slice()], [fleet.checks.as_slice()], [fleet.policies.as_slice()], broken, allow);
     let linked: Vec<Arc<ServiceModel>> =
         services.iter().filter_map(|s| scope.service(s, &mut sink)).map(Arc::new).collect();
     fleet.services = linked;
@@ -141,6 +142,7 @@ pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnost
     let services = private_services(contents, &policies, fleet, &mut sink);
     let names = Names { contents, fleet, services: &services, policies: &policies };
     let steers = names.steers(&zone.origin, &mut sink);
+    refuse_beside_reflect(contents, &steers, &mut sink);
     let expects = contents.expects.iter().filter_map(|expect| names.expect(expect, &mut sink)).collect();
     let model = ZoneModel {
         apex: zone.origin.clone(),
@@ -204,6 +206,26 @@ fn private_services(
         &fleet.allow,
     );
     own.services.iter().filter_map(|service| scope.service(service, sink)).map(Arc::new).collect()
+}
+
+/// What `reflect` cannot stand beside, as far as it is written elsewhere.
+fn refuse_beside_reflect(contents: &Contents, steers: &[SteerModel], sink: &mut Sink) {
+    for reflect in &contents.reflects {
+        let steered = steers.iter().find(|steer| steer.owner == reflect.owner);
+        if let Some(steer) = steered.filter(|steer| steer.service.members.iter().any(|member| member.cname.is_some())) {
+            let message = format!("`reflect` beside service `{}`, which has a `cname`", steer.service.name);
+            sink.error_at(&reflect.location, message, "a name is an alias or has data of its own (RFC 2181 §10.1)");
+        }
+        let beside = |record: &&RecordModel| {
+            record.owner == reflect.owner
+                && matches!(record.rtype, Type::TXT | Type::CNAME | Type::DNAME)
+                && record.location.file != reflect.location.file
+        };
+        if let Some(record) = contents.records.iter().find(beside) {
+            let message = format!("`{}` has {} here and `reflect` at {}", record.owner, record.rtype, reflect.location);
+            sink.error_at(&record.location, message, "the name answers with a TXT of its own: take another name");
+        }
+    }
 }
 
 /// What the names in a zone's records and assertions can mean.

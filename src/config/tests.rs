@@ -9,6 +9,7 @@ mod master;
 mod nodata;
 mod policies;
 mod properties;
+mod reflect;
 mod rendering;
 mod rules;
 mod services;

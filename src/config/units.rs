@@ -195,7 +195,8 @@ fn cost_by(
 pub(super) fn share(node: &Node<'_>, what: &str, sink: &mut Sink) -> Option<u16> {
     let written = text(node, what, sink)?;
     let percent = written.strip_suffix('%').and_then(|number| thousandths(number.trim_end()));
-    let share = percent.filter(|n| n % 100 == 0).map(|n| n / 100).filter(|n| (1..=1000).contains(n));
+    let share = percent.filter(|n| n % 100 == 0).and_then(|n| u16::try_from(n / 100).ok());
+    let share = share.filter(|n| (1..=1000).contains(n));
     if share.is_none() {
         let help = match thousandths(written).filter(|n| (1..=1000).contains(n)) {
             Some(n) if n % 10 == 0 => format!("did you mean `{}%`? a share is written in percent", n / 10),
@@ -203,7 +204,7 @@ pub(super) fn share(node: &Node<'_>, what: &str, sink: &mut Sink) -> Option<u16>
         };
         sink.error_help(node.at(), format!("{what} cannot be `{written}`"), help);
     }
-    share.map(|share| share as u16)
+    share
 }
 
 /// Reads a moment: a date (`2026-11-01`, the beginning of that day in UTC), a date and time (`2026-11-01T12:30:00Z`), or

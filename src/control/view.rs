@@ -246,11 +246,7 @@ fn target(report: TargetReport, serves: Vec<Serves>, held: Option<State>) -> Tar
             p90_ms: latency.p90.as_secs_f64() * 1e3,
             p99_ms: latency.p99.as_secs_f64() * 1e3,
         }),
-        probes: Some(ProbeCounts {
-            good: report.totals.good,
-            bad: report.totals.bad,
-            unable: report.totals.unable,
-        }),
+        probes: Some(ProbeCounts { good: report.totals.good, bad: report.totals.bad, unable: report.totals.unable }),
     }
 }
 

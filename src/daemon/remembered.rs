@@ -115,7 +115,10 @@ pub(super) fn recall(path: Option<&Path>, limit: Duration) -> Recalled {
 
 /// What is probed, thresholds aside: the same from run to run of one version.
 fn key(target: &Target) -> String {
-    format!("{:016x}", xxh3_64(format!("{} {:?} {:?}", target.address, target.check.kind, target.check.source).as_bytes()))
+    format!(
+        "{:016x}",
+        xxh3_64(format!("{} {:?} {:?}", target.address, target.check.kind, target.check.source).as_bytes())
+    )
 }
 
 fn word(state: State) -> &'static str {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::files::{NamedFiles, Scan};
-use super::parsed::{ParsedFile, parse_copy, parse_one, sniff_origin, whole};
+use super::parsed::{ParsedFile, named_by, parse_copy, parse_one, sniff_origin, whole};
 use crate::compile;
 use crate::config::model::{Fleet, ZoneModel};
 use crate::config::{self, Diagnostic, Diagnostics, FleetFile, Parsed, ZoneFile};
@@ -131,7 +131,7 @@ impl Generation {
     ) -> (Self, Findings) {
         let mut findings = Findings::default();
         let parsed = self.parse_all(scan, named, moment.unix);
-        let named_only = self.named_only(&parsed);
+        let named_only = self.named_only(&parsed, memory);
         for (_, file) in parsed.iter().filter(|(path, _)| !named_only.contains(*path)) {
             findings.diagnostics.extend(file.diagnostics.clone());
         }
@@ -185,7 +185,13 @@ impl Generation {
     /// The files whose text is what is served now, for the store of last good copies.
     pub fn accepted(&self) -> impl Iterator<Item = &Arc<str>> {
         let zones = self.zones.values().filter(|z| z.good.is_some() && z.stale.is_none()).map(|z| &z.path);
-        self.fleet_files.iter().map(|(path, _)| path).chain(zones)
+        // A fleet that is refused leaves the files of before in use, and their copies as they are.
+        let is_read = |path: &Arc<str>, file: &Arc<FleetFile>| match self.parsed.get(path).map(|read| &read.result) {
+            Some(Some(Parsed::Fleet(now))) => Arc::ptr_eq(now, file),
+            _ => false,
+        };
+        let fleet = self.fleet_files.iter().filter(move |(path, file)| is_read(path, file)).map(|(path, _)| path);
+        fleet.chain(zones)
     }
 
     /// Whether queries could not tell the two apart: the same zones in the same versions.
@@ -220,16 +226,23 @@ impl Generation {
     }
 
     /// Files that others name, as rule files are, and that are neither a zone nor a piece of the fleet by themselves. A
-    /// naming file that cannot be read now still names what it named.
-    fn named_only(&self, parsed: &HashMap<Arc<str>, Arc<ParsedFile>>) -> HashSet<Arc<str>> {
-        let before = parsed.iter().filter(|(_, file)| file.diagnostics.has_errors());
-        let before = before.filter_map(|(path, _)| self.parsed.get(path));
-        let inputs = parsed.values().chain(before).flat_map(|file| &file.inputs).map(|input| &input.path);
-        let is_list = |path: &&Arc<str>| {
-            let held_zone = matches!(self.roles.get(*path), Some(Role::Zone(_)));
-            !held_zone && parsed.get(*path).is_some_and(|file| file.result.is_none())
-        };
-        inputs.filter(is_list).cloned().collect()
+    /// naming file that cannot be read now still names what it named when it was good.
+    fn named_only(&self, parsed: &HashMap<Arc<str>, Arc<ParsedFile>>, memory: &dyn Memory) -> HashSet<Arc<str>> {
+        let mut named: HashSet<Arc<str>> = HashSet::new();
+        for (path, file) in parsed {
+            named.extend(file.inputs.iter().map(|input| Arc::clone(&input.path)));
+            if file.diagnostics.has_errors() {
+                match self.parsed.get(path) {
+                    Some(before) => named.extend(before.inputs.iter().map(|input| Arc::clone(&input.path))),
+                    None => named.extend(memory.copy(path).into_iter().flat_map(|text| named_by(path, &text, memory))),
+                }
+            }
+        }
+        named.retain(|path| {
+            let held_zone = matches!(self.roles.get(path), Some(Role::Zone(_)));
+            !held_zone && parsed.get(path).is_some_and(|file| file.result.is_none())
+        });
+        named
     }
 
     /// What each file is for: what it says, else what it was, else what it looks like.

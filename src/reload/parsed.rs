@@ -71,18 +71,35 @@ pub(super) fn parse_one(path: &Arc<str>, file: &FileText, named: &NamedFiles, un
     ParsedFile { hash: file.hash, inputs: recorder.inputs.into_inner(), expires, result, diagnostics }
 }
 
+/// Gives the copies of the files that a last good copy names, and writes down which were asked for.
+struct Copies<'c> {
+    path: &'c str,
+    memory: &'c dyn Memory,
+    named: RefCell<Vec<Arc<str>>>,
+}
+
+impl Named for Copies<'_> {
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
+        self.named.borrow_mut().push(path.into());
+        self.memory.named_copy(self.path, path).ok_or_else(|| "has no copy".to_owned())
+    }
+}
+
 /// A last good copy, with the copies of the files it names; it was accepted once, so what is wrong with it now is of no
 /// interest, and how old its measurements are.
 pub(super) fn parse_copy(path: &Arc<str>, text: &Arc<str>, memory: &dyn Memory) -> Option<Parsed> {
-    struct Copies<'c>(&'c str, &'c dyn Memory);
-    impl Named for Copies<'_> {
-        fn read(&self, path: &str) -> Result<Arc<[u8]>, String> {
-            self.1.named_copy(self.0, path).ok_or_else(|| "has no copy".to_owned())
-        }
-    }
     let source = Source { path: Arc::clone(path), text: Arc::clone(text) };
-    let (parsed, diagnostics) = config::parse_with(&source, &Copies(path, memory), 0);
+    let copies = Copies { path, memory, named: RefCell::default() };
+    let (parsed, diagnostics) = config::parse_with(&source, &copies, 0);
     parsed.filter(|_| !diagnostics.has_errors())
+}
+
+/// The files that a last good copy names.
+pub(super) fn named_by(path: &Arc<str>, text: &Arc<str>, memory: &dyn Memory) -> Vec<Arc<str>> {
+    let source = Source { path: Arc::clone(path), text: Arc::clone(text) };
+    let copies = Copies { path, memory, named: RefCell::default() };
+    config::parse_with(&source, &copies, 0);
+    copies.named.into_inner()
 }
 
 /// The zone a file names in a line `zone: NAME`, for files that cannot be parsed as a whole.

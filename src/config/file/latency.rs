@@ -87,7 +87,8 @@ impl LatencyText {
             sink.error_at(&self.location, "`latency` has nothing measured", help);
             return None;
         };
-        let us = |cost: Option<Cost>, default: u32| cost.map_or(default, |cost| cost.microseconds(ns_per_km) as u32);
+        let us =
+            |cost: Option<Cost>, default: u32| cost.map_or(default, |cost| cost.microseconds(ns_per_km).unsigned_abs());
         let Margin { prefix, asn, region } = Margin::default();
         let margin =
             Margin { prefix: us(self.prefix, prefix), asn: us(self.asn, asn), region: us(self.region, region) };
@@ -226,7 +227,7 @@ fn row(node: &Node<'_>, rows: &mut Rows, sink: &mut Sink) {
 fn milliseconds(written: &str) -> Result<u32, &'static str> {
     let number = written.strip_suffix("ms").map_or(written, str::trim_end);
     let us = thousandths(number).filter(|us| (0..MAX_MICROSECONDS).contains(us));
-    us.map(|us| us as u32)
+    us.and_then(|us| u32::try_from(us).ok())
         .ok_or("milliseconds, at most three digits after the point and below 10000, for example `12.5`")
 }
 

@@ -61,18 +61,37 @@ pub(crate) struct PolicyText {
     pub(crate) ns_per_km: Option<u32>,
     pub(crate) default_order: Option<Vec<Spot>>,
     pub(crate) bias: Vec<(Spot, Cost)>,
-    /// Outside: whether anything is written; inside: `off`, or a cost.
-    pub(crate) near: Option<Option<Cost>>,
+    pub(crate) near: Option<OrOff<Cost>>,
     pub(crate) unit_v4: Option<u8>,
     pub(crate) unit_v6: Option<u8>,
     pub(crate) sticky: Option<bool>,
     pub(crate) count: Option<u8>,
     pub(crate) skip: Option<u8>,
-    /// As `near`.
-    pub(crate) panic: Option<Option<PanicText>>,
+    pub(crate) panic: Option<OrOff<PanicText>>,
     pub(crate) on_all_down: Option<(AllDownText, Location)>,
     pub(crate) on_empty: Option<(OnEmpty, Location)>,
     pub(crate) detail: Option<Detail>,
+}
+
+/// What may be taken away again by a policy that extends another.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum OrOff<T> {
+    Off,
+    On(T),
+}
+
+impl<T> OrOff<T> {
+    pub(crate) fn on(&self) -> Option<&T> {
+        match self {
+            Self::Off => None,
+            Self::On(value) => Some(value),
+        }
+    }
+
+    /// `off`, or what `read` makes of it.
+    fn read(node: &Node<'_>, read: impl FnOnce() -> Option<T>) -> Option<Self> {
+        if matches!(node, Node::Scalar(text) if text.text == "off") { Some(Self::Off) } else { read().map(Self::On) }
+    }
 }
 
 /// What orders PoPs.
@@ -141,7 +160,7 @@ impl PolicyText {
             (own, base) => own.clone().or_else(|| base.clone()),
         };
         let panic = match (&self.panic, &base.panic) {
-            (Some(Some(own)), Some(Some(base))) => Some(Some(PanicText {
+            (Some(OrOff::On(own)), Some(OrOff::On(base))) => Some(OrOff::On(PanicText {
                 below: own.below.or(base.below),
                 resume: own.resume.or(base.resume),
                 location: own.location.clone(),
@@ -214,10 +233,7 @@ fn fill(policy: &mut PolicyText, fields: &Fields<'_, '_>, context: &Context<'_>,
     policy.ns_per_km = fields.get("ms_per_km").and_then(|node| ns_per_km(node, sink));
     policy.default_order = fields.get("default").and_then(|node| order(node, "`default`", sink));
     policy.bias = fields.get("bias").map(|node| bias(node, sink)).unwrap_or_default();
-    policy.near = fields.get("near").and_then(|node| match off(node) {
-        true => Some(None),
-        false => cost(node, "`near`", sink).map(Some),
-    });
+    policy.near = fields.get("near").and_then(|node| OrOff::read(node, || cost(node, "`near`", sink)));
     if let Some(unit) = fields.get("unit").and_then(|node| Fields::open(node, &UNIT, sink)) {
         policy.unit_v4 = unit.get("v4").and_then(|node| integer(node, "`v4`", &(16..=24), sink));
         policy.unit_v6 = unit.get("v6").and_then(|node| integer(node, "`v6`", &(32..=56), sink));
@@ -225,10 +241,7 @@ fn fill(policy: &mut PolicyText, fields: &Fields<'_, '_>, context: &Context<'_>,
     policy.sticky = fields.get("sticky").and_then(|node| boolean(node, "`sticky`", sink));
     policy.count = fields.get("count").and_then(|node| count(node, sink));
     policy.skip = fields.get("skip").and_then(|node| skip(node, sink));
-    policy.panic = fields.get("panic").and_then(|node| match off(node) {
-        true => Some(None),
-        false => panic(node, sink).map(Some),
-    });
+    policy.panic = fields.get("panic").and_then(|node| OrOff::read(node, || panic(node, sink)));
     policy.on_all_down =
         fields.get("on_all_down").and_then(|node| Some((on_all_down(node, sink)?, sink.location(node.at()))));
     policy.on_empty = fields.get("on_empty").and_then(|node| {
@@ -236,11 +249,6 @@ fn fill(policy: &mut PolicyText, fields: &Fields<'_, '_>, context: &Context<'_>,
         Some((word(node, "`on_empty`", &what, sink)?, sink.location(node.at())))
     });
     policy.detail = fields.get("ecs").and_then(|node| detail(node, sink));
-}
-
-/// `off` takes away what the policy that is extended says.
-fn off(node: &Node<'_>) -> bool {
-    matches!(node, Node::Scalar(text) if text.text == "off")
 }
 
 fn tiers(node: &Node<'_>, sink: &mut Sink) -> Option<Vec<Vec<Spot>>> {
@@ -313,17 +321,11 @@ fn rank(node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> Option<RankT
         sink.error_help(node.at(), "`rank: latency` without measurements", help);
         return None;
     }
-    #[derive(Clone, Copy)]
-    enum By {
-        Distance,
-        Order,
-        Weights,
-    }
-    let by = [("distance", By::Distance), ("order", By::Order), ("weights", By::Weights)];
+    let by = [("distance", 0), ("order", 1), ("weights", 2)];
     Some(match word(node, "`rank`", &by, sink)? {
-        By::Distance => RankText::Distance,
-        By::Order => RankText::Order,
-        By::Weights => RankText::Weights,
+        0 => RankText::Distance,
+        1 => RankText::Order,
+        _ => RankText::Weights,
     })
 }
 
@@ -441,10 +443,10 @@ fn detail(node: &Node<'_>, sink: &mut Sink) -> Option<Detail> {
 fn budget(node: &Node<'_>, sink: &mut Sink) -> Option<Detail> {
     let written = text(node, "`budget`", sink)?;
     let meters = written.strip_suffix("km").and_then(|number| thousandths(number.trim_end()));
-    let meters = meters.filter(|meters| (1..=1_000_000).contains(meters));
+    let meters = meters.and_then(|m| u32::try_from(m).ok()).filter(|meters| (1..=1_000_000).contains(meters));
     if meters.is_none() {
         let help = "an average detour from `0.001km` to `1000km`, for example `5km`";
         sink.error_help(node.at(), format!("`budget` cannot be `{written}`"), help);
     }
-    meters.map(|meters| Detail::Budget(meters as u32))
+    meters.map(Detail::Budget)
 }

@@ -141,11 +141,13 @@ pub(super) fn read(file: &Opened, purpose: Purpose, collector: &mut Collector, s
     let whole = !columns.contains(&Column::Unknown);
     if keys.is_empty() || effects.is_empty() {
         if let Some(first) = headings.first().filter(|_| whole) {
-            let (what, wanted) = match keys.is_empty() {
-                true => ("of keys", quoted(Kind::WORDS)),
-                false => ("of effects", quoted(purpose.effects())),
-            };
-            page.refuse(first, format!("the headings name no column {what}"), format!("name at least one of {wanted}"));
+            let (what, wanted) =
+                if keys.is_empty() { ("keys", quoted(Kind::WORDS)) } else { ("effects", quoted(purpose.effects())) };
+            page.refuse(
+                first,
+                format!("the headings name no column of {what}"),
+                format!("name at least one of {wanted}"),
+            );
         }
         return;
     }
@@ -159,13 +161,7 @@ pub(super) fn read(file: &Opened, purpose: Purpose, collector: &mut Collector, s
             .iter()
             .map(|(index, _)| row.get(*index).map_or(Cow::Borrowed(""), |cell| cell.text.clone()))
             .collect();
-        let given = match known.get(&written) {
-            Some(given) => given,
-            None => {
-                let given = effects_of(&row, &effects, purpose, collector, &mut page);
-                known.entry(written).or_insert(given)
-            }
-        };
+        let given = known.entry(written).or_insert_with(|| effects_of(&row, &effects, purpose, collector, &mut page));
         let place = page.place(cell);
         collector.add(class, given, &place, page.sink);
     }

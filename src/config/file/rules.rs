@@ -60,13 +60,16 @@ const RULE: Keys = Keys {
 const FENCE: Keys = Keys { what: "a fence", known: &["match", "only", "never", "file"], planned: &[] };
 const MATCH: Keys = Keys { what: "`match`", known: &Kind::WORDS, planned: &["resolver", "not", "all", "any"] };
 
+/// An effect, and the costs it was made from.
+type Priced = (Arc<Effect>, Vec<(String, Cost)>);
+
 /// A list of rules whose PoPs are still names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RulesText {
     /// With costs in distance at the default of `ms_per_km`.
     rules: Rules,
     /// Effects with costs in distance.
-    by_distance: Vec<(Arc<Effect>, Vec<(String, Cost)>)>,
+    by_distance: Vec<Priced>,
     /// Every PoP that is named, once.
     pub(crate) named: Vec<Spot>,
 }
@@ -97,7 +100,7 @@ pub(super) struct Collector {
     columns: Vec<u32>,
     /// By prefix, the rule that answers it.
     prefixes: HashMap<Block, u32, foldhash::fast::FixedState>,
-    by_distance: Vec<(Arc<Effect>, Vec<(String, Cost)>)>,
+    by_distance: Vec<Priced>,
     seen: HashSet<String>,
     named: Vec<Spot>,
     /// Whether it was told that there are too many.
@@ -248,7 +251,8 @@ impl Opened {
         match std::str::from_utf8(&self.octets) {
             Ok(text) => Some(text.strip_prefix('\u{feff}').unwrap_or(text)),
             Err(error) => {
-                let line = self.octets[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count() as u32 + 1;
+                let good = self.octets.get(..error.valid_up_to()).unwrap_or_default();
+                let line = good.split(|b| *b == b'\n').count() as u32;
                 let location = Location { file: Arc::clone(&self.path), line, column: 1 };
                 sink.error_at(&location, "this line is not UTF-8", "save the file as UTF-8");
                 None

@@ -152,7 +152,7 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, context: &Cont
     records.sort_by_key(|r| (r.location.line, r.location.column));
     records.extend(master.into_iter().flat_map(|master| master.records));
     let records::Section { steers, aliases, reflects, .. } = written;
-    Contents { serial, ecs, soa, records, steers, aliases, reflects, expects, shared }
+    Contents { serial, ecs, soa, records, steers, reflects, aliases, expects, shared }
 }
 
 fn name_servers(

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::super::file::policies::{AllDownText, PanicText, PolicyText, RankText};
+use super::super::file::policies::{AllDownText, OrOff, PanicText, PolicyText, RankText};
 use super::super::model::PolicyModel;
 use super::super::reader::{Sink, Spot};
 use super::undefined;
@@ -136,12 +136,12 @@ fn build(text: &PolicyText, sink: &mut Sink) -> Policy {
         default_order: text.default_order.as_ref().map(names).unwrap_or_default(),
         ns_per_km,
         bias: text.bias.iter().map(|(pop, cost)| (pop.text.clone(), cost.microseconds(ns_per_km))).collect(),
-        near: text.near.flatten().map(|cost| cost.microseconds(ns_per_km) as u32),
+        near: text.near.as_ref().and_then(OrOff::on).map(|cost| cost.microseconds(ns_per_km).unsigned_abs()),
         unit: Unit { v4: text.unit_v4.unwrap_or(unit.v4), v6: text.unit_v6.unwrap_or(unit.v6) },
         sticky: text.sticky.unwrap_or(true),
         count: text.count.unwrap_or(1),
         skip: text.skip.unwrap_or(0),
-        panic: text.panic.as_ref().and_then(Option::as_ref).and_then(|written| panic(written, sink)),
+        panic: text.panic.as_ref().and_then(OrOff::on).and_then(|written| panic(written, sink)),
         on_all_down: match text.on_all_down.as_ref().map(|written| &written.0) {
             None | Some(AllDownText::IgnoreHealth) => OnAllDown::IgnoreHealth,
             Some(AllDownText::Servfail) => OnAllDown::Servfail,

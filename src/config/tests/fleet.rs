@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use expect_test::expect;
 
 use super::super::file::pops::MAX_POPS;
-use super::{FLEET, check, fleet, load, service};
+use super::{check, fleet, load, service};
 
 #[test]
 fn pops() {

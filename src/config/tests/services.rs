@@ -232,7 +232,7 @@ fn hints_are_addresses_of_the_same_name() {
 /// RDATA with these hints put in, as an answer has it.
 fn assemble(binding: &Binding, v4: &[[u8; 4]], v6: &[[u8; 16]]) -> Vec<u8> {
     let mut wire = binding.before.to_vec();
-    let mut hint = |wire: &mut Vec<u8>, key: u16, octets: Vec<u8>| {
+    let hint = |wire: &mut Vec<u8>, key: u16, octets: Vec<u8>| {
         if !octets.is_empty() {
             wire.extend(key.to_be_bytes());
             wire.extend((octets.len() as u16).to_be_bytes());
@@ -254,7 +254,7 @@ fn assemble(binding: &Binding, v4: &[[u8; 4]], v6: &[[u8; 16]]) -> Vec<u8> {
 fn pieces_make_whole_records() {
     use domain::base::{ParseRecordData as _, Rtype};
     use hickory_proto::rr::{RData, RecordType};
-    use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder, Restrict};
+    use hickory_proto::serialize::binary::{BinDecoder, Restrict};
 
     let cases = [
         (
