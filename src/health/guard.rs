@@ -89,7 +89,7 @@ struct Seen {
 
 /// What is probed, thresholds aside.
 fn probed(target: &Target) -> (std::net::SocketAddr, CheckKind, Source) {
-    (target.address, target.check.kind.clone(), target.check.source.clone())
+    (target.address, target.check.kind.clone(), target.check.source)
 }
 
 impl Guard {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use catchment::health::state::Remembered;
 use catchment::health::{Check, CheckKind, Formula, State, Target, Verdict};
 
 use crate::support::*;
@@ -60,14 +61,14 @@ async fn what_is_remembered_stands_until_the_first_result() {
     let (slow, dead) = (stalling(b"").await, nobody().await);
     let prober = prober(Vec::new());
     let targets = [slow, dead].map(|address| Target { address, check: once(http(|_| {}), 600_000) });
-    prober.replace(1, targets.to_vec());
-    let remembered =
-        prober.remember(|target| (target.address == slow).then_some((State::Down, Duration::from_secs(3))));
+    let known = |state| Remembered { state, since: Duration::from_secs(3), failures: 3, successes: 0, penalty: 0.0 };
+    let remembered = prober
+        .replace_remembering(1, targets.to_vec(), |target| (target.address == slow).then_some(known(State::Down)));
     assert_eq!(remembered, 1);
     wait_for(&prober, &[State::Down, State::Suspect]).await;
     let report = prober.report();
     assert_eq!([report[0].remembered, report[1].remembered], [true, false]);
     // A result stands above what is remembered later.
-    assert_eq!(prober.remember(|_| Some((State::Up, Duration::ZERO))), 0);
+    assert_eq!(prober.replace_remembering(2, targets.to_vec(), |_| Some(known(State::Up))), 0);
     assert_eq!(prober.states().1, [State::Down, State::Suspect]);
 }

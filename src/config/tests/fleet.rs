@@ -109,7 +109,7 @@ fn kinds_of_checks() {
         "{htp: /}",
         expect![[r#"
             f.yaml:2:7: error: `htp` is not a key of a check
-              help: did you mean `http`? accepted here: `tcp`, `http`, `https`, `tls`, `dns`, `icmp`, `grpc`, `exec`, `push`, `all`, `any`, `at_least`, `not`, `port`, `interval`, `timeout`, …"#]],
+              help: did you mean `http`? accepted here: `tcp`, `http`, `https`, `tls`, `dns`, `icmp`, `grpc`, `exec`, `push`, `all`, `any`, `at_least`, `not`, `port`, `interval`, `timeout`, `fall`, `rise`, `confirm`, `flap`, …"#]],
     );
     check(
         "/healthz",

@@ -107,8 +107,8 @@ fn names_instead_of_addresses() {
     service(
         "{checks: [db], pops: {a: {cname: a.cdn.example., probe: 127.0.0.1}}}",
         expect![[r#"
-        f.yaml:5:62: error: check `db` has no port for this address
-          help: write `tcp: 5432` in the check, or a port in `probe`: `"127.0.0.1:5432"`"#]],
+            f.yaml:5:62: error: check `db` has no port for this address
+              help: write `port: 5432` in the check, or a port in `probe`: `"127.0.0.1:5432"`"#]],
     );
     service(
         "{families: v4, https: 1 ., pops: {a: {cname: a.cdn.example.}}}",
