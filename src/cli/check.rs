@@ -14,7 +14,7 @@ use crate::config::render::summary;
 use crate::config::{Diagnostics, Severity, render};
 use crate::reload::files::shown;
 use crate::reload::{Loaded, Loader, Now, Options};
-use crate::snapshot::Identity;
+use crate::snapshot::{Identity, Snapshot};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct CheckArgs {
@@ -88,7 +88,35 @@ fn print_text(diagnostics: &Diagnostics, loaded: &Loaded, loader: &Loader) -> an
         zones.len(),
         summary(diagnostics),
     )?;
+    if let Some(snapshot) = &loaded.snapshot {
+        for words in splits(snapshot) {
+            writeln!(out, "{words}")?;
+        }
+    }
     Ok(())
+}
+
+/// How evenly the splits of each service come out, of which the smallest population is the least even (SEMANTICS §2.6).
+fn splits(snapshot: &Snapshot) -> Vec<String> {
+    const UNEVEN: f64 = 2.0;
+    let live = snapshot.live();
+    let mut lines = Vec::new();
+    for (map, live) in snapshot.maps.iter().zip(&live.maps) {
+        let populations = live.populations(map, &snapshot.sites);
+        let Some(smallest) = populations.first() else { continue };
+        let (service, policy, unit) = (&map.service.name, &map.policy.name, map.plan.unit.v4);
+        let mut words = format!(
+            "service {service} by policy {policy}: shares come out within ±{:.2} points for the smallest group of clients, which has {} units (/{unit})",
+            smallest.deviation, smallest.units
+        );
+        if smallest.deviation > UNEVEN && unit < 24 {
+            words.push_str("; a smaller one is more even: `unit: {v4: 24}`");
+        }
+        if !lines.contains(&words) {
+            lines.push(words);
+        }
+    }
+    lines
 }
 
 fn print_json(diagnostics: &Diagnostics, loaded: &Loaded) -> anyhow::Result<()> {

@@ -175,6 +175,8 @@ impl Loader {
             let (broken, warnings) = self.check_expectations(&next, parts, &mut barred);
             findings.diagnostics.extend(warnings);
             if !broken {
+                findings.diagnostics.extend(compile::unmatched(parts));
+                findings.diagnostics.sort();
                 break;
             }
         }
