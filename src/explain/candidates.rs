@@ -8,7 +8,9 @@ use crate::live::Map;
 use crate::snapshot::Snapshot;
 use crate::steering::decide::ranking;
 use crate::steering::rule::Effect;
-use crate::steering::{Choice, Class, Decision, Facts, LatencyMap, MemberFacts, Mode, Rank, Ranked, Stance, Standing};
+use crate::steering::{
+    Choice, Class, Decision, Facts, LatencyMap, MemberFacts, Mode, Plan, Policy, Rank, Ranked, Stance, Standing, decide,
+};
 
 /// A PoP as a candidate.
 #[derive(Clone, Debug)]
@@ -378,36 +380,62 @@ impl CostFlip {
     }
 }
 
-/// The cheapest way for another candidate to come first, where costs decide.
-pub(super) fn by_cost(map: &Map, decision: &Decision, candidates: &[Candidate]) -> Option<CostFlip> {
-    let (Choice::Members { members, mode: Mode::Normal, .. }, v4) = (match &decision.v4 {
-        Choice::Absent => (&decision.v6, false),
-        choice => (choice, true),
-    }) else {
-        return None;
-    };
-    if map.policy.skip > 0 || map.policy.rank == Rank::Weights {
-        return None;
+impl Field<'_> {
+    /// The cheapest way for another candidate to come first, where costs decide.
+    pub(super) fn by_cost(&self, candidates: &[Candidate]) -> Option<CostFlip> {
+        let (map, decision) = (self.map, self.decision);
+        let (Choice::Members { members, mode: Mode::Normal, .. }, v4) = (match &decision.v4 {
+            Choice::Absent => (&decision.v6, false),
+            choice => (choice, true),
+        }) else {
+            return None;
+        };
+        if map.policy.skip > 0 || map.policy.rank == Rank::Weights {
+            return None;
+        }
+        let first = candidates.iter().find(|c| Some(&c.ranked.member) == members.first())?;
+        let cost = first.ranked.cost.filter(|_| !first.ranked.first)?;
+        let near = map.policy.near.map(i64::from);
+        let standing = |c: &Candidate| if v4 { c.facts.v4 } else { c.facts.v6 };
+        let could = |c: &&Candidate| {
+            c.ranked.member != first.ranked.member
+                && c.ranked.tier == first.ranked.tier
+                && c.ranked.allowed
+                && !c.facts.forced_down
+                && standing(c).usable()
+                && c.facts.avoided() == first.facts.avoided()
+        };
+        // Whoever is near the best shares, even where the best itself takes no part for its weight of 0.
+        let best =
+            candidates.iter().filter(could).filter_map(|c| c.ranked.cost).min().map_or(cost, |best| best.min(cost));
+        let needs = |c: &Candidate| {
+            let gap = c.ranked.cost? - cost;
+            // Of equals the one that stands first in `pops:` serves.
+            let wins = gap + i64::from(c.ranked.member > first.ranked.member);
+            let microseconds = near.map_or(wins, |near| gap + cost - best - near);
+            Some(CostFlip { pop: c.pop.clone(), microseconds, shares: near.is_some() })
+        };
+        let flips = candidates.iter().filter(could).filter(|c| c.weight != Some(0)).filter_map(needs);
+        let flips = flips.filter(|flip| flip.microseconds > 0);
+        let flip = flips.min_by_key(|flip| flip.microseconds)?;
+        // Whether measured latency counts at all depends on its gain, and so on the costs themselves.
+        let latency = matches!(map.policy.rank, Rank::Latency(_));
+        let exact = || self.serves_cheaper(&flip, 0) && !self.serves_cheaper(&flip, 1);
+        (!latency || exact()).then_some(flip)
     }
-    let first = candidates.iter().find(|c| Some(&c.ranked.member) == members.first())?;
-    let cost = first.ranked.cost.filter(|_| !first.ranked.first)?;
-    let near = map.policy.near.map(i64::from);
-    let standing = |c: &Candidate| if v4 { c.facts.v4 } else { c.facts.v6 };
-    let could = |c: &&Candidate| {
-        c.ranked.member != first.ranked.member
-            && c.ranked.tier == first.ranked.tier
-            && c.ranked.allowed
-            && !c.facts.forced_down
-            && standing(c).usable()
-            && c.facts.avoided() == first.facts.avoided()
-    };
-    let needs = |c: &Candidate| {
-        let gap = c.ranked.cost? - cost;
-        // Of equals the one that stands first in `pops:` serves.
-        let wins = gap + i64::from(c.ranked.member > first.ranked.member);
-        let microseconds = near.map_or(wins, |near| gap - near);
-        Some(CostFlip { pop: c.pop.clone(), microseconds, shares: near.is_some() })
-    };
-    let flips = candidates.iter().filter(could).filter_map(needs).filter(|flip| flip.microseconds > 0);
-    flips.min_by_key(|flip| flip.microseconds)
+
+    /// Whether a PoP serves if it is cheaper by so much, less `less` microseconds.
+    fn serves_cheaper(&self, flip: &CostFlip, less: i64) -> bool {
+        let mut policy = Policy::clone(&self.map.policy);
+        let old = policy.bias.iter().rev().find(|(pop, _)| *pop == flip.pop).map_or(0, |(_, us)| i64::from(*us));
+        policy.bias.push((flip.pop.clone(), (old - flip.microseconds + less) as i32));
+        let plan = Plan::new(&policy, &self.map.service, &self.snapshot.pops);
+        let decision = decide(&plan.shape, &self.class, self.facts);
+        let is_it = |index: u16| *self.map.pops[usize::from(index)] == *flip.pop;
+        [&decision.v4, &decision.v6].into_iter().any(|choice| match choice {
+            Choice::Members { members, .. } => members.first().is_some_and(|first| is_it(*first)),
+            Choice::Split(split) => split.group.iter().any(|share| is_it(share.member)),
+            Choice::Absent | Choice::Empty | Choice::Servfail | Choice::Fallback => false,
+        })
+    }
 }

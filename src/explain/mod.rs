@@ -255,7 +255,7 @@ fn explain_link(
         let decision = map.decide(&snapshot.sites, site_id, &facts);
         given::words(map, &decision)
     });
-    let flips = Flips { if_it_fails: fails, by_cost: candidates::by_cost(map, &decision, &candidates) };
+    let flips = Flips { if_it_fails: fails, by_cost: field.by_cost(&candidates) };
     let agrees = is_assumed || agrees(snapshot, map, live_map, &key, &decision, scope);
     Explained::Steered(Box::new(Steered {
         zone: way.zone.clone().unwrap_or_else(|| way.last.clone()),

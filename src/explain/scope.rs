@@ -3,7 +3,6 @@
 //! Without assumptions the live tables say it; with some, ranges are decided one by one, outward from the key, until
 //! they differ.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::given;
@@ -113,15 +112,15 @@ pub(super) struct Scout<'a> {
     facts: &'a Facts,
     /// `None`: decided by the resolver's address.
     decisions: Vec<Option<Decision>>,
-    by_site: HashMap<u32, usize>,
+    /// By site: an index into them, or [`UNDECIDED`].
+    by_site: Vec<u32>,
 }
 
-/// Ranges walked at most to each side; what lies beyond is not looked at.
-const FAR: usize = 100_000;
+const UNDECIDED: u32 = u32::MAX;
 
 impl<'a> Scout<'a> {
     pub(super) fn new(map: &'a Map, sites: &'a SiteTable, live: Option<&'a LiveMap>, facts: &'a Facts) -> Self {
-        Self { map, sites, live, facts, decisions: Vec::new(), by_site: HashMap::new() }
+        Self { map, sites, live, facts, decisions: Vec::new(), by_site: vec![UNDECIDED; sites.len()] }
     }
 
     /// How far the answer for a block holds, and its scope in the block's own family.
@@ -179,15 +178,13 @@ impl<'a> Scout<'a> {
             (start, end) = (K::of(first).unwrap_or(start), K::of(last).unwrap_or(end));
             return Found { start, end, value };
         }
-        for _ in 0..FAR {
-            let Some(found) = start.previous().map(|x| view.find(x)) else { break };
+        while let Some(found) = start.previous().map(|x| view.find(x)) {
             if self.decision(found.value) != value {
                 break;
             }
             start = found.start;
         }
-        for _ in 0..FAR {
-            let Some(found) = end.next().map(|x| view.find(x)) else { break };
+        while let Some(found) = end.next().map(|x| view.find(x)) {
             if self.decision(found.value) != value {
                 break;
             }
@@ -219,8 +216,9 @@ impl<'a> Scout<'a> {
 
     /// The number of a site's decision.
     fn decision(&mut self, site: u32) -> usize {
-        if let Some(number) = self.by_site.get(&site) {
-            return *number;
+        let known = self.by_site[site as usize];
+        if known != UNDECIDED {
+            return known as usize;
         }
         let decision = match self.live.map(|live| (live, live.by_site[site as usize])) {
             _ if SiteId(site) == SiteId::UNUSABLE => None,
@@ -232,7 +230,7 @@ impl<'a> Scout<'a> {
             self.decisions.push(decision);
             self.decisions.len() - 1
         });
-        self.by_site.insert(site, number);
+        self.by_site[site as usize] = number as u32;
         number
     }
 
