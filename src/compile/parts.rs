@@ -89,6 +89,7 @@ pub fn snapshot(input: Input<'_>) -> Parts {
         pops,
         maps,
         steers,
+        reflects: Vec::new(),
         targets,
         identity: input.identity,
     }

@@ -2,7 +2,7 @@
 
 use super::given::Given;
 use super::place::{latency, place_of, rule};
-use super::{Background, milliseconds};
+use super::{Assume, Background, milliseconds};
 use crate::geo::{Place, Vector, cost};
 use crate::live::Map;
 use crate::snapshot::Snapshot;
@@ -184,6 +184,7 @@ pub(super) struct Field<'a> {
     pub(super) decision: &'a Decision,
     pub(super) given: &'a Given<'a>,
     pub(super) background: &'a Background,
+    pub(super) assume: &'a Assume,
 }
 
 impl Field<'_> {
@@ -332,6 +333,9 @@ impl Field<'_> {
     /// What is known in words of what keeps it from serving, or will.
     fn notes(&self, c: &Candidate) -> Vec<String> {
         let mut notes = Vec::new();
+        if self.assume.is_about(&self.map.service.name, &c.pop) {
+            return vec!["assumed".to_owned()];
+        }
         let index = usize::from(c.ranked.member);
         if c.facts.v4 == Standing::Unusable || c.facts.v6 == Standing::Unusable || c.facts.v4 == Standing::Suspect {
             let member = &self.map.service.members[index];

@@ -111,7 +111,11 @@ pub(super) fn follow<'a>(snapshot: &'a Parts, name: &Name, rtype: Type) -> Way<'
                     Lookup::Answer(rrset) => End::Static(rrset),
                     Lookup::Referral(_) => End::Delegated,
                     Lookup::NxDomain => End::NxDomain,
-                    Lookup::NoData | Lookup::Cname(_) | Lookup::Dname { .. } | Lookup::Alias { .. } => End::NoData,
+                    Lookup::NoData
+                    | Lookup::Reflect(_)
+                    | Lookup::Cname(_)
+                    | Lookup::Dname { .. }
+                    | Lookup::Alias { .. } => End::NoData,
                 };
                 return way;
             }

@@ -174,7 +174,7 @@ pub(super) fn words(map: &Map, decision: &Decision) -> String {
         (_, Choice::Absent) => v4,
         (Choice::Absent, _) => v6,
         _ if v4 == v6 => v4,
-        _ => format!("A {v4}, AAAA {v6}"),
+        _ => format!("A {v4}; AAAA {v6}"),
     }
 }
 

@@ -70,6 +70,11 @@ impl Assume {
         self.down.is_empty() && self.drain.is_empty() && self.up.is_empty()
     }
 
+    /// Whether something is assumed of a service at a PoP.
+    fn is_about(&self, service: &str, pop: &str) -> bool {
+        [&self.down, &self.drain, &self.up].into_iter().any(|list| names(list, service, pop))
+    }
+
     /// Every PoP that is named.
     pub fn pops(&self) -> impl Iterator<Item = &str> {
         self.down.iter().chain(&self.drain).chain(&self.up).map(|word| word.rsplit('@').next().unwrap_or(word))
@@ -243,6 +248,7 @@ fn explain_link(
         decision: &decision,
         given: &given,
         background,
+        assume: &question.assume,
     };
     let candidates = field.candidates();
     let measured = candidates.iter().any(|c| c.ranked.measured);
@@ -502,12 +508,7 @@ fn assume(map: &Map, facts: &Facts, assume: &Assume) -> Facts {
     if assume.is_empty() {
         return facts;
     }
-    let names = |list: &[String], pop: &str| {
-        list.iter().any(|word| match word.split_once('@') {
-            Some((service, name)) => service == map.service.name && name == pop,
-            None => word == pop,
-        })
-    };
+    let names = |list: &[String], pop: &str| names(list, &map.service.name, pop);
     for (name, member) in map.pops.iter().zip(&mut facts.members) {
         if names(&assume.up, name) {
             set_standing(member, Standing::Usable);
@@ -521,6 +522,14 @@ fn assume(map: &Map, facts: &Facts, assume: &Assume) -> Facts {
     }
     facts.panic = facts::panic(&map.plan.shape, &facts.members, facts.panic);
     facts
+}
+
+/// Whether a list of `fra` and `web@fra` names a service at a PoP.
+fn names(list: &[String], service: &str, pop: &str) -> bool {
+    list.iter().any(|word| match word.split_once('@') {
+        Some((of, at)) => of == service && at == pop,
+        None => word == pop,
+    })
 }
 
 /// Of the addresses that it has.

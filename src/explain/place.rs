@@ -172,6 +172,7 @@ fn gives(effect: &Effect) -> String {
     let milliseconds = |us: i64| format!("{:.3} ms", super::milliseconds(us));
     match effect {
         Effect::Order(pops) => format!("order {}", pops.join(", ")),
+        Effect::Only(pops) if pops.is_empty() => "only nobody".to_owned(),
         Effect::Only(pops) => format!("only {}", pops.join(", ")),
         Effect::Never(pops) => format!("never {}", pops.join(", ")),
         Effect::Adjust(list) => {

@@ -62,7 +62,9 @@ impl Page<'_> {
         }
         self.health();
         self.answers();
-        self.item("TTL", &format!("{} s, {}", self.s.ttl, self.s.ttl_reason()));
+        if self.s.sent.iter().any(|sent| matches!(sent.what, Said::Steered(..))) {
+            self.item("TTL", &format!("{} s, {}", self.s.ttl, self.s.ttl_reason()));
+        }
         self.split();
         self.scope();
         self.flips();
@@ -187,18 +189,18 @@ impl Page<'_> {
             None => "the end of the address space".to_owned(),
         };
         self.item("  before", &beside(before));
-        self.item("  told so", &format!("{} – {}", s.reach.range.0, s.reach.range.1));
+        self.item("  range", &format!("{} – {}", s.reach.range.0, s.reach.range.1));
         self.item("  after", &beside(after));
         if let Some(mixed) = &s.reach.mixed {
             let parts: Vec<_> = mixed
                 .parts
                 .iter()
-                .map(|(gets, permille)| format!("{:.1} % {gets}", f64::from(*permille) / 10.0))
+                .map(|(gets, permille)| format!("{:.1} % to {gets}", f64::from(*permille) / 10.0))
                 .collect();
             let words = if parts.is_empty() {
                 "more ranges than are walked; the first address decides".to_owned()
             } else {
-                format!("{}; the home of most of it decides, whatever its health", parts.join(", "))
+                format!("{}. The home of most of it decides, whatever its health", parts.join("; "))
             };
             self.item("mixed", &words);
         }

@@ -53,6 +53,7 @@ fn told(zone: &Zone, lookup: Lookup<'_>) -> String {
                 .collect();
             format!("referral at {} {} glue {glue:?}", owner(cut.labels), set(cut.ns))
         }
+        Lookup::Reflect(id) => format!("reflect {}", id.0),
         Lookup::NoData => "nodata".to_owned(),
         Lookup::NxDomain => "nxdomain".to_owned(),
     }

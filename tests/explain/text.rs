@@ -50,7 +50,12 @@ fn nothing() -> Assume {
 
 #[test]
 fn plain() {
-    check("plain", "193.0.0.0/24", &nothing(), &[], &expect![[r#"
+    check(
+        "plain",
+        "193.0.0.0/24",
+        &nothing(),
+        &[],
+        &expect![[r#"
         plain.example.com. → fra: 192.0.2.10 2001:db8:1::1
           service      web by policy nearest, in zone example.com.
           decided by   193.0.0.0/24 (the client subnet)
@@ -79,12 +84,18 @@ fn plain() {
                    drained; `drain: true` in zones/fleet.yaml:4
           5    sin  10074   175.296  usable  usable
                    override drain: new fibre (by alice)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_fence_and_a_rule() {
-    check("ruled", "193.0.0.0/24", &nothing(), &[("fra", State::Down)], &expect![[r#"
+    check(
+        "ruled",
+        "193.0.0.0/24",
+        &nothing(),
+        &[("fra", State::Down)],
+        &expect![[r#"
         ruled.example.com. → ams: 192.0.2.20 2001:db8:2::1
           service      web by policy eu, in zone example.com.
           decided by   193.0.0.0/24 (the client subnet)
@@ -116,12 +127,18 @@ fn a_fence_and_a_rule() {
           5    sin  10074   175.296        –   175.296  usable  usable
                    fenced off by zones/fleet.yaml:12; override drain: new fibre (by
                    alice)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn shared() {
-    check("near", "193.0.6.0/24", &nothing(), &[], &expect![[r#"
+    check(
+        "near",
+        "193.0.6.0/24",
+        &nothing(),
+        &[],
+        &expect![[r#"
         near.example.com. → fra: 192.0.2.10 2001:db8:1::1
           service      web by policy nearest, in zone example.com.
           decided by   193.0.6.0/24 (the client subnet)
@@ -151,13 +168,19 @@ fn shared() {
                    drained; `drain: true` in zones/fleet.yaml:4
           5    sin  10504   182.762       1       –  usable  usable
                    override drain: new fibre (by alice)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn fail_open() {
     let all = world::POPS.map(|pop| (pop, State::Down));
-    check("plain", "2a00:2000:1::/48", &nothing(), &all, &expect![[r#"
+    check(
+        "plain",
+        "2a00:2000:1::/48",
+        &nothing(),
+        &all,
+        &expect![[r#"
         plain.example.com. → lhr: 192.0.2.30 192.0.2.31 2001:db8:2::1
           service      web by policy nearest, in zone example.com.
           decided by   2a00:2000:1::/48 (the client subnet)
@@ -192,13 +215,19 @@ fn fail_open() {
           5    sin  10860   188.958  down    down
                    a check fails since 3 min: HTTP 503, expected 200–399; override
                    drain: new fibre (by alice)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_assumed_failure_over_an_alias_and_tiers() {
     let assume = Assume { down: vec!["sin".to_owned(), "web@lhr".to_owned()], ..Assume::default() };
-    check("tiers", "::ffff:193.1.0.0/120", &assume, &[], &expect![[r#"
+    check(
+        "tiers",
+        "::ffff:193.1.0.0/120",
+        &assume,
+        &[],
+        &expect![[r#"
         tiers.example.com. → fra: 192.0.2.10 2001:db8:1::1
           service      web by policy nearest, in zone example.com.
           decided by   193.1.0.0/24, the IPv4 part of ::ffff:193.1.0.0/120 (the client
@@ -227,12 +256,18 @@ fn an_assumed_failure_over_an_alias_and_tiers() {
                    drained; `drain: true` in zones/fleet.yaml:4
           4  → fra    3    638    11.099  usable  usable
           5    ams    –    358     6.225  usable  usable  in no tier of the policy
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_mixed_block() {
-    check("latency", "198.18.5.0/24", &nothing(), &[], &expect![[r#"
+    check(
+        "latency",
+        "198.18.5.0/24",
+        &nothing(),
+        &[],
+        &expect![[r#"
         latency.example.com. → lhr: 192.0.2.30 192.0.2.31 2001:db8:1::1
           service      web by policy nearest, in zone example.com.
           decided by   198.18.5.0/24 (the client subnet)
@@ -266,12 +301,18 @@ fn a_mixed_block() {
           4    ams   5557   123.399        –   123.399  usable  usable
           5    sin  15129   289.952        –   289.952  usable  usable
                    override drain: new fibre (by alice)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_private_source_and_a_service_of_names() {
-    check("names", "source 10.1.2.3", &nothing(), &[], &expect![[r#"
+    check(
+        "names",
+        "source 10.1.2.3",
+        &nothing(),
+        &[],
+        &expect![[r#"
         names.example.com. → fra: plain.example.com.
           service      web by policy nearest, in zone example.com.
           decided by   10.1.2.3/32 (the packet's source; no client subnet)
@@ -317,12 +358,18 @@ fn a_private_source_and_a_service_of_names() {
           3    lhr      –  usable  –
           4    iad      –  usable  usable  drained; `drain: true` in zones/fleet.yaml:4
           5    sin      –  usable  usable  override drain: new fibre (by alice)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn nobody_and_what_is_written() {
-    check("closed", "10.1.0.0/16", &nothing(), &[], &expect![[r#"
+    check(
+        "closed",
+        "10.1.0.0/16",
+        &nothing(),
+        &[],
+        &expect![[r#"
         closed.example.com. → nobody
           service      web by policy nearest, in zone example.com.
           decided by   8.8.8.8/32 (the packet's source, as the client subnet says
@@ -352,5 +399,6 @@ fn nobody_and_what_is_written() {
           5    sin  15129   263.252  usable  usable
                    fenced off by zones/fleet.yaml:30; override drain: new fibre (by
                    alice)
-    "#]]);
+    "#]],
+    );
 }

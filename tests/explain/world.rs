@@ -252,6 +252,7 @@ pub(crate) fn snapshot(base: &Arc<SiteTable>, states: &[State], drained: &[&str]
         pops,
         maps,
         steers: vec![steers.into()],
+        reflects: Vec::new(),
         targets,
         identity: Identity::default(),
     };
