@@ -6,6 +6,7 @@ mod explain;
 mod export;
 pub mod geodb;
 pub mod log;
+mod scope_audit;
 mod serve;
 
 use std::io::{self, Write};
@@ -56,6 +57,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Write a zone as a master file
     Export(export::ExportArgs),
+    /// Ask as random clients whether returned scopes are true, and no narrower than they must be
+    ScopeAudit(scope_audit::ScopeAuditArgs),
     /// Look into databases, and build small ones
     Geodb(geodb::GeodbArgs),
 }
@@ -108,6 +111,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::ScopeAudit(args) => scope_audit::run(&args),
         Command::Geodb(args) => geodb::run(&args),
     }
 }

@@ -406,6 +406,11 @@ impl Steered {
     }
 }
 
+/// What steers a name, or the name it leads to; `None` when nothing does.
+pub fn steer_of(parts: &Parts, name: &Name) -> Option<Steer> {
+    steered(&follow(parts, name, Type::A)).ok()
+}
+
 /// What steers the name at the end of a way.
 fn steered(way: &Way<'_>) -> Result<Steer, Explained> {
     let first = way.links.is_empty();
