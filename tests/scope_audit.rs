@@ -48,7 +48,7 @@ fn answer(manner: Manner, request: &[u8], count: usize) -> Vec<u8> {
     let mut response = request[..12].to_vec();
     response[2] = 0x84;
     let mut records = vec![[192, family, decided[0], decided[1]], [198, family, decided[1], decided[0]]];
-    if manner == Manner::Shaky && count % 2 == 0 {
+    if manner == Manner::Shaky && count.is_multiple_of(2) {
         records.reverse();
     }
     response[7] = records.len() as u8;

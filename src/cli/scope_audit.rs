@@ -55,16 +55,12 @@ pub(super) fn run(args: &ScopeAuditArgs) -> anyhow::Result<ExitCode> {
     let name = super::explain::name(&args.name)?;
     let Some(rtype) = Type::parse(&args.rtype) else { bail!("`{}` is not a record type", args.rtype) };
     let begun = Instant::now();
-    let mut report = match &args.server {
-        Some(server) => {
-            let address = server_address(server)?;
-            let samples = args.samples.unwrap_or(10_000);
-            server::audit(address, &Question { name: name.clone(), rtype }, samples, args.seed, args.rate)?
-        }
-        None => {
-            let samples = args.samples.unwrap_or(1_000_000);
-            files::audit(&args.places, &Question { name: name.clone(), rtype }, samples, args.seed)?
-        }
+    let question = Question { name: name.clone(), rtype };
+    let mut report = if let Some(server) = &args.server {
+        let samples = args.samples.unwrap_or(10_000);
+        server::audit(server_address(server)?, &question, samples, args.seed, args.rate)?
+    } else {
+        files::audit(&args.places, &question, args.samples.unwrap_or(1_000_000), args.seed)?
     };
     report.took = begun.elapsed();
     let mut out = io::stdout().lock();

@@ -125,8 +125,8 @@ impl Candidate {
         let tier = || usize::from(self.ranked.tier.unwrap_or(0)) + 1;
         let mut words = match &self.why {
             Why::Serves | Why::Behind | Why::NobodyServes => Vec::new(),
-            Why::ServesA => vec!["serves A alone".to_owned(), self.lacks("AAAA", self.facts.v6)],
-            Why::ServesAaaa => vec!["serves AAAA alone".to_owned(), self.lacks("A", self.facts.v4)],
+            Why::ServesA => vec!["serves A alone".to_owned(), lacks("AAAA", self.facts.v6)],
+            Why::ServesAaaa => vec!["serves AAAA alone".to_owned(), lacks("A", self.facts.v4)],
             Why::Shares => vec!["shares; another won this client".to_owned()],
             Why::NoTier => vec!["in no tier of the policy".to_owned()],
             Why::Fenced(places) => vec![format!("fenced off by {}", places.join(", "))],
@@ -163,13 +163,14 @@ impl Candidate {
     pub fn is_chosen(&self) -> bool {
         self.chosen_v4.is_some() || self.chosen_v6.is_some()
     }
+}
 
-    fn lacks(&self, rtype: &str, standing: Standing) -> String {
-        match standing {
-            Standing::Absent => format!("no {rtype} address"),
-            Standing::Unusable => format!("its {rtype} addresses are down"),
-            Standing::Suspect | Standing::Usable => format!("{rtype} is served by another"),
-        }
+/// Why a family is not served.
+fn lacks(rtype: &str, standing: Standing) -> String {
+    match standing {
+        Standing::Absent => format!("no {rtype} address"),
+        Standing::Unusable => format!("its {rtype} addresses are down"),
+        Standing::Suspect | Standing::Usable => format!("{rtype} is served by another"),
     }
 }
 
@@ -233,12 +234,8 @@ impl Field<'_> {
             Effect::Latency(list) => list.iter().find(|(pop, _)| pop == name).map(|(_, us)| i64::from(*us)),
             Effect::Order(_) | Effect::Adjust(_) | Effect::Only(_) | Effect::Never(_) => None,
         });
-        let base = match (row, distance) {
-            (Some(us), _) => us,
-            (None, Some(us)) if ranked.measured => us + LatencyMap::CONSTANT_US,
-            (None, Some(us)) => us,
-            (None, None) => 0,
-        };
+        let line = if ranked.measured { LatencyMap::CONSTANT_US } else { 0 };
+        let base = row.or(distance.map(|us| us + line)).unwrap_or(0);
         let adjust = match self.stance.rule.and_then(|number| rule(map, number)).map(|rule| &*rule.effect) {
             Some(Effect::Adjust(list)) => {
                 list.iter().filter(|(pop, _)| pop == name).map(|(_, us)| i64::from(*us)).sum()

@@ -93,7 +93,7 @@ impl Server {
         let (pops, targets, sites) = (pops(), targets(), Arc::new(SiteTable::empty()));
         let maps: Vec<_> =
             services().into_iter().map(|source| Arc::new(Map::compile(source, &pops, &sites, []))).collect();
-        let steers: Vec<_> = heeded
+        let steers: Vec<Box<[Steer]>> = heeded
             .into_iter()
             .map(|ecs| {
                 (0..maps.len())
@@ -101,9 +101,9 @@ impl Server {
                     .collect()
             })
             .collect();
+        let reflects = std::iter::repeat_with(reflects).take(steers.len()).collect();
         let (base, overlay) = (Arc::clone(&sites), Overlay::default());
         let zones = zones.build();
-        let reflects = steers.iter().map(|_: &Box<[Steer]>| reflects()).collect();
         let parts =
             Parts { generation: 1, zones, base, overlay, sites, pops, maps, steers, reflects, targets, identity };
         let who = Who {

@@ -75,14 +75,14 @@ impl Random {
         let noise = self.below(1 << 12);
         match address {
             IpAddr::V4(a) => {
-                let length = [24, 24, 20, 16, 28, 32, 8, 22][self.below(8) as usize];
+                let length = [24u8, 24, 20, 16, 28, 32, 8, 22][self.below(8) as usize];
                 let bits = u32::from(a) ^ noise as u32;
-                (Ipv4Addr::from(bits & (u32::MAX << (32 - length))).into(), length as u8)
+                (Ipv4Addr::from(bits & (u32::MAX << (32 - length))).into(), length)
             }
             IpAddr::V6(a) => {
-                let length = [56, 48, 56, 32, 64, 128, 120, 24][self.below(8) as usize];
+                let length = [56u8, 48, 56, 32, 64, 128, 120, 24][self.below(8) as usize];
                 let bits = u128::from(a) ^ u128::from(noise) ^ (u128::from(self.below(4)) << 96);
-                (Ipv6Addr::from(bits & (u128::MAX << (128 - length))).into(), length as u8)
+                (Ipv6Addr::from(bits & (u128::MAX << (128 - length))).into(), length)
             }
         }
     }
@@ -160,8 +160,11 @@ fn told(steered: &Steered, rtype: Type) -> Wire {
         Said::Servfail => (2, Vec::new()),
     };
     // What does not depend on the client has scope 0.
-    let tailored = !matches!(said.what, Said::NoData)
-        && !(matches!(said.what, Said::Written(..)) && steered.told[0] != catchment::live::Told::Empty);
+    let tailored = match said.what {
+        Said::Steered(..) | Said::Servfail => true,
+        Said::Written(..) => steered.told[0] == catchment::live::Told::Empty,
+        Said::NoData | Said::Elsewhere => false,
+    };
     Wire { rcode, records, scope: if tailored { steered.scope } else { 0 } }
 }
 

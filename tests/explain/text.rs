@@ -14,12 +14,11 @@ use std::time::Duration;
 fn check(name: &str, client: &str, assume: &Assume, states: &[(&str, State)], expected: &Expect) {
     let list = world::states(states);
     let snapshot = world::snapshot(&world::sites(), &list, &["iad"]);
-    let (source, subnet) = match client.strip_prefix("source ") {
-        Some(source) => (source.parse().unwrap(), None),
-        None => {
-            let (address, length) = client.split_once('/').unwrap();
-            ("8.8.8.8".parse().unwrap(), Some((address.parse().unwrap(), length.parse().unwrap())))
-        }
+    let (source, subnet) = if let Some(source) = client.strip_prefix("source ") {
+        (source.parse().unwrap(), None)
+    } else {
+        let (address, length) = client.split_once('/').unwrap();
+        ("8.8.8.8".parse().unwrap(), Some((address.parse().unwrap(), length.parse().unwrap())))
     };
     let name = Name::parse(&format!("{name}.example.com."), None).unwrap();
     let question = Question { name, source, subnet, assume: assume.clone() };
@@ -368,7 +367,7 @@ fn nobody_and_what_is_written() {
         "10.1.0.0/16",
         &nothing(),
         &[],
-        &expect![[r#"
+        &expect![[r"
             closed.example.com. → nobody
               service      web by policy nearest, in zone example.com.
               decided by   8.8.8.8/32 (the packet's source, as the client subnet says
@@ -397,6 +396,6 @@ fn nobody_and_what_is_written() {
               5    sin  15129   263.252  usable  usable
                        fenced off by zones/fleet.yaml:30; override drain: new fibre (by
                        alice)
-        "#]],
+        "]],
     );
 }

@@ -24,7 +24,7 @@ pub(super) fn audit(places: &Places, question: &Question, samples: u64, seed: u6
     let mut random = Random::new(seed);
     let mut report = Report::default();
     for sample in 0..samples {
-        let client = clients.client(sample % 2 == 0, &mut random);
+        let client = clients.client(sample.is_multiple_of(2), &mut random);
         report.probe(&mut asked, client, &mut random)?;
     }
     Ok(report)

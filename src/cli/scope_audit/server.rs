@@ -32,7 +32,7 @@ pub(super) fn audit(
         let mut random = Random::new(seed.wrapping_mul(WORKERS).wrapping_add(index));
         let mut report = Report::default();
         for sample in (index..samples).step_by(WORKERS as usize) {
-            let client = anywhere(sample / WORKERS % 2 == 0, &mut random);
+            let client = anywhere((sample / WORKERS).is_multiple_of(2), &mut random);
             report.probe(&mut remote, client, &mut random)?;
             if report.silent >= HOPELESS && report.answered() == 0 {
                 bail!("{server} does not answer");
