@@ -185,6 +185,16 @@ fn service(label: &str) -> Service {
 
 /// `example.com` with every policy over these sites, the states of the PoPs, and those that the files drain.
 pub(crate) fn snapshot(base: &Arc<SiteTable>, states: &[State], drained: &[&str]) -> Snapshot {
+    snapshot_of(base, states, drained, policies())
+}
+
+/// The same with some of the policies.
+pub(crate) fn snapshot_of(
+    base: &Arc<SiteTable>,
+    states: &[State],
+    drained: &[&str],
+    policies: Vec<(&'static str, Policy)>,
+) -> Snapshot {
     let place = |latitude, longitude| Place::from_degrees(latitude, longitude);
     let places = [(50.11, 8.68), (52.37, 4.9), (51.47, -0.46), (38.95, -77.45), (1.35, 103.99)];
     let pops: Vec<_> = POPS
@@ -214,7 +224,7 @@ pub(crate) fn snapshot(base: &Arc<SiteTable>, states: &[State], drained: &[&str]
     let mut zone = ZoneBuilder::new(&apex, 0);
     let mut maps = Vec::new();
     let mut steers = Vec::new();
-    for (label, policy) in policies() {
+    for (label, policy) in policies {
         let prefixes: Arc<[PrefixMatch]> = match label {
             "ruled" => [PrefixMatch::default(), PrefixMatch { rule: Some(2), ..PrefixMatch::default() }].into(),
             _ => [].into(),
