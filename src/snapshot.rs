@@ -10,11 +10,12 @@ use std::sync::Arc;
 use arc_swap::{ArcSwap, Guard};
 
 use crate::dns::ecs::Ecs;
-use crate::geo::{Overlay, SiteTable};
+use crate::geo::{Country, Overlay, SiteTable};
 use crate::health::{Known, Target};
-use crate::live::{self, Live, Map, MapId};
-use crate::steering::Pop;
-use crate::zone::{SteerId, ZoneSet};
+use crate::live::{self, Answer, Dealt, Live, Map, MapId};
+use crate::net::Block;
+use crate::steering::{Choice, Family, Pop};
+use crate::zone::{ReflectId, SteerId, ZoneSet};
 
 /// Everything a query reads: the fixed parts, and the live tables of the epoch.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct Parts {
     pub maps: Vec<Arc<Map>>,
     /// By zone (its index in `zones`), then by `SteerId`.
     pub steers: Vec<Box<[Steer]>>,
+    /// By zone (its index in `zones`), then by `ReflectId`; a zone without any may be missing.
+    pub reflects: Vec<Box<[Reflect]>>,
     /// What is probed, by `TargetId`.
     pub targets: Vec<Target>,
     /// What the server says of itself.
@@ -57,6 +60,28 @@ pub struct Steer {
     pub ecs: Ecs,
     /// Whether the service sends clients to names (CNAME) instead of addresses.
     pub cname: bool,
+}
+
+/// What an owner name tells clients of themselves (SEMANTICS §3.11).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reflect {
+    /// Packet sources that are told; others are refused. Empty: nobody is told.
+    pub allow: Box<[Block]>,
+    /// The steered name of the same zone whose decision is told; `None`: none.
+    pub steer: Option<SteerId>,
+    /// Whether the zone heeds client subnets.
+    pub ecs: Ecs,
+}
+
+/// What is known of the class of a client, for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClassView<'a> {
+    /// ISO 3166 code of its country.
+    pub country: Option<Country>,
+    /// City, as the database has it.
+    pub city: Option<&'a str>,
+    /// Its AS number, 0 when unknown.
+    pub asn: u32,
 }
 
 /// What the server says of itself.
@@ -105,6 +130,32 @@ impl Parts {
     #[inline]
     pub fn steer(&self, zone: u32, id: SteerId) -> Option<&Steer> {
         self.steers.get(zone as usize)?.get(id.0 as usize)
+    }
+}
+
+impl Parts {
+    /// What an owner name of a zone reflects. `None` for a number of another snapshot.
+    pub fn reflect(&self, zone: u32, id: ReflectId) -> Option<&Reflect> {
+        self.reflects.get(zone as usize)?.get(id.0 as usize)
+    }
+
+    /// What is known of the class of a client, a folded block. Allocates nothing.
+    pub fn class(&self, client: Block) -> ClassView<'_> {
+        let described = self.sites.describe(client.address());
+        let site = self.sites.site(described.site);
+        ClassView { country: site.country, city: site.city.map(|id| self.sites.text(id)), asn: described.asn }
+    }
+
+    /// The PoP that serves a client one address family (A, else AAAA) by a map's answer, dealt where several share.
+    pub fn pop(&self, map: MapId, answer: &Answer, dealt: Option<&Dealt<'_>>, v4: bool) -> Option<&str> {
+        let family = if v4 { Family::V4 } else { Family::V6 };
+        let choice = if v4 { &answer.decision.v4 } else { &answer.decision.v6 };
+        let index = match (dealt, choice) {
+            (Some(dealt), _) => dealt.members(family).first(),
+            (None, Choice::Members { members, .. }) => members.first(),
+            (None, Choice::Absent | Choice::Empty | Choice::Servfail | Choice::Fallback | Choice::Split(_)) => None,
+        };
+        self.maps.get(map.0 as usize)?.pops.get(usize::from(*index?)).map(AsRef::as_ref)
     }
 }
 

@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("steering", &["net", "geo", "health"]),
     ("live", &["net", "geo", "health", "steering"]),
     ("config", &["dns", "net", "zone", "geo", "health", "steering"]),
-    ("snapshot", &["dns", "zone", "geo", "health", "steering", "live"]),
+    ("snapshot", &["dns", "net", "zone", "geo", "health", "steering", "live"]),
     ("compile", &["dns", "net", "zone", "geo", "health", "steering", "live", "config", "snapshot"]),
     ("query", &["dns", "net", "zone", "live", "snapshot"]),
     ("explain", &["dns", "net", "zone", "geo", "health", "steering", "live", "snapshot"]),

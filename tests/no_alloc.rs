@@ -43,6 +43,9 @@ const ZONE: &str = "
     ns1 300 A 192.0.2.53
     mail 300 AAAA 2001:db8::25
     www steer 0
+    reflect reflect 1
+    hidden reflect 2
+    toward 60 CNAME reflect
     strict steer 2
     alias 60 CNAME www
     flat 60 ALIAS alias
@@ -72,6 +75,9 @@ fn respond_allocates_nothing() {
         "MAIL.example.com",
         "www.example.com",
         "strict.example.com",
+        "reflect.example.com",
+        "hidden.example.com",
+        "toward.example.com",
         "alias.example.com",
         "flat.example.com",
         "far.example.com",

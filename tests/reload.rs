@@ -128,7 +128,7 @@ impl Site {
 
     fn pops(&self, zone: &str, down: &[&str]) -> Vec<String> {
         let name = Name::parse(&format!("www.{zone}."), None).unwrap();
-        let assume = Assume { down: down.iter().map(|s| (*s).to_owned()).collect(), drain: vec![] };
+        let assume = Assume { down: down.iter().map(|s| (*s).to_owned()).collect(), ..Assume::default() };
         expected(self.snapshot.as_ref().unwrap(), &name, Block::parse("8.8.8.0/24").unwrap(), &assume).unwrap()
     }
 }

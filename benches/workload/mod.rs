@@ -177,6 +177,7 @@ pub fn snapshot(sites: Arc<SiteTable>) -> Snapshot {
         sites,
         pops: pops(POPS),
         maps: vec![Arc::new(map)],
+        reflects: Vec::new(),
         steers: vec![steers; 2],
         targets: (0..POPS).map(target).collect(),
         identity: Identity { cookie_secrets: vec![[7; 16]], ..Identity::default() },

@@ -11,6 +11,7 @@ pub mod geodb;
 mod health;
 pub mod log;
 mod order;
+mod scope_audit;
 mod serve;
 mod status;
 mod words;
@@ -73,6 +74,8 @@ enum Command {
     Undrain(drain::UndrainArgs),
     /// Hold a PoP or service up or down, whatever is measured
     Force(force::ForceArgs),
+    /// Ask as random clients whether returned scopes are true, and no narrower than they must be
+    ScopeAudit(scope_audit::ScopeAuditArgs),
     /// Look into databases, and build small ones
     Geodb(geodb::GeodbArgs),
 }
@@ -130,6 +133,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Drain(args) => drain::drain(&args),
         Command::Undrain(args) => drain::undrain(&args),
         Command::Force(args) => force::run(&args),
+        Command::ScopeAudit(args) => scope_audit::run(&args),
         Command::Geodb(args) => geodb::run(&args),
     }
 }

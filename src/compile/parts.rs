@@ -9,9 +9,9 @@ use crate::dns::Name;
 use crate::geo::SiteTable;
 use crate::health::{Target, TargetId};
 use crate::live::{Map, MapId, Source};
-use crate::snapshot::{Identity, Parts, Snapshot, Steer};
+use crate::snapshot::{Identity, Parts, Reflect, Snapshot, Steer};
 use crate::steering::{Member, Policy, Pop, PopId, Service, ServiceAddress, Ttls};
-use crate::zone::{Entry, Zone, ZoneSetBuilder};
+use crate::zone::{Entry, SteerId, Zone, ZoneSetBuilder};
 
 /// What a snapshot is compiled from.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ pub fn snapshot(input: Input<'_>) -> Parts {
     }
     let mut zones = ZoneSetBuilder::with_capacity(input.zones.len());
     let mut steers = Vec::with_capacity(input.zones.len());
+    let mut reflects = Vec::with_capacity(input.zones.len());
     for zone in &input.zones {
         let (entry, list): (_, Box<[Steer]>) = match zone.loaded {
             Some((model, compiled)) => {
@@ -59,8 +60,10 @@ pub fn snapshot(input: Input<'_>) -> Parts {
             }
             None => (Entry::NotLoaded, Box::default()),
         };
+        let mirrors = zone.loaded.map_or_else(Box::default, |(model, _)| mirrors(model));
         if zones.add(zone.apex, entry) {
             steers.push(list);
+            reflects.push(mirrors);
         }
     }
     let Tables { pops, targets, maps: plans, policies, .. } = tables;
@@ -89,9 +92,16 @@ pub fn snapshot(input: Input<'_>) -> Parts {
         pops,
         maps,
         steers,
+        reflects,
         targets,
         identity: input.identity,
     }
+}
+
+/// What the reflecting names of a zone tell: of the decisions, that of the zone's first steered name.
+fn mirrors(model: &ZoneModel) -> Box<[Reflect]> {
+    let steer = (!model.steers.is_empty()).then_some(SteerId(0));
+    model.reflects.iter().map(|r| Reflect { allow: r.allow.as_slice().into(), steer, ecs: model.ecs }).collect()
 }
 
 /// Dense numbers for what the zones name.

@@ -3,12 +3,12 @@
 use crate::config::model::ZoneModel;
 use crate::config::{Diagnostic, Diagnostics, Location, Severity};
 use crate::dns::Type;
-use crate::zone::{Problem, SteerId, Zone, ZoneBuilder};
+use crate::zone::{Problem, ReflectId, SteerId, Zone, ZoneBuilder};
 
 /// Compiles a zone. Its [`SteerId`]s are indices into `model.steers`, so that the zone does not depend on other zones and
 /// can be kept from generation to generation.
 pub fn zone(model: &ZoneModel, serial: u32) -> (Option<Zone>, Diagnostics) {
-    // Tags: 0 is the zone as a whole, then the records, then the steered names, then the ALIAS.
+    // Tags: 0 is the zone as a whole, then the records, then the steered names, then the ALIAS, then the reflecting names.
     let mut builder = ZoneBuilder::new(&model.apex, 0);
     builder.add(&model.apex, Type::SOA, model.soa.ttl, &soa(model, serial), 0);
     for (index, record) in model.records.iter().enumerate() {
@@ -21,6 +21,10 @@ pub fn zone(model: &ZoneModel, serial: u32) -> (Option<Zone>, Diagnostics) {
     let aliases = steers + model.steers.len() as u32;
     for (index, alias) in model.aliases.iter().enumerate() {
         builder.alias(&alias.owner, &alias.target, alias.ttl, aliases + index as u32);
+    }
+    let reflects = aliases + model.aliases.len() as u32;
+    for (index, reflect) in model.reflects.iter().enumerate() {
+        builder.reflect(&reflect.owner, ReflectId(index as u32), reflects + index as u32);
     }
     let (zone, problems, severity) = match builder.build() {
         Ok(built) => (Some(built.zone), built.warnings, Severity::Warning),
@@ -53,5 +57,8 @@ fn place(model: &ZoneModel, index: usize) -> Option<&Location> {
     let Some(index) = index.checked_sub(model.steers.len()) else {
         return model.steers.get(index).map(|s| &s.location);
     };
-    model.aliases.get(index).map(|alias| &alias.location)
+    let Some(index) = index.checked_sub(model.aliases.len()) else {
+        return model.aliases.get(index).map(|alias| &alias.location);
+    };
+    model.reflects.get(index).map(|reflect| &reflect.location)
 }

@@ -11,6 +11,7 @@ use crate::snapshot::Snapshot;
 use crate::zone::{Cut, Entry, Found, Lookup, MAX_LINKS, RrSet, SteerId, Zone};
 
 mod alias;
+mod reflect;
 
 /// Answers a question of class IN. `name` is the question's; it becomes the names of the chain.
 #[inline]
@@ -161,6 +162,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             }
             Lookup::Steered { steer, written } => self.steered(zone, steer, written, owner),
             Lookup::Alias { alias, written } => self.alias(zone, alias, written, owner),
+            Lookup::Reflect(reflect) => self.reflect(reflect, owner),
             Lookup::NxDomain => {
                 (self.said.rcode, self.said.kind) = (Rcode::NXDOMAIN, Kind::NxDomain);
                 self.put_soa(zone);

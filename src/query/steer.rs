@@ -1,5 +1,7 @@
 //! Whose place decides, and what it gets (SEMANTICS §1.1, §1.4, §1.8, §1.9).
 
+use std::net::IpAddr;
+
 use super::Who;
 use crate::dns::ecs::{ClientSubnet, Ecs};
 use crate::live::{Answer, AnswerId, Chosen, Dealt, Live, Prepared, SteeredType, Told, UnitKey};
@@ -10,7 +12,11 @@ use crate::zone::SteerId;
 /// Whose place decides.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Client {
-    /// The packet's source.
+    /// The packet's source, as it came.
+    pub(super) source: IpAddr,
+    /// The client subnet, as it came: none where none is read.
+    pub(super) sent: Option<(IpAddr, u8)>,
+    /// The packet's source, folded.
     resolver: Block,
     /// The client subnet, if it has a length above 0, and its family's width.
     subnet: Option<(Folded, u8)>,
@@ -21,9 +27,9 @@ pub(super) struct Client {
 /// What a client gets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steered<'a> {
-    answer: &'a Answer,
+    pub(super) answer: &'a Answer,
     /// What the client is dealt, where several PoPs share.
-    dealt: Option<Dealt<'a>>,
+    pub(super) dealt: Option<Dealt<'a>>,
     /// Whether written addresses serve when nobody may.
     pub(super) written: bool,
     /// Scope prefix length in the client subnet's own terms; 0 without one, or where none is heeded.
@@ -37,10 +43,17 @@ impl Client {
     pub(super) fn new(who: &Who, id: u16, ecs: Option<&ClientSubnet<'_>>) -> Self {
         let subnet = ecs.filter(|ecs| ecs.source() > 0);
         Self {
+            source: who.source,
+            sent: ecs.map(|ecs| (ecs.address(), ecs.source())),
             resolver: Block::host(who.source),
             query: UnitKey::query(id, who.source_port),
             subnet: subnet.map(|ecs| (Folded::new(ecs.address(), ecs.source()), ecs.width())),
         }
+    }
+
+    /// The block of the client: of its subnet, if that is heeded and there is one, else of the packet's source.
+    pub(super) fn block(&self, by_subnet: bool) -> Block {
+        self.subnet.filter(|_| by_subnet).map_or(self.resolver, |(folded, _)| folded.block)
     }
 
     /// What a steered name gives this client.

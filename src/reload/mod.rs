@@ -312,7 +312,7 @@ impl Loader {
 fn failures(parts: &Parts, model: &crate::config::model::ZoneModel) -> Diagnostics {
     let mut failures = Diagnostics::default();
     for expect in &model.expects {
-        let assume = Assume { down: expect.assume_down.clone(), drain: Vec::new() };
+        let assume = Assume { down: expect.assume_down.clone(), ..Assume::default() };
         let got = match expected(parts, &expect.name, expect.client, &assume) {
             Ok(pops) if pops.first() == Some(&expect.pop) => continue,
             Ok(pops) => pops.first().map_or_else(|| "nobody serves it".to_owned(), |pop| format!("it goes to `{pop}`")),

@@ -76,7 +76,7 @@ impl ZoneSet {
                 Lookup::Steered { steer, written } => {
                     return End::Steered { zone: found.index, steer, written, ttl };
                 }
-                Lookup::NoData | Lookup::NxDomain => return End::Nothing,
+                Lookup::NoData | Lookup::NxDomain | Lookup::Reflect(_) => return End::Nothing,
                 Lookup::Referral(_) => return End::Delegated,
                 Lookup::Dname { labels, rrset } => {
                     ttl = ttl.min(rrset.ttl);

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::SteerId;
 use super::alias::Stored;
 use super::rrset::{RrSet, prepare};
-use super::tree::{ALIAS, APEX, CNAME, CUT, DNAME, Index, NONE, Node, Set, Zone};
+use super::tree::{ALIAS, APEX, CNAME, CUT, DNAME, Index, NONE, Node, REFLECT, Set, Zone};
+use super::{ReflectId, SteerId};
 use crate::dns::name::Labels;
 use crate::dns::{FoldedName, Name, Type};
 
@@ -48,6 +48,8 @@ pub struct ZoneBuilder {
     steers: HashMap<u32, u32, foldhash::fast::FixedState>,
     /// Node → its ALIAS and tag.
     aliases: BTreeMap<u32, (Stored, u32)>,
+    /// Node → what it reflects and tag.
+    reflects: BTreeMap<u32, (ReflectId, u32)>,
     max_labels: usize,
     problems: Vec<Problem>,
     folded: FoldedName,
@@ -81,6 +83,7 @@ impl ZoneBuilder {
             records: Vec::new(),
             steers: HashMap::default(),
             aliases: BTreeMap::new(),
+            reflects: BTreeMap::new(),
             max_labels: apex_labels,
             problems: Vec::new(),
             folded,
@@ -125,6 +128,18 @@ impl ZoneBuilder {
         }
         node.flags |= ALIAS;
         self.aliases.insert(id, (Stored { name: node.name, ttl, target: target.clone() }, tag));
+    }
+
+    /// Says that the TXT of a name tells clients what is seen of them. `tag` comes back in problems of it.
+    pub fn reflect(&mut self, owner: &Name, reflect: ReflectId, tag: u32) {
+        let Some(id) = self.owner(owner, tag) else { return };
+        let node = &mut self.nodes[id as usize];
+        if node.flags & REFLECT != 0 {
+            let message = format!("`{}` reflects twice", shown(owner.as_wire()));
+            return self.problem(tag, message, None);
+        }
+        node.flags |= REFLECT;
+        self.reflects.insert(id, (reflect, tag));
     }
 
     fn problem(&mut self, tag: u32, message: String, help: Option<&str>) {
@@ -353,6 +368,13 @@ impl ZoneBuilder {
                     found.push((tag, message, "an ALIAS gives the name all of its addresses"));
                 }
             }
+            let reflect_tag = self.reflects.get(&(id as u32)).map(|(_, tag)| *tag);
+            if let Some(tag) = reflect_tag
+                && let Some(other) = owned.iter().find(|s| matches!(s.rtype, Type::TXT | Type::CNAME | Type::DNAME))
+            {
+                let message = format!("`{}` has `reflect` beside {}", name(), other.rtype);
+                found.push((tag, message, "`reflect` is the TXT of its name; give it a name of its own"));
+            }
             if node.flags & DNAME != 0 {
                 if node.flags & CUT != 0 {
                     let message = format!("`{}` has a DNAME beside NS", name());
@@ -388,6 +410,11 @@ impl ZoneBuilder {
                     let elsewhere = if below_dname { "is moved by a DNAME" } else { "is delegated to other servers" };
                     let message = format!("`{}` is an ALIAS, but `{stop_name}` {elsewhere}", name());
                     found.push((tag, message, "write the ALIAS where the name is served"));
+                }
+                if let Some(tag) = reflect_tag.filter(|_| stop.flags & CUT != 0 || below_dname) {
+                    let elsewhere = if below_dname { "is moved by a DNAME" } else { "is delegated to other servers" };
+                    let message = format!("`{}` has `reflect`, but `{stop_name}` {elsewhere}", name());
+                    found.push((tag, message, "write it where the name is served"));
                 }
                 let silent = |set: &&Set| match set.rtype {
                     Type::A | Type::AAAA => at_stop && !self.serves_itself(&node, owned, prepared),
@@ -426,6 +453,8 @@ impl ZoneBuilder {
     }
 
     fn assemble(self, sets: Vec<Set>, prepared: Vec<u8>) -> Zone {
+        let reflects =
+            self.reflects.iter().map(|(node, reflect)| (self.nodes[*node as usize].name, reflect.0)).collect();
         let mut zone = Zone {
             apex_labels: self.apex_labels as u8,
             max_labels: self.max_labels as u8,
@@ -438,6 +467,7 @@ impl ZoneBuilder {
             cuts: Box::default(),
             glue: Box::default(),
             aliases: self.aliases.into_values().map(|(alias, _)| alias).collect(),
+            reflects,
             negative_soa: Box::default(),
             negative_ttl: 0,
         };

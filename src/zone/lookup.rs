@@ -1,9 +1,9 @@
 //! Owner name + type → [`Lookup`]: RFC 1034 §4.3.2 step 3 with RFC 4592 (wildcards), RFC 6672 (DNAME) and RFC 9471 (glue).
 
-use super::SteerId;
 use super::alias::Alias;
 use super::rrset::RrSet;
-use super::tree::{ALIAS, APEX, CNAME, CUT, NONE, Node, Zone};
+use super::tree::{ALIAS, APEX, CNAME, CUT, NONE, Node, REFLECT, Zone};
+use super::{ReflectId, SteerId};
 use crate::dns::{FoldedName, Type};
 
 /// What a zone says of a name and type. The owner name of an answer is always the name that was asked: a wildcard's
@@ -26,6 +26,8 @@ pub enum Lookup<'a> {
         /// Asked for ANY: one of the RRsets that are written beside it, should there be no address.
         written: Option<RrSet<'a>>,
     },
+    /// The name tells clients what is seen of them, and TXT was asked (or ANY, where nothing else is written).
+    Reflect(ReflectId),
     /// The name is an alias, and something else than CNAME was asked.
     Cname(RrSet<'a>),
     /// A name above this one owns a DNAME.
@@ -145,6 +147,9 @@ impl Zone {
         if rtype == Type::ANY {
             return self.any(node);
         }
+        if rtype == Type::TXT && node.flags & REFLECT != 0 {
+            return self.reflected(node);
+        }
         let written = self.set(node, rtype);
         if node.steer != NONE {
             return Lookup::Steered { steer: SteerId(node.steer), written };
@@ -155,6 +160,12 @@ impl Zone {
             None if node.flags & ALIAS != 0 && matches!(rtype, Type::A | Type::AAAA) => self.aliased(node, None),
             None => Lookup::NoData,
         }
+    }
+
+    #[cold]
+    fn reflected(&self, node: &Node) -> Lookup<'_> {
+        // The builder sets the flag only where there is one.
+        self.reflect(node).map_or(Lookup::NoData, Lookup::Reflect)
     }
 
     #[cold]
@@ -177,6 +188,7 @@ impl Zone {
                 steer: SteerId(node.steer),
                 written: self.set(node, Type::A).or_else(|| self.set(node, Type::AAAA)),
             },
+            None if node.flags & REFLECT != 0 => self.reflected(node),
             None => Lookup::NoData,
         }
     }

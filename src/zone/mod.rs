@@ -24,5 +24,9 @@ pub use tree::Zone;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SteerId(pub u32);
 
+/// An owner name of one snapshot that tells clients what is seen of them; what it tells is for `snapshot` to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReflectId(pub u32);
+
 #[cfg(test)]
 mod tests;

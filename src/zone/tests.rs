@@ -20,6 +20,8 @@ fn build(lines: &[Line]) -> Result<Built, Vec<Problem>> {
         let tag = tag as u32;
         if *rtype == "steer" {
             builder.steer(&name(owner), SteerId(data.parse().unwrap()), tag);
+        } else if *rtype == "reflect" {
+            builder.reflect(&name(owner), ReflectId(data.parse().unwrap()), tag);
         } else if *rtype == "ALIAS" {
             builder.alias(&name(owner), &name(data), 300, tag);
         } else {
@@ -53,6 +55,7 @@ fn told(zone: &Zone, lookup: Lookup<'_>) -> String {
                 .collect();
             format!("referral at {} {} glue {glue:?}", owner(cut.labels), set(cut.ns))
         }
+        Lookup::Reflect(id) => format!("reflect {}", id.0),
         Lookup::NoData => "nodata".to_owned(),
         Lookup::NxDomain => "nxdomain".to_owned(),
     }
@@ -241,6 +244,18 @@ fn what_is_refused_beside_an_alias() {
     // What may stand: at the apex, at a DNAME, beside other types; as the name of a name server.
     check(&[("@", "ALIAS", "a"), ("w", "ALIAS", "a"), ("w", "DNAME", "a"), ("w", "MX", "1 a")], "");
     check(&[("@", "NS", "w"), ("w", "ALIAS", "a")], "");
+}
+
+#[test]
+fn what_is_refused_beside_reflect() {
+    const OWN: &str = "`reflect` is the TXT of its name; give it a name of its own";
+    check(&[("w", "reflect", "0"), ("w", "TXT", "x")], &format!("2: `w.z` has `reflect` beside TXT: {OWN}"));
+    check(&[("w", "CNAME", "a"), ("w", "reflect", "0")], &format!("3: `w.z` has `reflect` beside CNAME: {OWN}"));
+    check(&[("w", "reflect", "0"), ("w", "reflect", "1")], "3: `w.z` reflects twice");
+    check(
+        &[("w", "NS", "ns.other."), ("x.w", "reflect", "0")],
+        "3: `x.w.z` has `reflect`, but `w.z` is delegated to other servers: write it where the name is served",
+    );
 }
 
 #[test]

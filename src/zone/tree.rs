@@ -6,9 +6,9 @@
 
 use std::fmt;
 
-use super::SteerId;
 use super::alias::{Alias, Stored};
 use super::rrset::RrSet;
+use super::{ReflectId, SteerId};
 use crate::dns::{FoldedName, Name, Type};
 
 /// "No node", "no steer".
@@ -43,6 +43,8 @@ pub(super) const CNAME: u8 = 2;
 pub(super) const DNAME: u8 = 4;
 /// The node is an ALIAS: its addresses are those of another name.
 pub(super) const ALIAS: u8 = 8;
+/// The node's TXT tells clients what is seen of them.
+pub(super) const REFLECT: u8 = 16;
 
 /// An RRset in `Zone::records`.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +72,8 @@ pub struct Zone {
     pub(super) glue: Box<[super::cuts::GlueNode]>,
     /// By rising `name`.
     pub(super) aliases: Box<[Stored]>,
+    /// Where a node's name lies in `names`, which no other node has, and what it reflects; rising.
+    pub(super) reflects: Box<[(u32, ReflectId)]>,
     /// The SOA with the TTL of negative answers, prepared.
     pub(super) negative_soa: Box<[u8]>,
     pub(super) negative_ttl: u32,
@@ -116,6 +120,7 @@ impl Zone {
             + self.records.len()
             + self.glue.len() * size_of::<super::cuts::GlueNode>()
             + self.cuts.len() * size_of::<super::cuts::CutGlue>()
+            + self.reflects.len() * size_of::<(u32, ReflectId)>()
             + self.aliases.iter().map(|alias| size_of::<Stored>() + alias.target.as_wire().len()).sum::<usize>()
     }
 
@@ -158,6 +163,12 @@ impl Zone {
     pub(super) fn alias(&self, node: &Node) -> Option<Alias<'_>> {
         let index = self.aliases.binary_search_by_key(&node.name, |alias| alias.name).ok()?;
         self.aliases.get(index).map(|alias| Alias { ttl: alias.ttl, target: alias.target.as_wire() })
+    }
+
+    /// What a node that has the flag reflects.
+    pub(super) fn reflect(&self, node: &Node) -> Option<ReflectId> {
+        let index = self.reflects.binary_search_by_key(&node.name, |reflect| reflect.0).ok()?;
+        self.reflects.get(index).map(|reflect| reflect.1)
     }
 
     /// The node of the suffix of `labels` labels, whose hash this is.

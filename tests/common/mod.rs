@@ -12,13 +12,14 @@ use catchment::dns::{Name, Type, rdata};
 use catchment::geo::{Overlay, Place, SiteTable};
 use catchment::health::{Check, CheckKind, Known, State, Target, TargetId};
 use catchment::live::{Map, MapId, Source};
+use catchment::net::Block;
 use catchment::query::{Ecs, Outcome, Response, Transport, Who, respond};
-use catchment::snapshot::{Identity, Parts, Snapshot, Steer};
+use catchment::snapshot::{Identity, Parts, Reflect, Snapshot, Steer};
 use catchment::steering::{
     Binding, Effect, Fence, Match, Member, OnAllDown, Origin, Panic, Policy, Pop, PopId, PrefixMatch, Service,
     ServiceAddress,
 };
-use catchment::zone::{Entry, SteerId, ZoneBuilder, ZoneSetBuilder};
+use catchment::zone::{Entry, ReflectId, SteerId, ZoneBuilder, ZoneSetBuilder};
 use domain::base::iana::OptionCode;
 use domain::base::opt::UnknownOptData;
 use domain::base::zonefile_fmt::{DisplayKind, ZonefileFmt};
@@ -34,7 +35,8 @@ pub struct Server {
 impl Server {
     /// From zone text: `zone NAME` begins a zone (`zone NAME broken` one that could not be loaded, `zone NAME ecs off` one
     /// that heeds no client subnets), then lines `OWNER TTL
-    /// TYPE DATA`, `OWNER TTL ALIAS TARGET`, or `OWNER steer NUMBER` with a number of [`services`].
+    /// TYPE DATA`, `OWNER TTL ALIAS TARGET`, `OWNER steer NUMBER` with a number of [`services`], or `OWNER reflect NUMBER` with the
+    /// number of one of [`reflects`].
     pub fn new(text: &str) -> Self {
         Self::with(text, Identity::default(), &[])
     }
@@ -69,6 +71,7 @@ impl Server {
             let owner = Name::parse(word(), Some(apex)).unwrap();
             match word() {
                 "steer" => builder.steer(&owner, SteerId(word().parse().unwrap()), 0),
+                "reflect" => builder.reflect(&owner, ReflectId(word().parse().unwrap()), 0),
                 ttl if line.split_whitespace().nth(2) == Some("ALIAS") => {
                     let target = line.split_whitespace().nth(3).unwrap_or_else(|| panic!("short line: {line}"));
                     builder.alias(&owner, &Name::parse(target, Some(apex)).unwrap(), ttl.parse().unwrap(), 0);
@@ -90,7 +93,7 @@ impl Server {
         let (pops, targets, sites) = (pops(), targets(), Arc::new(SiteTable::empty()));
         let maps: Vec<_> =
             services().into_iter().map(|source| Arc::new(Map::compile(source, &pops, &sites, []))).collect();
-        let steers = heeded
+        let steers: Vec<Box<[Steer]>> = heeded
             .into_iter()
             .map(|ecs| {
                 (0..maps.len())
@@ -98,9 +101,11 @@ impl Server {
                     .collect()
             })
             .collect();
+        let reflects = std::iter::repeat_with(reflects).take(steers.len()).collect();
         let (base, overlay) = (Arc::clone(&sites), Overlay::default());
         let zones = zones.build();
-        let parts = Parts { generation: 1, zones, base, overlay, sites, pops, maps, steers, targets, identity };
+        let parts =
+            Parts { generation: 1, zones, base, overlay, sites, pops, maps, steers, reflects, targets, identity };
         let who = Who {
             source: "198.51.100.7".parse().unwrap(),
             source_port: 4711,
@@ -224,6 +229,17 @@ pub fn services() -> Vec<Source> {
         Source::new(Policy { on_all_down: OnAllDown::Fallback(fallback), ..nearest.clone() }, service("web", both())),
         Source::new(Policy { panic, ..nearest }, service("web", both())),
     ]
+}
+
+/// 0: for everyone, without a decision. 1: the decision of [`services`] 0. 2: that of 4, for 127.0.0.0/8 alone.
+fn reflects() -> Box<[Reflect]> {
+    let everyone = ["0.0.0.0/0", "::/0"];
+    let reflect = |allow: &[&str], steer: Option<u32>| Reflect {
+        allow: allow.iter().map(|block| Block::parse(block).unwrap()).collect(),
+        steer: steer.map(SteerId),
+        ecs: Ecs::On,
+    };
+    [reflect(&everyone, None), reflect(&everyone, Some(0)), reflect(&["127.0.0.0/8"], Some(4))].into()
 }
 
 /// A request, octet by octet.
