@@ -72,6 +72,24 @@ impl<'a, K: Bits, V: Copy + PartialEq> RangeView<'a, K, V> {
         self.starts.partition_point(|start| *start <= x) - 1
     }
 
+    /// The same, for an `x` not far above the start of the range of index `from`: looks further and further ahead.
+    #[inline]
+    pub(super) fn index_ahead(&self, from: usize, x: K) -> usize {
+        let ahead = &self.starts[from..];
+        let mut step = 1;
+        while ahead.get(step).is_some_and(|start| *start <= x) {
+            step *= 2;
+        }
+        let (low, high) = (step / 2, step.min(ahead.len()));
+        from + low + ahead[low..high].partition_point(|start| *start <= x) - 1
+    }
+
+    /// The two columns: where ranges start, and their values.
+    #[inline]
+    pub(super) fn columns(&self) -> (&'a [K], &'a [V]) {
+        (self.starts, self.values)
+    }
+
     /// The range of this index, from 0 to `len() - 1`.
     #[inline]
     pub fn at(&self, index: usize) -> Found<K, V> {
@@ -116,6 +134,33 @@ impl<K: Bits, V: Copy + PartialEq> Ranges<K, V> {
         self.values.push(value);
     }
 
+    /// Makes room for so many ranges in all.
+    pub fn reserve(&mut self, count: usize) {
+        self.starts.reserve(count.saturating_sub(self.starts.len()));
+        self.values.reserve(count.saturating_sub(self.values.len()));
+    }
+
+    /// Pushes a range for each of `starts` (rising, above every earlier one, or from 0 on) with what `value` says of the item
+    /// beside it. Costs the same whether neighbors are mostly equal or not: nothing in it is left to a branch to guess.
+    pub fn push_all<T: Copy>(&mut self, starts: &[K], items: &[T], value: impl Fn(T) -> V) {
+        const CHUNK: usize = 512;
+        let Some((&first, &item)) = starts.first().zip(items.first()) else { return };
+        self.push(first, value(item));
+        let Some(mut last) = self.values.last().copied() else { return };
+        let (mut kept_starts, mut kept_values) = ([K::ZERO; CHUNK], [last; CHUNK]);
+        for (starts, items) in starts[1..].chunks(CHUNK).zip(items[1..].chunks(CHUNK)) {
+            let mut kept = 0;
+            for (start, item) in starts.iter().zip(items) {
+                let value = value(*item);
+                (kept_starts[kept % CHUNK], kept_values[kept % CHUNK]) = (*start, value);
+                kept += usize::from(value != last);
+                last = value;
+            }
+            self.starts.extend_from_slice(&kept_starts[..kept]);
+            self.values.extend_from_slice(&kept_values[..kept]);
+        }
+    }
+
     /// Replaces every value. Values that differ must stay different.
     pub(super) fn map_values(&mut self, map: impl Fn(V) -> V) {
         for value in &mut self.values {
@@ -143,5 +188,117 @@ impl<K: Bits, V: Copy + PartialEq> Ranges<K, V> {
     /// Bytes on the heap.
     pub fn memory(&self) -> usize {
         self.starts.capacity() * size_of::<K>() + self.values.capacity() * size_of::<V>()
+    }
+}
+
+/// A range table that is looked up at random, with what makes that quick.
+///
+/// Over the starts lie samples: every 16th of them, every 16th of those, and so on up to a handful. A lookup walks down,
+/// sixteen neighbors at a level, and so touches one or two cache lines of each where a binary search over the whole column
+/// would touch a new one at every step. The samples take a fifteenth of the starts' room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Indexed<K, V> {
+    ranges: Ranges<K, V>,
+    /// From the fewest samples to the most.
+    levels: Vec<Vec<K>>,
+}
+
+/// Neighbors looked through at each level.
+const FAN: usize = 16;
+
+impl<K: Bits, V: Copy + PartialEq> Indexed<K, V> {
+    /// Gives back what room is left in the table, and lays the samples over it.
+    pub fn new(mut ranges: Ranges<K, V>) -> Self {
+        ranges.shrink();
+        let mut levels: Vec<Vec<K>> = Vec::new();
+        loop {
+            let below = levels.last().unwrap_or(&ranges.starts);
+            if below.len() <= FAN {
+                break;
+            }
+            let level = below.iter().step_by(FAN).copied().collect();
+            levels.push(level);
+        }
+        levels.reverse();
+        Self { ranges, levels }
+    }
+
+    /// The range that holds `x`.
+    #[inline]
+    pub fn find(&self, x: K) -> Found<K, V> {
+        let mut index = 0;
+        for level in self.levels.iter().chain([&self.ranges.starts]) {
+            let first = index * FAN;
+            // The first of them is the sample above, so it is not above `x`.
+            let neighbors = &level[first..(first + FAN).min(level.len())];
+            index = first + neighbors.iter().filter(|start| **start <= x).count() - 1;
+        }
+        self.view().at(index)
+    }
+
+    /// The table, borrowed.
+    #[inline]
+    pub fn view(&self) -> RangeView<'_, K, V> {
+        self.ranges.view()
+    }
+
+    /// Bytes on the heap.
+    pub fn memory(&self) -> usize {
+        self.ranges.memory() + self.levels.iter().map(|level| level.capacity() * size_of::<K>()).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn table(starts: Vec<u32>) -> Ranges<u32, u16> {
+        let mut ranges = Ranges::new(0);
+        let sorted: std::collections::BTreeSet<u32> = starts.into_iter().collect();
+        for (number, start) in sorted.into_iter().enumerate() {
+            ranges.push(start, number as u16 + 1);
+        }
+        ranges
+    }
+
+    proptest! {
+        #[test]
+        fn every_way_to_a_range_leads_to_the_same(
+            starts in proptest::collection::vec(any::<u32>(), 0..2_000),
+            asked in proptest::collection::vec(any::<u32>(), 50),
+        ) {
+            let ranges = table(starts);
+            let indexed = Indexed::new(ranges.clone());
+            let view = ranges.view();
+            let edges = view.iter().flat_map(|found| [found.start, found.end]).collect::<Vec<_>>();
+            for x in asked.into_iter().chain(edges) {
+                let found = view.iter().find(|found| found.start <= x && x <= found.end).unwrap();
+                prop_assert_eq!(view.find(x), found);
+                prop_assert_eq!(indexed.find(x), found);
+                for from in [0, view.index(x) / 2, view.index(x)] {
+                    prop_assert_eq!(view.index_ahead(from, x), view.index(x));
+                }
+            }
+        }
+
+        #[test]
+        fn pushing_all_is_pushing_each(
+            starts in proptest::collection::btree_set(any::<u32>(), 0..2_000),
+            values in proptest::collection::vec(0u16..3, 2_000),
+            cut in 0usize..2_000,
+        ) {
+            let starts: Vec<u32> = std::iter::once(0).chain(starts.into_iter().filter(|s| *s > 0)).collect();
+            let values = &values[..starts.len().min(2_000)];
+            let starts = &starts[..values.len()];
+            let cut = cut.min(starts.len());
+            let (mut each, mut all) = (Ranges::new(9), Ranges::new(9));
+            for (start, value) in starts.iter().zip(values) {
+                each.push(*start, value * 7);
+            }
+            all.push_all(&starts[..cut], &values[..cut], |value| value * 7);
+            all.push_all(&starts[cut..], &values[cut..], |value| value * 7);
+            prop_assert_eq!(each, all);
+        }
     }
 }

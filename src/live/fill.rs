@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::answer::{Answer, AnswerId};
 use super::dealt::{Dealt, Pieces};
 use super::standing::member_facts;
-use super::table::ScopeTable;
+use super::table::{Basis, ScopeTable};
 use crate::geo::{SiteId, SiteTable};
 use crate::health::Known;
 use crate::steering::decide::{Class, decide_with_runner_up};
@@ -191,6 +191,8 @@ pub struct LiveMap {
     pub by_site: Arc<Vec<AnswerId>>,
     /// Ranges → answer and exact scope; `None` right after an epoch, until it is built.
     pub table: Option<Arc<ScopeTable>>,
+    /// What the table can be built of; `None` when there is no earlier epoch, and once it is built.
+    pub(super) basis: Option<Arc<Basis>>,
 }
 
 impl LiveMap {
@@ -245,7 +247,7 @@ impl LiveMap {
             })
             .collect();
         let (answers, pieces) = prepare(map, interned.list, &facts, known);
-        Self { facts, answers, pieces, by_site: Arc::new(by_site), table: None }
+        Self { facts, answers, pieces, by_site: Arc::new(by_site), table: None, basis: None }
     }
 
     /// What a unit is dealt of an answer that several PoPs share; `None` for any other answer.
