@@ -86,10 +86,8 @@ fn choose(
     // At the borders of sites: most of the space belongs to nobody.
     let starts: Vec<u128> = sites.v6().iter().map(|found| found.start).collect();
     let v6 = |random: u64| Block::V6 { base: starts[random as usize % starts.len()] >> 72 << 72, length: 56 };
-    let cold: [(&str, Vec<Block>); 2] = [
-        ("v4", (0..BLOCKS).map(|_| v4(random())).collect()),
-        ("v6", (0..BLOCKS).map(|_| v6(random())).collect()),
-    ];
+    let cold: [(&str, Vec<Block>); 2] =
+        [("v4", (0..BLOCKS).map(|_| v4(random())).collect()), ("v6", (0..BLOCKS).map(|_| v6(random())).collect())];
     for (family, blocks) in &cold {
         let mut turn = 0;
         group.bench_function(format!("choose/{family}-cold"), |bencher| {

@@ -1,7 +1,9 @@
 //! Site → answer, for every site of the table: decided when a map is compiled, and again where an epoch can matter.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 
 use super::answer::{Answer, AnswerId};
 use super::dealt::{Dealt, Pieces};
@@ -163,18 +165,51 @@ impl Homes {
     fn compile(key: HomesKey, facts: &Facts, sites: &Arc<SiteTable>) -> Self {
         let shape = &key.shape;
         let stances = Stances::compile(shape, sites, &key.prefixes);
-        let mut interned = Interner::default();
-        let mut by_site = Vec::with_capacity(sites.len());
-        let mut runners_up = Vec::with_capacity(sites.len());
         // A member without one of the families stands in for no other in that one.
         let simple = shape.is_plain() && facts.members.windows(2).all(|pair| pair[0] == pair[1]);
-        for id in 0..sites.len() {
-            let class = Class::of(sites, SiteId(id as u32), &stances);
-            let (decision, runner_up) = decide_with_runner_up(shape, &class, facts);
-            by_site.push(interned.intern(decision));
-            runners_up.push(runner_up.filter(|_| simple).unwrap_or(NOBODY));
-        }
+        let decide = |ids: Range<usize>| {
+            let mut part = Decided::default();
+            for id in ids {
+                let class = Class::of(sites, SiteId(id as u32), &stances);
+                let (decision, runner_up) = decide_with_runner_up(shape, &class, facts);
+                part.by_site.push(part.interned.intern(decision));
+                part.runners_up.push(runner_up.filter(|_| simple).unwrap_or(NOBODY));
+            }
+            part
+        };
+        let (half, all) = (sites.len() / 2, sites.len());
+        let Decided { interned, by_site, runners_up } = if all * facts.members.len() < WORTH_A_THREAD {
+            decide(0..all)
+        } else {
+            thread::scope(|scope| {
+                let other = thread::Builder::new().name("homes".to_owned()).spawn_scoped(scope, || decide(half..all));
+                let first = decide(0..half);
+                let second = other.ok().and_then(|other| other.join().ok()).unwrap_or_else(|| decide(half..all));
+                first.and(second)
+            })
+        };
         Self { sites: Arc::clone(sites), stances, by_site, runners_up, decisions: interned.list, key }
+    }
+}
+
+/// Costs to work out for homes from which on a second thread pays.
+const WORTH_A_THREAD: usize = 100_000;
+
+/// The homes of some sites in a row.
+#[derive(Default)]
+struct Decided {
+    interned: Interner,
+    by_site: Vec<u16>,
+    runners_up: Vec<u16>,
+}
+
+impl Decided {
+    /// With those of the sites that follow: as if they had been decided one after the other, the numbers too.
+    fn and(mut self, next: Self) -> Self {
+        let ids: Vec<u16> = next.interned.list.into_iter().map(|decision| self.interned.intern(decision)).collect();
+        self.by_site.extend(next.by_site.into_iter().map(|id| ids[usize::from(id)]));
+        self.runners_up.extend(next.runners_up);
+        self
     }
 }
 

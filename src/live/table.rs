@@ -6,7 +6,7 @@ use std::thread;
 
 use super::answer::AnswerId;
 use super::fill::{LiveMap, Map};
-use crate::geo::{Found, Indexed, Ranges, SiteId, SiteTable, SiteView};
+use crate::geo::{Found, Indexable, Indexed, Ranges, SiteId, SiteTable, SiteView};
 use crate::net::{Bits, Block};
 
 /// What a block of clients gets.
@@ -27,7 +27,7 @@ pub struct ScopeTable {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct FamilyTable<K> {
+struct FamilyTable<K: Indexable> {
     ranges: Indexed<K, u16>,
     /// First address → deciding site of each block of [`Clip::BLOCK`] bits that holds more than one answer, in order.
     mixed: (Vec<K>, Vec<u32>),
@@ -53,7 +53,7 @@ enum Fate {
 }
 
 /// The longest source prefix that resolvers send, past which a mixed block is answered as one.
-trait Clip: Bits {
+trait Clip: Indexable {
     /// 24 for IPv4, 56 for IPv6.
     const BLOCK: u8;
     /// Ranges a block of that length is walked for its majority, at most.
@@ -131,9 +131,7 @@ impl LiveMap {
     /// What the scope table of the next epoch can be built of: this epoch's, or what this one was to be built of.
     pub(super) fn as_basis(&self) -> Option<Arc<Basis>> {
         match &self.table {
-            Some(table) => {
-                Some(Arc::new(Basis { by_site: Arc::clone(&self.by_site), table: Arc::clone(table) }))
-            }
+            Some(table) => Some(Arc::new(Basis { by_site: Arc::clone(&self.by_site), table: Arc::clone(table) })),
             None => self.basis.clone(),
         }
     }
@@ -186,11 +184,9 @@ impl ScopeTable {
     }
 }
 
-impl<K: Bits> FamilyTable<K> {
+impl<K: Indexable> FamilyTable<K> {
     fn memory(&self) -> usize {
-        self.ranges.memory()
-            + self.mixed.0.capacity() * size_of::<K>()
-            + self.mixed.1.capacity() * size_of::<u32>()
+        self.ranges.memory() + self.mixed.0.capacity() * size_of::<K>() + self.mixed.1.capacity() * size_of::<u32>()
     }
 }
 
@@ -245,12 +241,7 @@ fn majority<K: Clip>(map: &Map, sites: SiteView<'_, K>, base: K, length: u8) -> 
 }
 
 /// The same, of the ranges from the one on that holds the first address of the block.
-fn majority_of<K: Clip>(
-    map: &Map,
-    ranges: impl Iterator<Item = Found<K, u32>>,
-    base: K,
-    length: u8,
-) -> Option<u32> {
+fn majority_of<K: Clip>(map: &Map, ranges: impl Iterator<Item = Found<K, u32>>, base: K, length: u8) -> Option<u32> {
     let (end, limit) = (base.last(length), if length < K::BLOCK { SHORT_WALK } else { K::WALK });
     let mut tally = Tally::default();
     for (walked, found) in ranges.take_while(|found| found.start <= end).enumerate() {
@@ -322,12 +313,7 @@ fn merge<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>) -> Ranges<K, u16> {
 }
 
 /// The ranges of an earlier table, those of torn answers cut at the borders of their sites.
-fn cut_anew<K: Clip>(
-    live: &LiveMap,
-    sites: SiteView<'_, K>,
-    basis: &FamilyTable<K>,
-    fates: &[Fate],
-) -> Ranges<K, u16> {
+fn cut_anew<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>, basis: &FamilyTable<K>, fates: &[Fate]) -> Ranges<K, u16> {
     let before = basis.ranges.view();
     let mut ranges = Ranges::new(0);
     // What is not needed is given back untouched.

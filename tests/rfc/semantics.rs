@@ -283,12 +283,7 @@ fn design_4_an_alias_of_a_steered_name_follows_its_decision() {
         Kind::FailOpen,
     );
     check_alias([Down, Down], "failing.example.com. A", "SERVFAIL\nopt 1232 ede 0 (no usable PoP)", Kind::Error);
-    check_alias(
-        [Up, Up],
-        "kept.example.com. A",
-        "NOERROR aa\nkept.example.com. 30 IN A 203.0.113.9",
-        Kind::OnEmpty,
-    );
+    check_alias([Up, Up], "kept.example.com. A", "NOERROR aa\nkept.example.com. 30 IN A 203.0.113.9", Kind::OnEmpty);
     // The types of the target, for every client.
     check_alias([Up, Up], "v4.example.com. A", &home("v4"), Kind::Home);
     check_alias([Up, Up], "v4.example.com. AAAA", &format!("NOERROR aa\n{SOA}"), Kind::NoData);

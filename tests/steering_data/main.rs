@@ -10,6 +10,7 @@
 #![expect(unreachable_pub, reason = "a program of its own")]
 
 mod fleet;
+mod large;
 mod resolver;
 mod scopes;
 mod splits;
@@ -122,7 +123,12 @@ fn nearest_is_the_oracles_on_every_range_of_both_families() {
             ranges.1,
             built.as_millis(),
         );
-        assert!(sites_tally.wrong.is_empty() && queries.wrong.is_empty(), "{:?} {:?}", sites_tally.wrong, queries.wrong);
+        assert!(
+            sites_tally.wrong.is_empty() && queries.wrong.is_empty(),
+            "{:?} {:?}",
+            sites_tally.wrong,
+            queries.wrong
+        );
     }
 }
 
@@ -146,8 +152,7 @@ fn failures_give_the_next_nearest_move_nobody_else_and_leave_no_trace() {
             let now = firsts(live);
             let mut alike = std::collections::HashSet::new();
             for (site, &place) in places_of_sites.iter().enumerate() {
-                let (before, after) =
-                    (of_site(ours.live(), &homes, site as u32), of_site(live, &now, site as u32));
+                let (before, after) = (of_site(ours.live(), &homes, site as u32), of_site(live, &now, site as u32));
                 let hit = before.is_some_and(|pop| down.contains(&pop));
                 let expected = list.nearest(place, |pop| down.contains(&pop));
                 if after != expected {
@@ -167,7 +172,10 @@ fn failures_give_the_next_nearest_move_nobody_else_and_leave_no_trace() {
             let back = advance(&failed, &ours.maps, sites(), &known(count, &[]));
             let back = complete(&back, &ours.maps, sites());
             let (was, is) = (well.map(MapId(0)), back.map(MapId(0)));
-            assert!(was.answers == is.answers && was.by_site == is.by_site, "{name}, {down:?}: answers differ after the return");
+            assert!(
+                was.answers == is.answers && was.by_site == is.by_site,
+                "{name}, {down:?}: answers differ after the return"
+            );
             assert!(was.table == is.table, "{name}, {down:?}: scopes differ after the return");
         }
         advances.sort();

@@ -1,5 +1,6 @@
 //! How long a resolver's cache keeps clients at the wrong PoP after a failure and after a return.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use catchment::live::{Live, MapId, advance, complete};
@@ -64,12 +65,12 @@ fn run(name: &str, gone: &str) {
     let mut answered = 0usize;
     for now in 0..END {
         // In the second of an event the scopes are still those of the site ranges.
-        let live = match now {
-            ..FAILS => &ours.live,
-            FAILS => &failing,
-            ..RETURNS => &failed,
-            RETURNS => &returning,
-            _ => &returned,
+        let live = match (now.cmp(&FAILS), now.cmp(&RETURNS)) {
+            (Ordering::Less, _) => &ours.live,
+            (Ordering::Equal, _) => &failing,
+            (_, Ordering::Less) => &failed,
+            (_, Ordering::Equal) => &returning,
+            (_, Ordering::Greater) => &returned,
         };
         for _ in 0..clients.len() / 2 {
             let client = clients[random.below(clients.len() as u64) as usize];
@@ -84,7 +85,8 @@ fn run(name: &str, gone: &str) {
                 }
                 Some(pop) if pop == best => {}
                 Some(_) => {
-                    let (event, since) = if now >= RETURNS { (1, now - RETURNS) } else { (0, now.saturating_sub(FAILS)) };
+                    let (event, since) =
+                        if now >= RETURNS { (1, now - RETURNS) } else { (0, now.saturating_sub(FAILS)) };
                     assert!(now >= FAILS, "a wrong answer before anything happened");
                     stale[event][since as usize] += 1;
                 }
@@ -92,7 +94,11 @@ fn run(name: &str, gone: &str) {
         }
     }
     let longest = |stale: &[usize]| stale.iter().rposition(|n| *n > 0).map_or(0, |seconds| seconds as u64 + 1);
-    println!("{name} without {gone}: {answered} questions of {} clients, {} of them asked on", clients.len(), cache.asked);
+    println!(
+        "{name} without {gone}: {answered} questions of {} clients, {} of them asked on",
+        clients.len(),
+        cache.asked
+    );
     for (what, stale) in [("failure", &stale[0]), ("return", &stale[1])] {
         let tens: Vec<usize> = stale.chunks(10).map(|chunk| chunk.iter().sum()).take(7).collect();
         println!("  after the {what}: stale for {} s at most; stale answers per 10 s: {tens:?}", longest(stale));

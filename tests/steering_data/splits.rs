@@ -79,7 +79,10 @@ fn s2_6_weights_hold_over_all_of_ipv4_and_in_small_countries() {
     let off = |units: usize, second: usize| (share(second, units) - 0.3).abs() / deviation(units);
     let within = small.iter().filter(|(_, (units, second))| off(*units, *second) <= 1.0).count();
     let worst = small.iter().map(|(_, (units, second))| off(*units, *second)).fold(0.0, f64::max);
-    println!("{} countries of 150 to 250 units: {within} within one deviation, the worst {worst:.2} deviations off", small.len());
+    println!(
+        "{} countries of 150 to 250 units: {within} within one deviation, the worst {worst:.2} deviations off",
+        small.len()
+    );
     assert!(within * 2 >= small.len() && worst < 4.0, "{small:?}");
 }
 

@@ -74,7 +74,9 @@ impl List {
         match place {
             USELESS => None,
             NOWHERE => Some((0..self.pops.len() as u16).find(|pop| !out(*pop)).expect("somebody is left")),
-            place => Some(*self.order(place).iter().find(|pop| !out(**pop)).expect("the oracle's rows are deep enough")),
+            place => {
+                Some(*self.order(place).iter().find(|pop| !out(**pop)).expect("the oracle's rows are deep enough"))
+            }
         }
     }
 
