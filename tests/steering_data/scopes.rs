@@ -195,7 +195,7 @@ fn s1_5_ten_million_scopes_are_exact_and_minimal() {
     let half = |name: &str, seed: u64, downs: &[Vec<u16>]| {
         let list = list(name);
         let ours = steer(&list);
-        let probes = 5_000_000 / (downs.len() as u64 + 1);
+        let probes = 5_000_000u64.div_ceil(downs.len() as u64 + 1);
         probe(&format!("{name}, all up"), &list, &ours, ours.live(), &[], probes, seed);
         for (index, down) in downs.iter().enumerate() {
             let live = advance(&ours.live, &ours.maps, sites(), &known(list.pops.len(), down));
