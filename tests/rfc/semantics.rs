@@ -381,3 +381,79 @@ fn s5_5_glue_at_the_limit() {
     assert_eq!(answer.matches(" NS ").count(), 20);
     assert!((1..20).contains(&answer.matches("AAAA").count()));
 }
+
+const REFLECTING: &str = "
+    zone example.com
+    @ 3600 SOA ns1 hm 1 7200 900 1209600 60
+    @ 300 NS ns1
+    ns1 300 A 192.0.2.53
+    bare reflect 0
+    debug reflect 1
+    debug 300 A 192.0.2.80
+    www steer 0
+    www reflect 1
+    local reflect 2
+    alias 60 CNAME debug
+    hidden 60 CNAME local
+    *.any reflect 0
+";
+
+#[track_caller]
+fn check_reflect(query: &Query, expected: &str) {
+    Server::new(REFLECTING).check_query(query, expected);
+}
+
+#[test]
+fn s3_11_a_client_is_told_what_is_seen_of_it() {
+    check_reflect(
+        &Query::new("bare.example.com TXT"),
+        r#"NOERROR aa
+        bare.example.com. 0 IN TXT "source=198.51.100.7" "ecs=none" "state=1.1""#,
+    );
+    // The scope is the source prefix length: the answer is for nobody else.
+    check_reflect(
+        &Query::new("debug.example.com TXT").subnet("193.0.6.0/23"),
+        r#"NOERROR aa
+        debug.example.com. 0 IN TXT "source=198.51.100.7" "ecs=193.0.6.0/23" "service=web" "pop=fra" "kind=home" "scope=8" "state=1.1"
+        opt 1232 ecs 193.0.6.0/23/23"#,
+    );
+    check_reflect(
+        &Query::new("alias.example.com TXT").subnet("2001:67c:2e8::/48"),
+        r#"NOERROR aa
+        alias.example.com. 60 IN CNAME debug.example.com.
+        debug.example.com. 0 IN TXT "source=198.51.100.7" "ecs=2001:67c:2e8::/48" "service=web" "pop=fra" "kind=home" "scope=3" "state=1.1"
+        opt 1232 ecs 2001:67c:2e8::/48/48"#,
+    );
+    // Beside other data, steered or not, and under a wildcard.
+    check_reflect(&Query::new("debug.example.com A"), "NOERROR aa\ndebug.example.com. 300 IN A 192.0.2.80");
+    check_reflect(&Query::new("www.example.com A"), "NOERROR aa\nwww.example.com. 60 IN A 192.0.2.10");
+    check_reflect(
+        &Query::new("x.any.example.com ANY"),
+        r#"NOERROR aa
+        x.any.example.com. 0 IN TXT "source=198.51.100.7" "ecs=none" "state=1.1""#,
+    );
+    let soa = "authority:\nexample.com. 60 IN SOA ns1.example.com. hm.example.com. 1 7200 900 1209600 60";
+    check_reflect(&Query::new("bare.example.com A"), &format!("NOERROR aa\n{soa}"));
+}
+
+#[test]
+fn s3_11_others_are_refused() {
+    for name in ["local.example.com", "hidden.example.com"] {
+        let query = Query::new(&format!("{name} TXT")).subnet("193.0.6.0/24");
+        check_reflect(&query, "REFUSED\nopt 1232 ecs 193.0.6.0/24/0 ede 18");
+    }
+    // The packet's source counts, never the client subnet; IPv4 inside IPv6 is IPv4.
+    check_reflect(
+        &Query::new("local.example.com TXT").subnet("127.0.0.0/24"),
+        "REFUSED\nopt 1232 ecs 127.0.0.0/24/0 ede 18",
+    );
+    for source in ["127.0.0.1", "::ffff:127.0.0.1"] {
+        let mut server = Server::new(REFLECTING);
+        server.who.source = source.parse().unwrap();
+        let expected = format!(
+            r#"NOERROR aa
+            local.example.com. 0 IN TXT "source={source}" "ecs=none" "service=dealt" "pop=fra" "kind=home" "state=1.1""#
+        );
+        server.check("local.example.com TXT", &expected);
+    }
+}
