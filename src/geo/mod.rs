@@ -33,7 +33,7 @@ pub use database::{Answer, Class, DB_IP_CREDIT, Database, DatabaseError, Listed,
 pub use describe::{Description, Source};
 pub use location::{Country, DEFAULT_MS_PER_KM, Place, Vector, chord_slack, cost, cost_of_chord, nearest};
 pub use overlay::Overlay;
-pub use ranges::{Found, RangeView, Ranges};
+pub use ranges::{Found, Indexable, Indexed, RangeView, Ranges};
 pub use record::Record;
 pub use sites::{Site, SiteId, SiteTable, TextId};
 pub use view::{SiteRanges, SiteView};

@@ -49,6 +49,17 @@ impl<'a, K: Bits> SiteView<'a, K> {
         self.ranges(self.base.index(x), added.unwrap_or(0))
     }
 
+    /// About how many ranges there are: as many as the databases have.
+    pub fn base_len(&self) -> usize {
+        self.base.len()
+    }
+
+    /// First addresses and sites of all ranges, where nothing lies over those of the databases.
+    #[inline]
+    pub fn plain_columns(&self) -> Option<(&'a [K], &'a [u32])> {
+        self.over.is_none().then(|| self.base.columns())
+    }
+
     /// All ranges in address order.
     #[inline]
     pub fn iter(self) -> SiteRanges<'a, K> {
@@ -87,6 +98,20 @@ struct Cursor<'a, K> {
     over: Over<'a, K>,
     index: usize,
     now: Found<K, u32>,
+}
+
+impl<K: Bits> SiteRanges<'_, K> {
+    /// Passes over all ranges before the one that holds `x`, which must lie ahead. Quick when that is not far.
+    #[inline]
+    pub fn seek(&mut self, x: K) {
+        if self.base < self.table.len() {
+            self.base = self.table.index_ahead(self.base, x);
+        }
+        if let Some(Cursor { over, index, now }) = &mut self.over {
+            *index = over.added.index_ahead(*index, x);
+            *now = over.added.at(*index);
+        }
+    }
 }
 
 impl<K: Bits> Iterator for SiteRanges<'_, K> {

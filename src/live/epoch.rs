@@ -56,13 +56,22 @@ pub fn advance(previous: &Live, maps: &[Arc<Map>], sites: &SiteTable, known: &Kn
         (facts == old.facts && answers_alike(map, old, known)).then(|| old.clone())
     };
     let mut filled = fill_all(maps, sites, known, &previous.maps, &[], &keep);
+    let mut kept = 0;
     for (new, old) in filled.iter_mut().zip(&previous.maps) {
         if new.table.is_none() && same_decisions(old, new) {
             new.table.clone_from(&old.table);
         }
+        if new.table.is_none() {
+            new.basis = old.as_basis().filter(|basis| kept + basis.memory() <= KEPT);
+            kept += new.basis.as_ref().map_or(0, |basis| basis.memory());
+        }
     }
     Live { epoch: previous.epoch + 1, maps: filled }
 }
+
+/// Bytes of old scope tables that are kept until the new ones are built of them, at most: two of 50 PoPs over full city data.
+/// Without its old table a map's new one takes some three times as long.
+const KEPT: usize = 80 << 20;
 
 fn fill_all(
     maps: &[Arc<Map>],
@@ -88,11 +97,12 @@ pub fn complete(live: &Live, maps: &[Arc<Map>], sites: &SiteTable) -> Live {
     let mut completed: Vec<LiveMap> = Vec::with_capacity(maps.len());
     for (map, old) in maps.iter().zip(&live.maps) {
         let mut new = old.clone();
+        new.basis = None;
         if new.table.is_none() {
             let same = |other: &&LiveMap| Arc::ptr_eq(&other.by_site, &new.by_site);
             new.table = match completed.iter().find(same) {
                 Some(other) => other.table.clone(),
-                None => Some(Arc::new(new.build_table(map, sites))),
+                None => Some(Arc::new(old.build_table(map, sites))),
             };
         }
         completed.push(new);

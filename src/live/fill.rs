@@ -1,13 +1,15 @@
 //! Site → answer, for every site of the table: decided when a map is compiled, and again where an epoch can matter.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
+use std::thread;
 
 use super::answer::{Answer, AnswerId};
 use super::dealt::{Dealt, Pieces};
 use super::detail::{Coarse, Pruned};
 use super::standing::member_facts;
-use super::table::ScopeTable;
+use super::table::{Basis, ScopeTable};
 use crate::geo::{SiteId, SiteTable, SiteView};
 use crate::health::Known;
 use crate::steering::decide::{Class, decide_with_runner_up};
@@ -186,21 +188,54 @@ impl Homes {
     fn compile(key: HomesKey, plan: &Plan, facts: &Facts, sites: &Arc<SiteTable>) -> Self {
         let shape = &key.shape;
         let stances = Stances::compile(shape, sites, &key.prefixes);
-        let mut interned = Interner::default();
-        let mut by_site = Vec::with_capacity(sites.len());
-        let mut runners_up = Vec::with_capacity(sites.len());
         // A member without one of the families stands in for no other in that one.
         let simple = shape.is_plain() && facts.members.windows(2).all(|pair| pair[0] == pair[1]);
-        for id in 0..sites.len() {
-            let class = Class::of(sites, SiteId(id as u32), &stances);
-            let (decision, runner_up) = decide_with_runner_up(shape, &class, facts);
-            by_site.push(interned.intern(decision));
-            runners_up.push(runner_up.filter(|_| simple).unwrap_or(NOBODY));
-        }
+        let decide = |ids: Range<usize>| {
+            let mut part = Decided::default();
+            for id in ids {
+                let class = Class::of(sites, SiteId(id as u32), &stances);
+                let (decision, runner_up) = decide_with_runner_up(shape, &class, facts);
+                part.by_site.push(part.interned.intern(decision));
+                part.runners_up.push(runner_up.filter(|_| simple).unwrap_or(NOBODY));
+            }
+            part
+        };
+        let (half, all) = (sites.len() / 2, sites.len());
+        let Decided { interned, by_site, runners_up } = if all * facts.members.len() < WORTH_A_THREAD {
+            decide(0..all)
+        } else {
+            thread::scope(|scope| {
+                let other = thread::Builder::new().name("homes".to_owned()).spawn_scoped(scope, || decide(half..all));
+                let first = decide(0..half);
+                let second = other.ok().and_then(|other| other.join().ok()).unwrap_or_else(|| decide(half..all));
+                first.and(second)
+            })
+        };
         let (sites, decisions, coarse) = (Arc::clone(sites), interned.list, None);
         let mut homes = Self { key, sites, stances, by_site, runners_up, decisions, coarse };
         homes.coarse = Coarse::new(plan, &homes, &homes.sites);
         homes
+    }
+}
+
+/// Costs to work out for homes from which on a second thread pays.
+const WORTH_A_THREAD: usize = 100_000;
+
+/// The homes of some sites in a row.
+#[derive(Default)]
+struct Decided {
+    interned: Interner,
+    by_site: Vec<u16>,
+    runners_up: Vec<u16>,
+}
+
+impl Decided {
+    /// With those of the sites that follow: as if they had been decided one after the other, the numbers too.
+    fn and(mut self, next: Self) -> Self {
+        let ids: Vec<u16> = next.interned.list.into_iter().map(|decision| self.interned.intern(decision)).collect();
+        self.by_site.extend(next.by_site.into_iter().map(|id| ids[usize::from(id)]));
+        self.runners_up.extend(next.runners_up);
+        self
     }
 }
 
@@ -217,6 +252,8 @@ pub struct LiveMap {
     pub by_site: Arc<Vec<AnswerId>>,
     /// Ranges → answer and exact scope; `None` right after an epoch, until it is built.
     pub table: Option<Arc<ScopeTable>>,
+    /// What the table can be built of; `None` when there is no earlier epoch, and once it is built.
+    pub(super) basis: Option<Arc<Basis>>,
 }
 
 impl LiveMap {
@@ -271,7 +308,7 @@ impl LiveMap {
             })
             .collect();
         let (answers, pieces) = prepare(map, interned.list, &facts, known);
-        Self { facts, answers, pieces, by_site: Arc::new(by_site), table: None }
+        Self { facts, answers, pieces, by_site: Arc::new(by_site), table: None, basis: None }
     }
 
     /// What a unit is dealt of an answer that several PoPs share; `None` for any other answer.

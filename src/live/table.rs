@@ -1,10 +1,12 @@
 //! Address ranges → answer, with the exact scope prefix length (DESIGN §5, SEMANTICS §1.5).
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::thread;
 
 use super::answer::AnswerId;
 use super::fill::{LiveMap, Map};
-use crate::geo::{Found, Ranges, SiteId, SiteTable, SiteView};
+use crate::geo::{Found, Indexable, Indexed, Ranges, SiteId, SiteTable, SiteView};
 use crate::net::{Bits, Block};
 
 /// What a block of clients gets.
@@ -18,21 +20,40 @@ pub struct Chosen {
 }
 
 /// The live ranges of a map at one epoch.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ScopeTable {
     v4: FamilyTable<u32>,
     v6: FamilyTable<u128>,
 }
 
+#[derive(Debug, PartialEq, Eq)]
+struct FamilyTable<K: Indexable> {
+    ranges: Indexed<K, u16>,
+    /// First address → deciding site of each block of [`Clip::BLOCK`] bits that holds more than one answer, in order.
+    mixed: (Vec<K>, Vec<u32>),
+}
+
+/// The scope table of an earlier epoch of the same map, and which answers it was made of: what did not change since need not
+/// be found again among millions of site ranges.
 #[derive(Debug)]
-struct FamilyTable<K> {
-    ranges: Ranges<K, u16>,
-    /// First address → answer of each block of [`Clip::BLOCK`] bits that holds more than one answer, in order.
-    mixed: (Vec<K>, Vec<AnswerId>),
+pub struct Basis {
+    by_site: Arc<Vec<AnswerId>>,
+    table: Arc<ScopeTable>,
+}
+
+/// What became of the ranges of each answer of a [`Basis`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// No site has it.
+    Unseen,
+    /// All sites that had it have this one now: its ranges stay whole.
+    Became(u16),
+    /// Its sites went different ways: its ranges are cut anew.
+    Torn,
 }
 
 /// The longest source prefix that resolvers send, past which a mixed block is answered as one.
-pub(super) trait Clip: Bits {
+pub(super) trait Clip: Indexable {
     /// 24 for IPv4, 56 for IPv6.
     const BLOCK: u8;
     /// Ranges a block of that length is walked for its majority, at most.
@@ -81,16 +102,62 @@ impl LiveMap {
         let v4 = |(first, last): (u32, u32)| (IpAddr::V4(first.into()), IpAddr::V4(last.into()));
         let v6 = |(first, last): (u128, u128)| (IpAddr::V6(first.into()), IpAddr::V6(last.into()));
         match (block, &self.table) {
-            (Block::V4 { base, .. }, Some(table)) => v4(ends(&table.v4.ranges.view().find(base))),
+            (Block::V4 { base, .. }, Some(table)) => v4(ends(&table.v4.ranges.find(base))),
             (Block::V4 { base, .. }, None) => v4(ends(&map.v4(sites).find(base))),
-            (Block::V6 { base, .. }, Some(table)) => v6(ends(&table.v6.ranges.view().find(base))),
+            (Block::V6 { base, .. }, Some(table)) => v6(ends(&table.v6.ranges.find(base))),
             (Block::V6 { base, .. }, None) => v6(ends(&map.v6(sites).find(base))),
         }
     }
 
-    /// Builds the scope table of this epoch: one pass over the site ranges of both families.
+    /// Builds the scope table of this epoch: of the table of an earlier epoch where this map has one, else by one pass over
+    /// the site ranges. The result is the same. Each family is built on a thread of its own.
     pub fn build_table(&self, map: &Map, sites: &SiteTable) -> ScopeTable {
-        ScopeTable { v4: build(self, map, map.v4(sites)), v6: build(self, map, map.v6(sites)) }
+        let fates = self.basis.as_ref().map(|basis| basis.fates(&self.by_site));
+        let basis = self.basis.as_ref().zip(fates.as_deref());
+        let v4 = || build(self, map, map.v4(sites), basis.map(|(basis, fates)| (&basis.table.v4, fates)));
+        let v6 = || build(self, map, map.v6(sites), basis.map(|(basis, fates)| (&basis.table.v6, fates)));
+        // Small tables are done before a thread would have begun; without a thread it goes one after the other.
+        if map.v4(sites).base_len() < WORTH_A_THREAD {
+            return ScopeTable { v4: v4(), v6: v6() };
+        }
+        thread::scope(|scope| {
+            let other = thread::Builder::new().name("scopes".to_owned()).spawn_scoped(scope, v4);
+            let v6 = v6();
+            let v4 = other.ok().and_then(|other| other.join().ok()).unwrap_or_else(v4);
+            ScopeTable { v4, v6 }
+        })
+    }
+
+    /// What the scope table of the next epoch can be built of: this epoch's, or what this one was to be built of.
+    pub(super) fn as_basis(&self) -> Option<Arc<Basis>> {
+        match &self.table {
+            Some(table) => Some(Arc::new(Basis { by_site: Arc::clone(&self.by_site), table: Arc::clone(table) })),
+            None => self.basis.clone(),
+        }
+    }
+}
+
+/// Site ranges of IPv4 from which on a thread for each family pays.
+const WORTH_A_THREAD: usize = 20_000;
+
+impl Basis {
+    /// Bytes that are kept only for this.
+    pub(super) fn memory(&self) -> usize {
+        self.table.memory() + self.by_site.len() * size_of::<AnswerId>()
+    }
+
+    /// By answer of the basis: what became of it.
+    fn fates(&self, now: &[AnswerId]) -> Vec<Fate> {
+        let mut fates = vec![Fate::Unseen; usize::from(u16::MAX) + 1];
+        for (before, now) in self.by_site.iter().zip(now) {
+            let fate = &mut fates[usize::from(before.0)];
+            *fate = match *fate {
+                Fate::Unseen => Fate::Became(now.0),
+                Fate::Became(other) if other != now.0 => Fate::Torn,
+                same => same,
+            };
+        }
+        fates
     }
 }
 
@@ -117,11 +184,9 @@ impl ScopeTable {
     }
 }
 
-impl<K: Bits> FamilyTable<K> {
+impl<K: Indexable> FamilyTable<K> {
     fn memory(&self) -> usize {
-        self.ranges.memory()
-            + self.mixed.0.capacity() * size_of::<K>()
-            + self.mixed.1.capacity() * size_of::<AnswerId>()
+        self.ranges.memory() + self.mixed.0.capacity() * size_of::<K>() + self.mixed.1.capacity() * size_of::<u32>()
     }
 }
 
@@ -135,7 +200,7 @@ fn choose<'s, K: Clip>(
     length: u8,
 ) -> Chosen {
     let (answer, scope) = if let Some(table) = table {
-        let found = table.ranges.view().find(base);
+        let found = table.ranges.find(base);
         (AnswerId(found.value), found.scope(base))
     } else {
         let found = sites().find(base);
@@ -152,7 +217,7 @@ fn choose<'s, K: Clip>(
     }
     let answer = match table {
         Some(table) if length == K::BLOCK => match table.mixed.0.binary_search(&base) {
-            Ok(index) => table.mixed.1[index],
+            Ok(index) => live.by_site[table.mixed.1[index] as usize],
             Err(_) => answer,
         },
         _ => majority(map, sites(), base, length).map_or(answer, |site| live.by_site[site as usize]),
@@ -172,9 +237,14 @@ fn deciding<K: Clip>(map: &Map, sites: SiteView<'_, K>, base: K, length: u8) -> 
 /// The site that answers for a mixed block: the largest among those of the home that most of the block has in the static
 /// map, so that the failure of another PoP never moves the block. `None` when the block has more ranges than are walked.
 fn majority<K: Clip>(map: &Map, sites: SiteView<'_, K>, base: K, length: u8) -> Option<u32> {
+    majority_of(map, sites.from(base), base, length)
+}
+
+/// The same, of the ranges from the one on that holds the first address of the block.
+fn majority_of<K: Clip>(map: &Map, ranges: impl Iterator<Item = Found<K, u32>>, base: K, length: u8) -> Option<u32> {
     let (end, limit) = (base.last(length), if length < K::BLOCK { SHORT_WALK } else { K::WALK });
     let mut tally = Tally::default();
-    for (walked, found) in sites.from(base).take_while(|found| found.start <= end).enumerate() {
+    for (walked, found) in ranges.take_while(|found| found.start <= end).enumerate() {
         if walked == limit {
             return None;
         }
@@ -215,25 +285,81 @@ impl Tally {
     }
 }
 
-fn build<K: Clip>(live: &LiveMap, map: &Map, sites: SiteView<'_, K>) -> FamilyTable<K> {
+fn build<K: Clip>(
+    live: &LiveMap,
+    map: &Map,
+    sites: SiteView<'_, K>,
+    basis: Option<(&FamilyTable<K>, &[Fate])>,
+) -> FamilyTable<K> {
+    let ranges = match basis {
+        Some((table, fates)) => cut_anew(live, sites, table, fates),
+        None => merge(live, sites),
+    };
+    let ranges = Indexed::new(ranges);
+    let known = basis.map_or((&[][..], &[][..]), |(table, _)| (&table.mixed.0, &table.mixed.1));
+    let mixed = mixed(map, sites, &ranges, known);
+    FamilyTable { ranges, mixed }
+}
+
+/// All site ranges with their answers, equal neighbors merged.
+fn merge<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>) -> Ranges<K, u16> {
     let mut ranges = Ranges::new(0);
-    let mut mixed = (Vec::new(), Vec::new());
-    for found in sites.iter() {
-        ranges.push(found.start, live.by_site[found.value as usize].0);
+    let answer = |site: u32| live.by_site[site as usize].0;
+    match sites.plain_columns() {
+        Some((starts, values)) => ranges.push_all(starts, values, answer),
+        None => sites.iter().for_each(|found| ranges.push(found.start, answer(found.value))),
     }
-    ranges.shrink();
-    // Borders inside a block of the clip length make it mixed.
+    ranges
+}
+
+/// The ranges of an earlier table, those of torn answers cut at the borders of their sites.
+fn cut_anew<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>, basis: &FamilyTable<K>, fates: &[Fate]) -> Ranges<K, u16> {
+    let before = basis.ranges.view();
+    let mut ranges = Ranges::new(0);
+    // What is not needed is given back untouched.
+    ranges.reserve(before.len() + before.len() / 4);
+    let mut cursor = sites.iter();
+    for found in before.iter() {
+        if let Fate::Became(answer) = fates[usize::from(found.value)] {
+            ranges.push(found.start, answer);
+            continue;
+        }
+        cursor.seek(found.start);
+        for site in cursor.clone().take_while(|site| site.start <= found.end) {
+            ranges.push(site.start.max(found.start), live.by_site[site.value as usize].0);
+        }
+    }
+    ranges
+}
+
+/// The blocks of the clip length with borders inside, and the sites that decide for them. Those are static, so of blocks that
+/// an earlier table has they are `known`.
+fn mixed<K: Clip>(
+    map: &Map,
+    sites: SiteView<'_, K>,
+    ranges: &Indexed<K, u16>,
+    known: (&[K], &[u32]),
+) -> (Vec<K>, Vec<u32>) {
+    let mut mixed: (Vec<K>, Vec<u32>) = (Vec::new(), Vec::new());
+    let mut known = known.0.iter().zip(known.1).peekable();
+    let (mut cursor, mut last) = (sites.iter(), None);
     for Found { start, .. } in ranges.view().iter() {
         let block = start.first(K::BLOCK);
-        if start != block
-            && mixed.0.last() != Some(&block)
-            && let Some(site) = majority(map, sites, block, K::BLOCK)
-        {
+        if start == block || last == Some(block) {
+            continue;
+        }
+        last = Some(block);
+        while known.next_if(|(first, _)| **first < block).is_some() {}
+        let site = known.next_if(|(first, _)| **first == block).map(|(_, site)| *site).or_else(|| {
+            cursor.seek(block);
+            majority_of(map, cursor.clone(), block, K::BLOCK)
+        });
+        if let Some(site) = site {
             mixed.0.push(block);
-            mixed.1.push(live.by_site[site as usize]);
+            mixed.1.push(site);
         }
     }
     mixed.0.shrink_to_fit();
     mixed.1.shrink_to_fit();
-    FamilyTable { ranges, mixed }
+    mixed
 }

@@ -133,6 +133,26 @@ fn ranges<K: Bits>(borders: &[(K, u32)]) -> Ranges<K, u32> {
     ranges
 }
 
+/// Scope tables are built of those before them where there are any; the result is that of building them from nothing.
+#[track_caller]
+fn check_built_of_earlier(sites: &Arc<SiteTable>, downs: &[Vec<usize>]) {
+    let maps = [map(sites)];
+    let mut now = complete(&live(&maps[0], sites, &states(&[])), &maps, sites);
+    for (step, down) in downs.iter().enumerate() {
+        let next = advance(&now, &maps, sites, &states(down));
+        // Now and then the next epoch comes before the table is there.
+        now = if step % 3 == 0 { next } else { complete(&next, &maps, sites) };
+        let built = complete(&now, &maps, sites);
+        let anew = complete(&live(&maps[0], sites, &states(down)), &maps, sites);
+        assert_eq!(built.map(MapId(0)).by_site, anew.map(MapId(0)).by_site);
+        assert_eq!(built.map(MapId(0)).table, anew.map(MapId(0)).table, "step {step} of {downs:?}");
+    }
+}
+
+fn downs() -> impl Strategy<Value = Vec<Vec<usize>>> {
+    proptest::collection::vec(proptest::collection::vec(0usize..4, 0..4), 1..6)
+}
+
 /// Borders that crowd: most in a few /24s (or /56s), some anywhere.
 fn borders<K: Bits>(place: impl Fn(u64) -> K + Copy + 'static) -> impl Strategy<Value = Vec<(K, u32)>> {
     proptest::collection::vec((any::<u64>(), 0u32..7), 0..40).prop_map(move |list| {
@@ -232,6 +252,25 @@ proptest! {
                 prop_assert_eq!(before, choice(&back));
             }
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn scope_tables_do_not_depend_on_those_before_them(
+        v4 in borders(crowded_v4),
+        v6 in borders(crowded_v6),
+        downs in downs(),
+    ) {
+        check_built_of_earlier(&sites(ranges(&v4), ranges(&v6)), &downs);
+    }
+
+    /// The same where an overlay cuts the ranges once more.
+    #[test]
+    fn nor_under_an_overlay(v4 in borders(crowded_v4), over in borders(crowded_v4), downs in downs()) {
+        let overlay = crate::geo::Overlay { v4: over, ..Default::default() };
+        let sites = SiteTable::overlaid(&sites(ranges(&v4), Ranges::new(0)), None, &overlay);
+        check_built_of_earlier(&sites, &downs);
     }
 }
 
