@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info, warn};
 
@@ -35,6 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut dirty = true;
     let watched = !canaries.borrow().is_empty();
     let mut completing: Option<JoinHandle<(Arc<Snapshot>, Live)>> = None;
+    let mut writing: Option<JoinHandle<()>> = None;
     loop {
         let snapshot = shared.current.load_full();
         let incomplete = !snapshot.live().is_complete();
@@ -65,7 +66,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }));
                 continue;
             }
-            done = async { match &mut completing { Some(task) => task.await, None => std::future::pending().await } } => {
+            done = ended(&mut completing) => {
                 completing = None;
                 match done {
                     Ok((snapshot, live)) => {
@@ -76,19 +77,33 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
                 continue;
             }
-            () = sleep_until(write_at) => {
+            // On a thread of its own, too: no answer waits for a disk.
+            () = sleep_until(write_at), if writing.is_none() => {
                 let shared = Arc::clone(&shared);
                 let write = move || remembered::write(&shared.known.prober, shared.health_file.as_deref());
-                if tokio::task::spawn_blocking(write).await.is_err() {
-                    error!("health could not be written down");
-                }
+                writing = Some(tokio::task::spawn_blocking(write));
                 written = Instant::now();
                 dirty = false;
+                continue;
+            }
+            done = ended(&mut writing) => {
+                writing = None;
+                if let Err(error) = done {
+                    error!(%error, "health could not be written down");
+                }
                 continue;
             }
         }
         last_answers = Instant::now();
         advance(&shared).await;
+    }
+}
+
+/// When the task has ended, what came of it; never where there is none.
+async fn ended<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -128,14 +143,20 @@ fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
             }
         }
         let open = |live: &LiveMap| live.answers.iter().any(Answer::fail_open);
-        let (was, is) = (open(old), open(new));
-        if was == is || !told.insert((service, "", "")) {
-            continue;
+        let panics = |live: &LiveMap| live.facts.any_panic();
+        if open(old) != open(new) && told.insert((service, "", "fail-open")) {
+            if open(new) {
+                warn!(service, epoch, "fail-open: no PoP is usable, so answers are given as if all were up");
+            } else {
+                info!(service, epoch, "fail-open has ended");
+            }
         }
-        if is {
-            warn!(service, epoch, "fail-open: no PoP is usable, so answers are given as if all were up");
-        } else {
-            info!(service, epoch, "fail-open has ended");
+        if panics(old) != panics(new) && told.insert((service, "", "panic")) {
+            if panics(new) {
+                warn!(service, epoch, "panic: too few PoPs of a tier are usable, so health is ignored in it");
+            } else {
+                info!(service, epoch, "panic has ended");
+            }
         }
     }
 }
