@@ -110,17 +110,7 @@ pub(crate) fn load(
         let mut seen = Seen::default();
         // By id: which name, and what its count was.
         let mut asked = vec![(0usize, 1u64); 1 << 16];
-        let ticks = limit.as_millis();
-        for _ in 0..ticks {
-            for _ in 0..AT_ONCE {
-                let (id, index) = (seen.sent as u16, seen.sent as usize % names.len());
-                let mut request = names[index].question.clone();
-                request[..2].copy_from_slice(&id.to_be_bytes());
-                asked[usize::from(id)] = (index, names[index].unsettled.load(Ordering::SeqCst));
-                // A full buffer is a query less.
-                seen.sent += u64::from(socket.send(&request).is_ok());
-            }
-            std::thread::sleep(TICK);
+        let take = |seen: &mut Seen, asked: &[(usize, u64)]| {
             let mut answer = [0; 512];
             while let Ok(length) = socket.recv(&mut answer) {
                 seen.answered += 1;
@@ -131,9 +121,29 @@ pub(crate) fn load(
                     seen.astray += u64::from(address(&answer[..length]) != name.home);
                 }
             }
+        };
+        for _ in 0..limit.as_millis() {
+            for _ in 0..AT_ONCE {
+                let (id, index) = (seen.sent as u16, seen.sent as usize % names.len());
+                let mut request = names[index].question.clone();
+                request[..2].copy_from_slice(&id.to_be_bytes());
+                asked[usize::from(id)] = (index, names[index].unsettled.load(Ordering::SeqCst));
+                // A full buffer is a query less.
+                seen.sent += u64::from(socket.send(&request).is_ok());
+            }
+            std::thread::sleep(TICK);
+            take(&mut seen, &asked);
             if stop.load(Ordering::Relaxed) {
                 break;
             }
+        }
+        // What is still under way.
+        for _ in 0..1000 {
+            if seen.answered == seen.sent {
+                break;
+            }
+            std::thread::sleep(TICK);
+            take(&mut seen, &asked);
         }
         seen
     })
