@@ -8,7 +8,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info, warn};
 
-use super::{Shared, remembered};
+use super::{Fallen, Shared, remembered};
 use crate::live::{Answer, Live, LiveMap};
 use crate::snapshot::Snapshot;
 use crate::steering::Standing;
@@ -116,7 +116,11 @@ async fn advance(shared: &Shared) {
         tokio::task::spawn_blocking(move || snapshot.advance(&known)).await
     };
     match advanced {
-        Ok(true) => log(&snapshot, &before, &snapshot.live()),
+        Ok(true) => {
+            let after = Arc::clone(&snapshot.live());
+            log(&snapshot, &before, &after);
+            tell_fallen(shared, &snapshot, &before, &after);
+        }
         Ok(false) => {}
         Err(error) => error!(%error, "deciding answers failed; the old ones serve"),
     }
@@ -156,6 +160,22 @@ fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
                 warn!(service, epoch, "panic: too few PoPs of a tier are usable, so health is ignored in it");
             } else {
                 info!(service, epoch, "panic has ended");
+            }
+        }
+    }
+}
+
+/// Tells of members that have become unusable altogether.
+fn tell_fallen(shared: &Shared, snapshot: &Snapshot, before: &Live, after: &Live) {
+    if shared.files.borrow().manual_resume.is_empty() {
+        return;
+    }
+    for (map, (old, new)) in snapshot.maps.iter().zip(before.maps.iter().zip(&after.maps)) {
+        for (pop, (was, is)) in map.pops.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
+            if (usable(was.v4) || usable(was.v6)) && !usable(is.v4) && !usable(is.v6) {
+                let fallen = Fallen { service: map.service.name.clone(), pop: pop.to_string() };
+                // Nobody is there to hear it only when the server stops.
+                let _ = shared.fallen.send(fallen);
             }
         }
     }

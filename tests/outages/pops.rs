@@ -23,7 +23,6 @@ pub(crate) struct Pop {
     pub(crate) address: SocketAddr,
     listener: Option<TcpListener>,
     /// One connection of our own that is never accepted: with it a queue of length 0 is full.
-    #[expect(dead_code, reason = "held open")]
     queued: Option<TcpStream>,
     hangs: Option<Arc<AtomicBool>>,
 }
