@@ -132,20 +132,10 @@ fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
     let epoch = after.epoch;
     let mut told = HashSet::new();
     for (map, (old, new)) in snapshot.maps.iter().zip(before.maps.iter().zip(&after.maps)) {
-        let service = map.service.name.as_str();
-        for (pop, (was, is)) in map.pops.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
-            let pop = &**pop;
-            let families = [("A", was.v4, is.v4), ("AAAA", was.v6, is.v6)];
-            for (usable_now, what) in [(false, "clients move away"), (true, "clients come back")] {
-                let moved = |(_, was, is): &&(&str, Standing, Standing)| {
-                    usable(*was) != usable(*is) && usable(*is) == usable_now && *is != Standing::Absent
-                };
-                let types: Vec<_> = families.iter().filter(moved).map(|(family, ..)| *family).collect();
-                if !types.is_empty() && told.insert((service, pop, what)) {
-                    info!(service, pop, types = types.join(" "), epoch, "{what}");
-                }
-            }
+        if Arc::ptr_eq(&old.answers, &new.answers) && old.facts == new.facts {
+            continue;
         }
+        let service = map.service.name.as_str();
         let open = |live: &LiveMap| live.answers.iter().any(Answer::fail_open);
         let panics = |live: &LiveMap| live.facts.any_panic();
         if open(old) != open(new) && told.insert((service, "", "fail-open")) {
@@ -160,6 +150,22 @@ fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
                 warn!(service, epoch, "panic: too few PoPs of a tier are usable, so health is ignored in it");
             } else {
                 info!(service, epoch, "panic has ended");
+            }
+        }
+        // Who is sent nowhere else stays.
+        let ignored = open(new) || panics(new);
+        let away = if ignored { "became unusable, while health is ignored" } else { "clients move away" };
+        for (pop, (was, is)) in map.pops.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
+            let pop = &**pop;
+            let families = [("A", was.v4, is.v4), ("AAAA", was.v6, is.v6)];
+            for (usable_now, what) in [(false, away), (true, "clients come back")] {
+                let moved = |(_, was, is): &&(&str, Standing, Standing)| {
+                    usable(*was) != usable(*is) && usable(*is) == usable_now && *is != Standing::Absent
+                };
+                let types: Vec<_> = families.iter().filter(moved).map(|(family, ..)| *family).collect();
+                if !types.is_empty() && told.insert((service, pop, what)) {
+                    info!(service, pop, types = types.join(" "), epoch, "{what}");
+                }
             }
         }
     }
