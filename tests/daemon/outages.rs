@@ -31,7 +31,7 @@ fn check(daemon: &Daemon, command: &str, expected: &[&str]) {
 fn ede(daemon: &Daemon) -> Option<(u16, String)> {
     let answer = over_udp(daemon.address(), &query("www.example.com.", RecordType::A));
     // The last option of the OPT, which is the last record.
-    let at = answer.windows(4).position(|octets| octets[..3] == [0, 15, 0])?;
+    let at = answer.windows(4).rposition(|octets| octets[..3] == [0, 15, 0])?;
     let (length, data) = (usize::from(answer[at + 3]), &answer[at + 4..]);
     Some((u16::from_be_bytes([data[0], data[1]]), String::from_utf8(data[2..length].to_vec()).unwrap()))
 }

@@ -24,6 +24,8 @@ struct Play {
     bound: Duration,
     /// Nothing is decided before.
     quiet: Duration,
+    /// Sooner than this would be on fewer failures than `fall`.
+    soonest: Duration,
     /// As long as all may take.
     limit: Duration,
 }
@@ -35,7 +37,8 @@ const DEFAULTS: Play = Play {
     kills: 10,
     check: "interval: 1s, timeout: 500ms",
     bound: Duration::from_millis(4250),
-    quiet: Duration::from_millis(1500),
+    quiet: Duration::from_millis(1000),
+    soonest: Duration::from_millis(1750),
     limit: Duration::from_mins(6),
 };
 
@@ -46,7 +49,8 @@ const FAST: Play = Play {
     kills: 2,
     check: "interval: 200ms, timeout: 200ms, confirm: false",
     bound: Duration::from_millis(900),
-    quiet: Duration::from_millis(300),
+    quiet: Duration::from_millis(200),
+    soonest: Duration::from_millis(300),
     limit: Duration::from_mins(1),
 };
 
@@ -173,6 +177,7 @@ fn play(play: &Play) -> Vec<Took> {
     let (lines, status) = daemon.stop();
     assert!(status.success());
     let took = matched(&outcomes, &pops, &lines);
+    hasty(play, &outcomes, &pops, &lines);
     report(&took);
     took
 }
@@ -273,6 +278,24 @@ fn matched(outcomes: &[Outcome], pops: &[Pop], lines: &[String]) -> Vec<Took> {
         Took { fault: outcome.fault, noticed, flipped }
     };
     outcomes.iter().map(took).collect()
+}
+
+/// Shows what went before where a PoP was given up sooner than `fall` failures of the kill could have it.
+fn hasty(play: &Play, outcomes: &[Outcome], pops: &[Pop], lines: &[String]) {
+    let soonest = play.soonest.as_micros() as i64;
+    for outcome in outcomes.iter().filter(|outcome| between_us(outcome.failed, outcome.told) < soonest) {
+        let address = pops[outcome.pop].address.to_string();
+        println!(
+            "{address}, {:?}, failed at {} and was down {} µs later:",
+            outcome.fault,
+            outcome.failed,
+            between_us(outcome.failed, outcome.told)
+        );
+        let near = |line: &&String| (-3_000_000..2_000_000).contains(&between_us(outcome.failed, moment_us(line)));
+        for line in lines.iter().filter(|line| line.contains(&address)).filter(near) {
+            println!("    {line}");
+        }
+    }
 }
 
 fn report(took: &[Took]) {
