@@ -154,7 +154,7 @@ fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
         }
         // Who is sent nowhere else stays.
         let ignored = open(new) || panics(new);
-        let away = if ignored { "became unusable, while health is ignored" } else { "clients move away" };
+        let away = if ignored { "PoP became unusable, while health is ignored" } else { "clients move away" };
         for (pop, (was, is)) in map.pops.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
             let pop = &**pop;
             let families = [("A", was.v4, is.v4), ("AAAA", was.v6, is.v6)];
