@@ -58,11 +58,16 @@ fn look(args: &HealthArgs) -> anyhow::Result<Option<ExitCode>> {
     if args.json {
         if args.watch { writeln!(out, "{value}")? } else { writeln!(out, "{value:#}")? }
     } else {
-        let text = text(&typed(&value)?, Page::stdout());
-        // Written at once, so that the screen does not flicker.
-        let clear = if args.watch && io::stdout().is_terminal() { "\x1b[H\x1b[2J\x1b[3J" } else { "" };
-        write!(out, "{clear}{text}")?;
-        if args.watch && clear.is_empty() {
+        let health = typed(&value)?;
+        let screen = if args.watch && io::stdout().is_terminal() { Page::height() } else { None };
+        match screen {
+            // Written at once, so that the screen does not flicker.
+            Some(rows) => {
+                write!(out, "\x1b[H\x1b[2J\x1b[3J{}", cut(&text(&health, Page::stdout(), Detail::Unusual), rows))?
+            }
+            None => write!(out, "{}", text(&health, Page::stdout(), Detail::All))?,
+        }
+        if args.watch && screen.is_none() {
             writeln!(out)?;
         }
     }
@@ -70,11 +75,31 @@ fn look(args: &HealthArgs) -> anyhow::Result<Option<ExitCode>> {
     Ok(None)
 }
 
-fn text(health: &Health, page: Page) -> String {
+/// What is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    /// Everything.
+    All,
+    /// What is as usual is counted only, so that what is not finds room on a screen.
+    Unusual,
+}
+
+/// The first lines, as many as there are rows; that is said where some are left out.
+fn cut(text: &str, rows: usize) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    if lines.len() < rows {
+        return text.to_owned();
+    }
+    let shown = rows.saturating_sub(2);
+    let left = count(lines.len() - shown, "more line");
+    format!("{}\n… {left}: `catchment health` shows everything\n", lines[..shown].join("\n"))
+}
+
+fn text(health: &Health, page: Page, detail: Detail) -> String {
     let mut out = String::new();
     flags(&mut out, health, page);
-    services(&mut out, health, page);
-    targets(&mut out, health, page);
+    services(&mut out, health, page, detail);
+    targets(&mut out, health, page, detail);
     if !health.transitions.is_empty() {
         let _ = writeln!(out, "\nLAST TRANSITIONS");
         for change in health.transitions.iter().take(TRANSITIONS) {
@@ -103,18 +128,26 @@ fn flags(out: &mut String, health: &Health, page: Page) {
     }
 }
 
-fn services(out: &mut String, health: &Health, page: Page) {
+fn services(out: &mut String, health: &Health, page: Page, detail: Detail) {
     if health.services.is_empty() {
         return;
     }
-    let width = |names: &mut dyn Iterator<Item = usize>, least: usize| names.max().unwrap_or(0).clamp(least, 24);
+    let width = |names: &mut dyn Iterator<Item = usize>, least: usize| {
+        names.filter(|width| *width <= 24).max().unwrap_or(0).max(least)
+    };
     let service = width(&mut health.services.iter().map(|s| s.service.chars().count()), 7);
     let pops = || health.services.iter().flat_map(|s| &s.pops);
     let pop = width(&mut pops().map(|m| m.pop.chars().count()), 3);
     let _ = writeln!(out, "\n{:service$}  {:pop$}  {:8}  {:8}  OPERATOR", "SERVICE", "POP", "A", "AAAA");
     for item in &health.services {
         let mut name = safe(&item.service);
-        for member in &item.pops {
+        if name.chars().count() > service {
+            let _ = writeln!(out, "{name}");
+            name.clear();
+        }
+        let (shown, usual): (Vec<_>, Vec<_>) =
+            item.pops.iter().partition(|member| detail == Detail::All || is_unusual(member));
+        for member in shown {
             let standing =
                 |word: &str| page.paint(&format!("{:8}", if word == "absent" { "-" } else { word }), color(word));
             let row = format!(
@@ -127,7 +160,16 @@ fn services(out: &mut String, health: &Health, page: Page) {
             let _ = writeln!(out, "{}", row.trim_end());
             name.clear();
         }
+        if !usual.is_empty() {
+            let others = if usual.len() == item.pops.len() { "" } else { "other " };
+            let _ = writeln!(out, "{name:service$}  {} as usual", count(usual.len(), &format!("{others}PoP")));
+        }
     }
+}
+
+fn is_unusual(member: &Member) -> bool {
+    let well = |word: &str| matches!(word, "usable" | "absent");
+    !well(&member.v4) || !well(&member.v6) || operator(member) != "-"
 }
 
 /// What the operator said of a service at a PoP.
@@ -146,15 +188,20 @@ fn operator(member: &Member) -> String {
 }
 
 /// The worst first.
-fn targets(out: &mut String, health: &Health, page: Page) {
+fn targets(out: &mut String, health: &Health, page: Page, detail: Detail) {
     if health.targets.is_empty() {
         let _ = writeln!(out, "\nNothing is probed: no service has checks.");
         return;
     }
+    let (mut shown, usual): (Vec<_>, Vec<_>) =
+        health.targets.iter().partition(|target| detail == Detail::All || target.state != "up");
+    shown.sort_by_key(|target| rank(&target.state));
+    if shown.is_empty() {
+        let _ = writeln!(out, "\n{} up", count(usual.len(), "target"));
+        return;
+    }
     let _ = writeln!(out, "\n{:10}  {:>7}  {:>7}  TARGET", "STATE", "SINCE", "NEXT");
-    let mut targets: Vec<_> = health.targets.iter().collect();
-    targets.sort_by_key(|target| rank(&target.state));
-    for target in targets {
+    for target in shown {
         let next = if target.next_probe_ms == 0 { "due".to_owned() } else { short(target.next_probe_ms) };
         let what = format!("{} {}", target.address, safe(&target.check));
         let _ = writeln!(
@@ -169,6 +216,9 @@ fn targets(out: &mut String, health: &Health, page: Page) {
             let serves = target.serves.iter().map(|s| format!("{}@{} {}", s.service, s.pop, s.address));
             let _ = writeln!(out, "  {}", page.wrap(&format!("for {}", serves.collect::<Vec<_>>().join(", ")), 2));
         }
+    }
+    if !usual.is_empty() {
+        let _ = writeln!(out, "{} up", count(usual.len(), "other target"));
     }
 }
 
@@ -253,7 +303,7 @@ mod tests {
     #[track_caller]
     fn check(health: &Value, expected: &Expect) {
         let health: Health = typed(health).unwrap();
-        let text = text(&health, Page { width: 80, color: false });
+        let text = text(&health, Page { width: 80, color: false }, Detail::All);
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
@@ -283,6 +333,48 @@ mod tests {
                   HTTP 200 (12ms, 3.7s ago); p50 11.2 p90 14.0 p99 30.0 ms; 54719 good, 3 bad
                   for web@fra 192.0.2.10
             "]],
+        );
+    }
+
+    #[test]
+    fn a_screen_shows_what_is_unusual() {
+        let pop = |pop: &str, v4: &str| json!({"pop": pop, "v4": v4, "v6": "absent", "drained": false, "share": 1000});
+        let health = json!({
+            "at": "2026-11-22T18:00:00Z", "generation": 1, "epoch": 1,
+            "guard": {"phase": "off", "canaries": []}, "alarms": [], "transitions": [], "overrides": [],
+            "services": [
+                {"service": "web", "pops": [pop("fra", "usable"), pop("ams", "unusable"), pop("iad", "suspect"),
+                    pop("sin", "usable")]},
+                {"service": "api-with-a-name-that-is-long", "pops": [pop("fra", "usable")]}],
+            "targets": [
+                target("127.0.0.10:8443", "up", &json!({})),
+                target("127.0.0.11:8443", "down", &json!({"failures": 3})),
+                target("127.0.0.12:8443", "up", &json!({}))]
+        });
+        let health: Health = typed(&health).unwrap();
+        let text = text(&health, Page { width: 80, color: false }, Detail::Unusual);
+        expect![[r#"
+            2026-11-22T18:00:00Z  generation 1, epoch 1
+
+            SERVICE                   POP  A         AAAA      OPERATOR
+            web                       ams  unusable  -         -
+                                      iad  suspect   -         -
+                                      2 other PoPs as usual
+            api-with-a-name-that-is-long
+                                      1 PoP as usual
+
+            STATE         SINCE     NEXT  TARGET
+            down           3d4h     1.2s  127.0.0.11:8443 https GET /healthz
+              HTTP 200 (12ms, 3.7s ago); 3 failures in a row
+              for web@fra 192.0.2.10
+            2 other targets up
+        "#]]
+        .assert_eq(&text);
+        assert_eq!(cut(&text, 100), text);
+        let cut = cut(&text, 5);
+        assert_eq!(
+            (cut.lines().count(), cut.lines().last()),
+            (4, Some("… 11 more lines: `catchment health` shows everything"))
         );
     }
 

@@ -67,6 +67,11 @@ impl Page {
         Self { width: width.clamp(WIDTH, 160), color }
     }
 
+    /// Rows of the terminal, at least a few; `None` when there is none.
+    pub(super) fn height() -> Option<usize> {
+        terminal_size::terminal_size().map(|(_, height)| usize::from(height.0).max(5))
+    }
+
     /// A word in a color of the terminal: `31` red, `32` green, `33` yellow, `1` bold.
     pub(super) fn paint(self, text: &str, color: &str) -> String {
         if self.color { format!("\x1b[{color}m{text}\x1b[0m") } else { text.to_owned() }

@@ -99,6 +99,8 @@ pub struct ServiceModel {
     pub min_up: u16,
     /// A PoP that comes back gets its clients over this time; `None`: at once.
     pub slow_start: Option<Duration>,
+    /// A PoP that went down stays out until the operator says otherwise; default no.
+    pub manual_resume: bool,
     /// HTTPS and SVCB records of its owner names.
     pub bindings: Vec<Binding>,
     /// Names that `auto` hints of `bindings` stand for, with their places: steered by this service, as the owner is.

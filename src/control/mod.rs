@@ -73,6 +73,8 @@ pub struct Files {
     pub pops: Vec<RosterPop>,
     /// The services and their `min_up`.
     pub services: Vec<(String, u16)>,
+    /// Services whose PoPs stay out once they went down.
+    pub manual_resume: Vec<String>,
 }
 
 /// A zone that is served otherwise than its file says.

@@ -167,12 +167,13 @@ fn alarms(snapshot: &Snapshot) -> Vec<Alarm> {
     let mut alarms: Vec<Alarm> = Vec::new();
     for (map, live) in snapshot.maps.iter().zip(&live.maps) {
         let fail_open = live.answers.iter().any(crate::live::Answer::fail_open);
-        let kinds = [
-            (fail_open, "fail-open", "no PoP is usable for some clients, who are answered as if all were up"),
-            (live.facts.any_panic(), "panic", "too few PoPs are usable, so health is ignored for a tier"),
-        ];
+        let members = &live.facts.members;
+        let usable = members.iter().filter(|member| member.v4.usable() || member.v6.usable()).count();
+        let panic = format!("too few PoPs are usable ({usable} of {}), so health is ignored for a tier", members.len());
+        let open = "no PoP is usable for some clients, who are answered as if all were up".to_owned();
+        let kinds = [(fail_open, "fail-open", open), (live.facts.any_panic(), "panic", panic)];
         for (_, what, words) in kinds.into_iter().filter(|(is, ..)| *is) {
-            let alarm = Alarm { service: map.service.name.clone(), what: what.to_owned(), words: words.to_owned() };
+            let alarm = Alarm { service: map.service.name.clone(), what: what.to_owned(), words };
             if !alarms.contains(&alarm) {
                 alarms.push(alarm);
             }

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info, warn};
 
-use super::{Shared, remembered};
+use super::{Fallen, Shared, remembered};
 use crate::live::{Answer, Live, LiveMap};
 use crate::snapshot::Snapshot;
 use crate::steering::Standing;
@@ -35,6 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut dirty = true;
     let watched = !canaries.borrow().is_empty();
     let mut completing: Option<JoinHandle<(Arc<Snapshot>, Live)>> = None;
+    let mut writing: Option<JoinHandle<()>> = None;
     loop {
         let snapshot = shared.current.load_full();
         let incomplete = !snapshot.live().is_complete();
@@ -65,7 +66,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }));
                 continue;
             }
-            done = async { match &mut completing { Some(task) => task.await, None => std::future::pending().await } } => {
+            done = ended(&mut completing) => {
                 completing = None;
                 match done {
                     Ok((snapshot, live)) => {
@@ -76,19 +77,33 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 }
                 continue;
             }
-            () = sleep_until(write_at) => {
+            // On a thread of its own, too: no answer waits for a disk.
+            () = sleep_until(write_at), if writing.is_none() => {
                 let shared = Arc::clone(&shared);
                 let write = move || remembered::write(&shared.known.prober, shared.health_file.as_deref());
-                if tokio::task::spawn_blocking(write).await.is_err() {
-                    error!("health could not be written down");
-                }
+                writing = Some(tokio::task::spawn_blocking(write));
                 written = Instant::now();
                 dirty = false;
+                continue;
+            }
+            done = ended(&mut writing) => {
+                writing = None;
+                if let Err(error) = done {
+                    error!(%error, "health could not be written down");
+                }
                 continue;
             }
         }
         last_answers = Instant::now();
         advance(&shared).await;
+    }
+}
+
+/// When the task has ended, what came of it; never where there is none.
+async fn ended<T>(task: &mut Option<JoinHandle<T>>) -> Result<T, JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
     }
 }
 
@@ -101,7 +116,11 @@ async fn advance(shared: &Shared) {
         tokio::task::spawn_blocking(move || snapshot.advance(&known)).await
     };
     match advanced {
-        Ok(true) => log(&snapshot, &before, &snapshot.live()),
+        Ok(true) => {
+            let after = Arc::clone(&snapshot.live());
+            log(&snapshot, &before, &after);
+            tell_fallen(shared, &snapshot, &before, &after);
+        }
         Ok(false) => {}
         Err(error) => error!(%error, "deciding answers failed; the old ones serve"),
     }
@@ -113,11 +132,33 @@ fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
     let epoch = after.epoch;
     let mut told = HashSet::new();
     for (map, (old, new)) in snapshot.maps.iter().zip(before.maps.iter().zip(&after.maps)) {
+        if Arc::ptr_eq(&old.answers, &new.answers) && old.facts == new.facts {
+            continue;
+        }
         let service = map.service.name.as_str();
+        let open = |live: &LiveMap| live.answers.iter().any(Answer::fail_open);
+        let panics = |live: &LiveMap| live.facts.any_panic();
+        if open(old) != open(new) && told.insert((service, "", "fail-open")) {
+            if open(new) {
+                warn!(service, epoch, "fail-open: no PoP is usable, so answers are given as if all were up");
+            } else {
+                info!(service, epoch, "fail-open has ended");
+            }
+        }
+        if panics(old) != panics(new) && told.insert((service, "", "panic")) {
+            if panics(new) {
+                warn!(service, epoch, "panic: too few PoPs of a tier are usable, so health is ignored in it");
+            } else {
+                info!(service, epoch, "panic has ended");
+            }
+        }
+        // Who is sent nowhere else stays.
+        let ignored = open(new) || panics(new);
+        let away = if ignored { "PoP became unusable, while health is ignored" } else { "clients move away" };
         for (pop, (was, is)) in map.pops.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
             let pop = &**pop;
             let families = [("A", was.v4, is.v4), ("AAAA", was.v6, is.v6)];
-            for (usable_now, what) in [(false, "clients move away"), (true, "clients come back")] {
+            for (usable_now, what) in [(false, away), (true, "clients come back")] {
                 let moved = |(_, was, is): &&(&str, Standing, Standing)| {
                     usable(*was) != usable(*is) && usable(*is) == usable_now && *is != Standing::Absent
                 };
@@ -127,15 +168,21 @@ fn log(snapshot: &Snapshot, before: &Live, after: &Live) {
                 }
             }
         }
-        let open = |live: &LiveMap| live.answers.iter().any(Answer::fail_open);
-        let (was, is) = (open(old), open(new));
-        if was == is || !told.insert((service, "", "")) {
-            continue;
-        }
-        if is {
-            warn!(service, epoch, "fail-open: no PoP is usable, so answers are given as if all were up");
-        } else {
-            info!(service, epoch, "fail-open has ended");
+    }
+}
+
+/// Tells of members that have become unusable altogether.
+fn tell_fallen(shared: &Shared, snapshot: &Snapshot, before: &Live, after: &Live) {
+    if shared.files.borrow().manual_resume.is_empty() {
+        return;
+    }
+    for (map, (old, new)) in snapshot.maps.iter().zip(before.maps.iter().zip(&after.maps)) {
+        for (pop, (was, is)) in map.pops.iter().zip(old.facts.members.iter().zip(&new.facts.members)) {
+            if (usable(was.v4) || usable(was.v6)) && !usable(is.v4) && !usable(is.v6) {
+                let fallen = Fallen { service: map.service.name.clone(), pop: pop.to_string() };
+                // Nobody is there to hear it only when the server stops.
+                let _ = shared.fallen.send(fallen);
+            }
         }
     }
 }

@@ -89,6 +89,13 @@ pub struct Setup {
     pub listen_written: bool,
 }
 
+/// A service at a PoP that no client can be sent to any more.
+#[derive(Debug)]
+struct Fallen {
+    service: String,
+    pop: String,
+}
+
 /// What the loops share.
 struct Shared {
     current: Arc<Current>,
@@ -98,6 +105,8 @@ struct Shared {
     files: watch::Sender<Arc<Files>>,
     /// Told when a new snapshot was published.
     published: Notify,
+    /// Services at PoPs that went down, for the operator's desk: of a service with `manual_resume` they stay out.
+    fallen: mpsc::UnboundedSender<Fallen>,
     /// Where health is remembered for a restart and for `explain`.
     health_file: Option<PathBuf>,
 }
@@ -153,17 +162,20 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     if let Some(known) = known.known(snapshot.generation, &snapshot.targets) {
         snapshot.advance(&known);
     }
+    // As many as there are changes of state; the desk looks at each but for a moment.
+    let (fallen, falls) = mpsc::unbounded_channel();
     let shared = Arc::new(Shared {
         current: Arc::new(ArcSwap::new(snapshot)),
         known,
         files: watch::Sender::new(Arc::new(reloads::files(&loader))),
         published: Notify::new(),
+        fallen,
         health_file: loader.state.path("health.json"),
     });
     let epochs = tokio::spawn(epochs::run(Arc::clone(&shared)));
 
     let (orders, taken) = mpsc::channel(ORDERS);
-    let operator = tokio::spawn(operator::run(Arc::clone(&shared), places, shared.files.subscribe(), taken));
+    let operator = tokio::spawn(operator::run(Arc::clone(&shared), places, taken, falls));
     let control = control(&shared, settings, orders).await?;
 
     let metrics = Metrics::default();

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::known::unix_ms;
-use super::{Shared, kept};
+use super::{Fallen, Shared, kept};
 use crate::control::{Files, OrderError, Request};
 use crate::health::Known;
-use crate::health::overrides::{Done, Order, Override, Overrides, Roster, RosterMember, RosterService};
+use crate::health::overrides::{Action, Done, Order, Override, Overrides, Roster, RosterMember, RosterService, Scope};
 use crate::steering::Standing;
 
 /// The clock may be set: what ends by itself is looked for at least this often.
@@ -32,8 +32,8 @@ pub(super) struct Places {
 pub(super) async fn run(
     shared: Arc<Shared>,
     places: Places,
-    files: watch::Receiver<Arc<Files>>,
     mut orders: mpsc::Receiver<Request>,
+    mut fallen: mpsc::UnboundedReceiver<Fallen>,
 ) {
     loop {
         let next = shared.known.overrides.borrow().next_change(unix_ms());
@@ -41,13 +41,37 @@ pub(super) async fn run(
         tokio::select! {
             request = orders.recv() => {
                 let Some(Request { order, reply }) = request else { return };
-                let roster = roster(&shared, &files.borrow().clone());
+                let roster = roster(&shared, &shared.files.borrow().clone());
                 let done = take(&shared, &places, order, &roster).await;
                 // Whoever asked may have gone; the order is in force all the same.
                 let _ = reply.send(done);
             }
+            Some(fallen) = fallen.recv() => hold(&shared, &places, &fallen).await,
             () = sleep(wait) => end(&shared, &places).await,
         }
+    }
+}
+
+/// Of a service with `manual_resume`, a PoP that went down is drained in our own name, so that it does not come back by
+/// itself; what the operator said of it already stands.
+async fn hold(shared: &Shared, places: &Places, Fallen { service, pop }: &Fallen) {
+    let files = shared.files.borrow().clone();
+    let scope = Scope::Both { service: service.clone(), pop: pop.clone() };
+    let said = shared.known.overrides.borrow().list().iter().any(|item| item.scope == scope);
+    if said || !files.manual_resume.contains(service) {
+        return;
+    }
+    let order = Order {
+        target: scope.to_string(),
+        action: Action::Drain,
+        lasts: None,
+        over: None,
+        reason: format!("went down, and `manual_resume` keeps it out until `catchment undrain {scope}`"),
+        by: "catchment".to_owned(),
+        force: true,
+    };
+    if let Err(error) = take(shared, places, order, &roster(shared, &files)).await {
+        warn!(service, pop, ?error, "a PoP that went down could not be held; it will come back by itself");
     }
 }
 

@@ -90,6 +90,9 @@ pub(super) fn files(loader: &Loader) -> Files {
         }
         seen.push(Arc::as_ptr(service));
         files.services.push((service.name.clone(), service.min_up));
+        if service.manual_resume && !files.manual_resume.contains(&service.name) {
+            files.manual_resume.push(service.name.clone());
+        }
         for member in &service.members {
             // A fleet's PoPs are known by now, with the place of their own.
             let fleet = generation.fleet.pops.iter().any(|pop| pop.pop == member.pop);

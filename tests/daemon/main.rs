@@ -8,5 +8,6 @@ mod files;
 mod guard;
 mod health;
 mod operator;
+mod outages;
 mod pressure;
 mod process;

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::diagnostic::Location;
-use super::super::reader::{Fields, Keys, Sink, Spot, entries, integer, kind, name, one_or_more, spots, text, word};
+use super::super::reader::{
+    Fields, Keys, Sink, Spot, boolean, entries, integer, kind, name, one_or_more, spots, text, word,
+};
 use super::super::units::{duration, ttl};
 use super::super::yaml::{Node, Position};
 use super::Context;
@@ -18,7 +20,19 @@ pub(crate) const MAX_ADDRESSES: usize = 32;
 
 const SERVICE: Keys = Keys {
     what: "a service",
-    known: &["checks", "policy", "ttl", "min_up", "min_addresses", "families", "slow_start", "https", "svcb", "pops"],
+    known: &[
+        "checks",
+        "policy",
+        "ttl",
+        "min_up",
+        "min_addresses",
+        "families",
+        "slow_start",
+        "manual_resume",
+        "https",
+        "svcb",
+        "pops",
+    ],
     planned: &["ecs"],
 };
 const MEMBER: Keys = Keys {
@@ -40,6 +54,7 @@ pub(crate) struct ServiceText {
     pub(crate) min_up: u16,
     pub(crate) min_addresses: u16,
     pub(crate) slow_start: Option<Duration>,
+    pub(crate) manual_resume: bool,
     /// HTTPS and SVCB records.
     pub(crate) bindings: Vec<BindingText>,
     pub(crate) members: Vec<MemberText>,
@@ -148,6 +163,10 @@ pub(super) fn read(node: &Node<'_>, context: &Context<'_>, sink: &mut Sink) -> V
             slow_start: fields
                 .get("slow_start")
                 .and_then(|node| duration(node, "`slow_start`", &(Duration::from_secs(1)..=LONGEST_START), sink)),
+            manual_resume: fields
+                .get("manual_resume")
+                .and_then(|node| boolean(node, "`manual_resume`", sink))
+                .unwrap_or_default(),
             bindings,
             members: members(&key.text, key.at, fields.get("pops"), families, context, sink),
         };

@@ -87,6 +87,7 @@ impl<'s> Scope<'s> {
             ttls: text.ttls,
             min_up: text.min_up,
             slow_start: text.slow_start,
+            manual_resume: text.manual_resume,
             bindings: text.bindings.iter().map(|binding| binding.binding.clone()).collect(),
             hinted: hinted.filter_map(|b| Some((b.target.clone()?, b.location.clone()))).collect(),
             binding_places,
