@@ -63,7 +63,7 @@ fn look(args: &HealthArgs) -> anyhow::Result<Option<ExitCode>> {
         match screen {
             // Written at once, so that the screen does not flicker.
             Some(rows) => {
-                write!(out, "\x1b[H\x1b[2J\x1b[3J{}", cut(&text(&health, Page::stdout(), Detail::Unusual), rows))?
+                write!(out, "\x1b[H\x1b[2J\x1b[3J{}", cut(&text(&health, Page::stdout(), Detail::Unusual), rows))?;
             }
             None => write!(out, "{}", text(&health, Page::stdout(), Detail::All))?,
         }
@@ -353,7 +353,7 @@ mod tests {
         });
         let health: Health = typed(&health).unwrap();
         let text = text(&health, Page { width: 80, color: false }, Detail::Unusual);
-        expect![[r#"
+        expect![[r"
             2026-11-22T18:00:00Z  generation 1, epoch 1
 
             SERVICE                   POP  A         AAAA      OPERATOR
@@ -368,7 +368,7 @@ mod tests {
               HTTP 200 (12ms, 3.7s ago); 3 failures in a row
               for web@fra 192.0.2.10
             2 other targets up
-        "#]]
+        "]]
         .assert_eq(&text);
         assert_eq!(cut(&text, 100), text);
         let cut = cut(&text, 5);

@@ -37,7 +37,7 @@ const DEFAULTS: Play = Play {
     kills: 10,
     check: "interval: 1s, timeout: 500ms",
     bound: Duration::from_millis(4250),
-    quiet: Duration::from_millis(1000),
+    quiet: Duration::from_secs(1),
     soonest: Duration::from_millis(1750),
     limit: Duration::from_mins(6),
 };
