@@ -8,6 +8,7 @@ use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 use tracing::{debug, error, info, warn};
 
+use super::pace::Pace;
 use super::{Fallen, Shared, remembered};
 use crate::live::{Answer, Live, LiveMap};
 use crate::snapshot::Snapshot;
@@ -17,6 +18,15 @@ use crate::steering::Standing;
 const ANSWERS: Duration = Duration::from_millis(2);
 /// … and scope tables this often.
 const SCOPES: Duration = Duration::from_millis(250);
+/// Answers may take a second of work at once, as when a region goes dark; where changes do not end, 40 ms of each second
+/// on: with ten thousand targets of which some always flap, each epoch costs milliseconds.
+const PURSE: Duration = Duration::from_secs(1);
+const PERMILLE: u32 = 40;
+/// In such a storm a change waits this long at most.
+const LONGEST: Duration = Duration::from_millis(250);
+/// Work of no hurry, on threads of its own, pauses for this many times what it took: 3 % and 2 % of a core.
+const SCOPES_PAUSE: u32 = 32;
+const REMEMBER_PAUSE: u32 = 48;
 /// Health is written down after a change, at most this often, and now and then without one: `explain` takes a file that
 /// is older than [`remembered::FRESH`] for that of a dead server.
 const REMEMBER: Duration = Duration::from_secs(1);
@@ -31,6 +41,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut canaries = shared.known.canaries.clone();
     let mut last_answers = Instant::now();
     let mut last_scopes = Instant::now();
+    let mut pace = Pace::new(PURSE, PERMILLE, LONGEST, Instant::now());
+    let (mut scopes, mut remember) = (SCOPES, REMEMBER);
     let mut written = Instant::now();
     let mut dirty = true;
     let watched = !canaries.borrow().is_empty();
@@ -41,14 +53,18 @@ pub(super) async fn run(shared: Arc<Shared>) {
         let incomplete = !snapshot.live().is_complete();
         let by_time =
             shared.known.next_change(&snapshot).map_or_else(|| Instant::now() + LOOK, |wait| Instant::now() + wait);
-        let write_at = written + if dirty { REMEMBER } else { HEARTBEAT };
+        let write_at = written + if dirty { remember } else { HEARTBEAT };
         tokio::select! {
             changed = changes.changed() => {
                 if changed.is_err() {
                     return;
                 }
                 dirty = true;
-                sleep_until(last_answers + ANSWERS).await;
+                // An order of the operator does not wait with the others.
+                tokio::select! {
+                    () = sleep_until((last_answers + ANSWERS).max(pace.next())) => {}
+                    Ok(()) = overrides.changed() => {}
+                }
             }
             () = shared.published.notified() => dirty = true,
             // An order of the operator is in force at once.
@@ -56,7 +72,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Ok(()) = canaries.changed(), if watched => {}
             () = sleep_until(by_time) => {}
             // Scopes follow on a thread of their own, so that the next answers need not wait for them.
-            () = sleep_until(last_scopes + SCOPES), if incomplete && completing.is_none() => {
+            () = sleep_until(last_scopes + scopes), if incomplete && completing.is_none() => {
                 last_scopes = Instant::now();
                 let snapshot = Arc::clone(&snapshot);
                 let live = Arc::clone(&snapshot.live());
@@ -68,6 +84,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             done = ended(&mut completing) => {
                 completing = None;
+                scopes = SCOPES.max(last_scopes.elapsed() * SCOPES_PAUSE);
                 match done {
                     Ok((snapshot, live)) => {
                         let (epoch, published) = (live.epoch, snapshot.publish(live));
@@ -88,6 +105,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             done = ended(&mut writing) => {
                 writing = None;
+                remember = REMEMBER.max(written.elapsed() * REMEMBER_PAUSE).min(HEARTBEAT);
                 if let Err(error) = done {
                     error!(%error, "health could not be written down");
                 }
@@ -96,6 +114,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         }
         last_answers = Instant::now();
         advance(&shared).await;
+        pace.spent(last_answers.elapsed(), Instant::now());
     }
 }
 

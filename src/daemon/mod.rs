@@ -9,6 +9,7 @@ mod epochs;
 mod kept;
 mod known;
 mod operator;
+mod pace;
 mod reloads;
 pub mod remembered;
 mod secret;
