@@ -356,12 +356,12 @@ mod tests {
         expect![[r"
             2026-11-22T18:00:00Z  generation 1, epoch 1
 
-            SERVICE                   POP  A         AAAA      OPERATOR
-            web                       ams  unusable  -         -
-                                      iad  suspect   -         -
-                                      2 other PoPs as usual
+            SERVICE  POP  A         AAAA      OPERATOR
+            web      ams  unusable  -         -
+                     iad  suspect   -         -
+                     2 other PoPs as usual
             api-with-a-name-that-is-long
-                                      1 PoP as usual
+                     1 PoP as usual
 
             STATE         SINCE     NEXT  TARGET
             down           3d4h     1.2s  127.0.0.11:8443 https GET /healthz
