@@ -8,7 +8,7 @@
 //!
 //! The lifetime is in seconds (`90`, `90s`) or `5m`, `2h`, `1d`, at most 30 days, and counts from the file's modification
 //! time. The value of a target at 192.0.2.10 whose check says `push: web` is `web@192.0.2.10`, or `web` where that is not
-//! there. Write to another name in that directory, beginning with a dot, and rename: [`write`] does that.
+//! there. Write to another name in that directory, beginning with a dot, and rename: [`write()`] does that.
 
 use std::borrow::Cow;
 use std::io::{self, Read, Write as _};
