@@ -171,11 +171,6 @@ impl Map {
         self.policy.on_empty == OnEmpty::Static
     }
 
-    /// Whether the type of this family exists at names of this map: a property of the service, never of the client.
-    pub fn has_family(&self, v4: bool) -> bool {
-        self.service.members.iter().flat_map(|m| &m.addresses).any(|a| a.ip.is_ipv4() == v4)
-    }
-
     /// Bytes of the static part on the heap; homes that maps share count for each.
     pub fn memory(&self) -> usize {
         (self.homes.by_site.len() + self.homes.runners_up.len()) * size_of::<u16>()
