@@ -119,6 +119,16 @@ fn s6_8_families_and_as_numbers_in_files_of_their_own() {
 }
 
 #[test]
+fn without_any_place_to_look_there_is_no_database() {
+    let place = Place::new();
+    let mut databases = Databases::new(Vec::new());
+    let look = databases.look(&place.state, NOW);
+    assert!(look.changed && !look.cached && look.errors.is_empty() && look.warnings.is_empty(), "{look:?}");
+    assert_eq!(order(&databases, "192.0.2.1"), ": - from -, AS0 from -");
+    assert!(!databases.look(&place.state, NOW).changed);
+}
+
+#[test]
 fn without_a_place_in_any_file_the_database_in_the_program_serves() {
     let place = Place::new();
     place.write("geodb/asn", "asn 680", 1, ALL);

@@ -45,7 +45,8 @@ pub fn summary(diagnostics: &Diagnostics) -> String {
         1 => Some(format!("1 {word}")),
         n => Some(format!("{n} {word}s")),
     };
-    [count(errors, "error"), count(warnings, "warning")].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    let words: Vec<_> = [count(errors, "error"), count(warnings, "warning")].into_iter().flatten().collect();
+    if words.is_empty() { "no warnings".to_owned() } else { words.join(", ") }
 }
 
 fn one(out: &mut String, diagnostic: &Diagnostic, source: Option<&str>) {

@@ -24,7 +24,8 @@ pub struct Settings {
     pub listen: Vec<Listen>,
     /// Directory of zone and fleet files. Default `zones`.
     pub zones: PathBuf,
-    /// Directories of databases, or database files, in order of precedence. Default `geodb`.
+    /// Directories of databases, or database files, in order of precedence. Default `geodb`. Empty (`geodb: off`): clients
+    /// are known by the operator's rules alone, also without the database in the program.
     pub geodb: Vec<PathBuf>,
     /// Directory of what survives a restart. Default `state`.
     pub state: PathBuf,
@@ -332,9 +333,13 @@ fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
     }
     path(fields.get("zones"), "`zones`", &mut settings.zones, sink);
     path(fields.get("state"), "`state`", &mut settings.state, sink);
-    if let Some(node) = fields.get("geodb") {
-        let items = one_or_more(node, "`geodb`", sink).unwrap_or_default();
-        settings.geodb = items.iter().filter_map(|item| text(item, "`geodb`", sink)).map(PathBuf::from).collect();
+    match fields.get("geodb") {
+        Some(Node::Scalar(text)) if text.text == "off" => settings.geodb.clear(),
+        Some(node) => {
+            let items = one_or_more(node, "`geodb`", sink).unwrap_or_default();
+            settings.geodb = items.iter().filter_map(|item| text(item, "`geodb`", sink)).map(PathBuf::from).collect();
+        }
+        None => {}
     }
     if let Some(node) = fields.get("io") {
         settings.io =

@@ -87,7 +87,8 @@ const MOVED_KM: f64 = 500.0;
 const SAMPLES: u32 = 8192;
 
 impl Databases {
-    /// Nothing looked at yet. `places` are directories or files.
+    /// Nothing looked at yet. `places` are directories or files; without any there is no database at all, not even the one
+    /// in the program (`geodb: off`).
     pub fn new(places: Vec<PathBuf>) -> Self {
         Self { places, stamps: Vec::new(), key: None, used: Vec::new(), sites: Arc::new(SiteTable::empty()) }
     }
@@ -95,6 +96,10 @@ impl Databases {
     /// Looks at the files and compiles them if they changed. `now` is in seconds since 1970.
     pub fn look(&mut self, state: &State, now: u64) -> Look {
         let mut look = Look::default();
+        if self.places.is_empty() {
+            look.changed = self.key.replace(0).is_none();
+            return look;
+        }
         let stamps = match self.list() {
             Ok(stamps) => stamps,
             Err((path, error)) => {

@@ -89,7 +89,9 @@ pub(super) fn needs_places(policy: &Policy) -> bool {
 pub(super) fn warn_without_place(location: &Location, policy: &Policy, service: &ServiceModel, sink: &mut Sink) {
     let without: Vec<&str> =
         service.members.iter().filter(|m| m.pop.place.is_none()).map(|m| m.pop.name.as_str()).collect();
-    if !without.is_empty() {
+    // Measured latencies need no coordinates; where there are none at all, nobody meant to go by distance.
+    let measured = matches!(policy.rank, Rank::Latency(_)) && without.len() == service.members.len();
+    if !without.is_empty() && !measured {
         let (pops, comes) = if without.len() == 1 { ("PoP", "comes") } else { ("PoPs", "come") };
         let message = format!(
             "{pops} {} without `at` {comes} last for everyone under policy `{}`",

@@ -80,6 +80,12 @@ fn nothing_written_is_every_default() {
 }
 
 #[test]
+fn no_database_at_all() {
+    let (settings, found) = parse(&Source { path: "catchment.yaml".into(), text: "geodb: off\n".into() });
+    assert_eq!((found.to_string().as_str(), settings.unwrap().geodb.len()), ("", 0));
+}
+
+#[test]
 fn everything_written() {
     let text = "\
 listen: [\"192.0.2.53:53\", {address: \"[2001:db8::53]:53\", ecs: off}]
