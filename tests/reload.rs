@@ -327,6 +327,48 @@ fn s6_5_at_start_a_bad_fleet_serves_its_last_good_copy() {
     assert_eq!(site.fixed("a.example"), "192.0.2.11");
 }
 
+/// One mistake in the fleet is one error, not one for every name that uses it.
+#[test]
+fn what_a_refused_fleet_would_define_is_not_missed_name_by_name() {
+    let zone =
+        zone("a.example", "192.0.2.80") + "  more: {steer: web}\nexpect: [{name: www, client: 192.0.2.1, pop: fra}]\n";
+    let plain = "zone: b.example\nns: ns.example.net.\nrecords: {www: {A: 192.0.2.1}}\n";
+    let mut site = Site::new(&[]);
+    site.write("a.yaml", &zone);
+    site.write("b.yaml", plain);
+    site.write("fleet.yaml", &FLEET.replace("iad: 192.0.2.2", "iat: 192.0.2.2"));
+    std::fs::remove_dir_all(site.dir.path().join("state")).unwrap();
+    let loaded = site.restart();
+    assert_eq!(
+        site.told(&loaded),
+        "a.yaml:5:16: error: service `web` is not defined, and fleet.yaml, which may define it, is refused\n  \
+         help: correct that file first; what it may define is looked at again then\n\
+         fleet.yaml:6:28: error: PoP `iat` is not defined\n  help: did you mean `iad`? defined: `fra`, `iad`"
+    );
+    assert!(
+        site.loader.generation.zones[&name("b.example.")].good.is_some(),
+        "a zone without steered names needs no fleet"
+    );
+
+    // Beside a piece that is good, the other is bad: what only that one has is waited for.
+    site.write("fleet.yaml", FLEET);
+    site.write("more.yaml", "services: {web: {pops: {fra: nowhere}}}\n");
+    site.write("a.yaml", &zone.replace("more: {steer: web}", "more: {steer: shop}"));
+    let loaded = site.restart();
+    let told = site.told(&loaded);
+    assert!(told.contains("service `shop` is not defined, and more.yaml, which may define it, is refused"), "{told}");
+
+    std::fs::remove_file(site.path("more.yaml")).unwrap();
+    site.write("a.yaml", &zone);
+    let loaded = site.load();
+    assert_eq!(
+        site.told(&loaded).lines().filter(|line| line.contains("not defined")).count(),
+        0,
+        "{}",
+        site.told(&loaded)
+    );
+}
+
 /// A broken file that names no zone takes none into its charge, least of all the root, under which every name lies.
 #[test]
 fn a_zone_without_a_name_is_not_the_root_zone() {

@@ -26,14 +26,18 @@ use crate::steering::Policy;
 
 /// Joins the pieces of the fleet, in the order given. `None` when there are errors, here or in a file itself.
 pub fn link_fleet(files: &[Arc<FleetFile>]) -> (Option<Fleet>, Diagnostics) {
-    link_fleet_allowing(files, &[])
+    link_fleet_with(files, &[], &[])
 }
 
-/// The same where some blocks may be probed that otherwise must not (`probes.allow` of the settings); in zones that are
-/// linked with this fleet, too.
-pub fn link_fleet_allowing(files: &[Arc<FleetFile>], allow: &[Block]) -> (Option<Fleet>, Diagnostics) {
+/// The same where some blocks may be probed that otherwise must not (`probes.allow` of the settings; in
+/// zones that are linked with this fleet, too), and where some files of the fleet are `refused`, so that nobody knows what they define.
+pub fn link_fleet_with(
+    files: &[Arc<FleetFile>],
+    allow: &[Block],
+    refused: &[Arc<str>],
+) -> (Option<Fleet>, Diagnostics) {
     let file = files.first().map_or_else(|| Arc::from("the fleet"), |file| Arc::clone(&file.path));
-    let mut sink = Sink::new(file);
+    let mut sink = Sink::awaiting(file, refused);
     let mut fleet = Fleet {
         pops: join(files, |s| &s.pops, |p| (&p.pop.name, &p.location), &mut sink),
         services: Vec::new(),
@@ -129,8 +133,13 @@ fn checks_of(service: &ServiceText) -> impl Iterator<Item = &str> {
 
 /// Resolves a zone against the fleet. `None` when there are errors, here or in the file itself.
 pub fn link_zone(zone: &ZoneFile, fleet: &Fleet) -> (Option<ZoneModel>, Diagnostics) {
+    link_zone_beside(zone, fleet, &[])
+}
+
+/// The same beside files of the fleet that are `refused`, so that nobody knows what they define.
+pub fn link_zone_beside(zone: &ZoneFile, fleet: &Fleet, refused: &[Arc<str>]) -> (Option<ZoneModel>, Diagnostics) {
     let Some(contents) = &zone.contents else { return (None, Diagnostics::default()) };
-    let mut sink = Sink::new(Arc::clone(&zone.path));
+    let mut sink = Sink::awaiting(Arc::clone(&zone.path), refused);
     refuse_shadows(&contents.shared, fleet, &mut sink);
     if let Some(pop) = MAX_POPS.checked_sub(fleet.pops.len()).and_then(|room| contents.shared.pops.get(room)) {
         let message = format!("more than {MAX_POPS} PoPs, the fleet's included");
@@ -400,6 +409,9 @@ fn choose<'p>(
 
 /// Reports a name that nothing has. `built_in` is told beside what is defined.
 fn undefined<'c>(kind: &str, spot: &Spot, defined: impl Iterator<Item = &'c str>, built_in: &str, sink: &mut Sink) {
+    if sink.waits_for(kind, &spot.text, &spot.location) {
+        return;
+    }
     let mut defined: Vec<&str> = defined.collect();
     defined.sort_unstable();
     let extra: &[&str] = if built_in.is_empty() { &[] } else { &Policy::BUILT_IN };

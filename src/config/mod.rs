@@ -27,7 +27,7 @@ pub mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
 pub use file::{FleetFile, Parsed, Source, ZoneFile, parse, parse_with};
-pub use link::{link_fleet, link_fleet_allowing, link_zone, unused};
+pub use link::{link_fleet, link_fleet_with, link_zone, link_zone_beside, unused};
 pub use named::{Named, NoFiles};
 pub use render::render;
 pub use settings::Settings;

@@ -18,11 +18,30 @@ pub(super) struct Sink {
     found: Vec<Diagnostic>,
     errors: usize,
     beyond: usize,
+    /// A file of the fleet that is refused, so that names nobody defines may be its; told once.
+    awaited: Option<Arc<str>>,
+    awaits: bool,
 }
 
 impl Sink {
     pub(super) fn new(file: Arc<str>) -> Self {
-        Self { file, found: Vec::new(), errors: 0, beyond: 0 }
+        Self { file, found: Vec::new(), errors: 0, beyond: 0, awaited: None, awaits: false }
+    }
+
+    /// The same where names that nobody defines may be those of a refused file.
+    pub(super) fn awaiting(file: Arc<str>, refused: &[Arc<str>]) -> Self {
+        Self { awaited: refused.first().cloned(), ..Self::new(file) }
+    }
+
+    /// Whether a name that nobody defines is no news, because what is refused may define it. The first is told.
+    pub(super) fn waits_for(&mut self, kind: &str, name: &str, location: &Location) -> bool {
+        let Some(file) = self.awaited.clone() else { return false };
+        if std::mem::replace(&mut self.awaits, true) {
+            return true;
+        }
+        let message = format!("{kind} `{name}` is not defined, and {file}, which may define it, is refused");
+        self.error_at(location, message, "correct that file first; what it may define is looked at again then");
+        true
     }
 
     pub(super) fn location(&self, at: Position) -> Location {

@@ -138,13 +138,10 @@ impl Generation {
         let claims = self.claims(scan, &parsed, &named_only, &mut findings.diagnostics);
         let gone = self.gone(&claims, moment, &mut findings);
 
-        let (fleet, fleet_files, new_fleet) = self.choose_fleet(&parsed, &claims, barred, memory, &mut findings);
-        let attempt = |fleet: &Arc<Fleet>, files: &[(Arc<str>, Arc<FleetFile>)]| {
-            self.link_zones(scan, &parsed, &claims, &gone, barred, memory, fleet, files)
-        };
-        let mut linked = attempt(&fleet, &fleet_files);
-        let mut chosen = (fleet, fleet_files);
-        if new_fleet && !linked.broken.is_empty() {
+        let mut chosen = self.choose_fleet(&parsed, &claims, barred, memory, &mut findings);
+        let attempt = |fleet: &FleetChoice| self.link_zones(scan, &parsed, &claims, &gone, barred, memory, fleet);
+        let mut linked = attempt(&chosen);
+        if chosen.new && !linked.broken.is_empty() {
             // A fleet that would break a good zone is refused whole.
             for (zone, why) in &linked.broken {
                 let place = why.0.first().map_or_else(|| whole(&zone.path), |d| d.location.clone());
@@ -157,12 +154,13 @@ impl Generation {
                     .help(why.0.first().map_or_else(String::new, |d| d.message.clone())),
                 );
             }
-            chosen = (Arc::clone(&self.fleet), self.fleet_files.clone());
-            linked = attempt(&chosen.0, &chosen.1);
+            chosen.fleet = Arc::clone(&self.fleet);
+            chosen.files.clone_from(&self.fleet_files);
+            linked = attempt(&chosen);
         }
         findings.diagnostics.extend(linked.diagnostics);
         let used: Vec<_> = linked.zones.values().filter_map(|z| Some(Arc::clone(&z.good.as_ref()?.file))).collect();
-        let files: Vec<_> = chosen.1.iter().map(|(_, file)| Arc::clone(file)).collect();
+        let files: Vec<_> = chosen.files.iter().map(|(_, file)| Arc::clone(file)).collect();
         findings.diagnostics.extend(config::unused(&files, &used));
         let tables = linked.zones.iter().map(|(name, zone)| {
             let good = zone.good.as_ref();
@@ -179,7 +177,7 @@ impl Generation {
             (scan.contains_key(path) && !named_only.contains(path))
                 || matches!(role, Role::Zone(name) if linked.zones.get(name).is_some_and(|z| z.path == *path))
         });
-        (Self { parsed, roles, fleet: chosen.0, fleet_files: chosen.1, zones: linked.zones }, findings)
+        (Self { parsed, roles, fleet: chosen.fleet, fleet_files: chosen.files, zones: linked.zones }, findings)
     }
 
     /// The files whose text is what is served now, for the store of last good copies.
@@ -355,8 +353,6 @@ impl Generation {
     }
 
     /// The fleet to try: the new one if its files are good, else the one in use, else (at start) the last good copies.
-    /// The flag tells whether it differs from the one in use.
-    #[expect(clippy::type_complexity, reason = "the parts of a fleet, used in one place")]
     fn choose_fleet(
         &self,
         parsed: &HashMap<Arc<str>, Arc<ParsedFile>>,
@@ -364,7 +360,7 @@ impl Generation {
         barred: &Barred,
         memory: &dyn Memory,
         findings: &mut Findings,
-    ) -> (Arc<Fleet>, Vec<(Arc<str>, Arc<FleetFile>)>, bool) {
+    ) -> FleetChoice {
         let paths: Vec<_> = claims.iter().filter(|(_, c)| c.role == Role::Fleet).collect();
         let first = self.fleet_files.is_empty() && self.zones.is_empty();
         let vanished = self.fleet_files.iter().any(|(path, _)| !claims.contains_key(path)) && claims.is_empty();
@@ -385,18 +381,32 @@ impl Generation {
         if let Some(why) = &barred.fleet {
             findings.diagnostics.extend(why.clone());
         }
+        // Of these nothing is known, so a name that nobody defines may be theirs.
+        let unknown = |chosen: &[(Arc<str>, Arc<FleetFile>)]| -> Vec<Arc<str>> {
+            let of_fleet = claims.iter().filter(|(_, c)| c.role == Role::Fleet).map(|(path, _)| path);
+            of_fleet.filter(|path| chosen.iter().all(|(known, _)| known != *path)).cloned().collect()
+        };
+        let in_use = || FleetChoice {
+            fleet: Arc::clone(&self.fleet),
+            files: self.fleet_files.clone(),
+            new: false,
+            refused: unknown(&self.fleet_files),
+        };
         let same = files.len() == self.fleet_files.len()
             && files.iter().zip(&self.fleet_files).all(|(a, b)| a.0 == b.0 && Arc::ptr_eq(&a.1, &b.1));
         if same || (bad && !first) {
-            return (Arc::clone(&self.fleet), self.fleet_files.clone(), false);
+            return in_use();
         }
         let list: Vec<_> = files.iter().map(|(_, file)| Arc::clone(file)).collect();
-        let (fleet, diagnostics) = config::link_fleet_allowing(&list, &self.fleet.allow);
+        let (fleet, diagnostics) = config::link_fleet_with(&list, &self.fleet.allow, &unknown(&files));
         let refused = diagnostics.has_errors();
         findings.diagnostics.extend(diagnostics);
         match fleet {
-            Some(fleet) if !refused => (Arc::new(fleet), files, true),
-            _ => (Arc::clone(&self.fleet), self.fleet_files.clone(), false),
+            Some(fleet) if !refused => {
+                let refused = unknown(&files);
+                FleetChoice { fleet: Arc::new(fleet), files, new: true, refused }
+            }
+            _ => in_use(),
         }
     }
 
@@ -409,9 +419,9 @@ impl Generation {
         gone: &HashMap<Name, Gone>,
         barred: &Barred,
         memory: &dyn Memory,
-        fleet: &Arc<Fleet>,
-        fleet_files: &[(Arc<str>, Arc<FleetFile>)],
+        choice: &FleetChoice,
     ) -> Linked {
+        let FleetChoice { fleet, files: fleet_files, refused, .. } = choice;
         let unchanged = Arc::ptr_eq(fleet, &self.fleet);
         let fleet_time =
             fleet_files.iter().filter_map(|(path, _)| scan.get(path)).map(|f| f.modified).max().unwrap_or(0);
@@ -438,7 +448,7 @@ impl Generation {
                 one.diagnostics.extend(why.clone());
             }
             let old = self.zones.get(name).and_then(|z| z.good.as_ref());
-            let with = Link { fleet, unchanged, old, modified, floor: memory.serial(name) };
+            let with = Link { fleet, refused, unchanged, old, modified, floor: memory.serial(name) };
             if let Some(file) = fresh {
                 one.good = with.run(file, &mut one.diagnostics);
                 if one.good.is_some() {
@@ -450,7 +460,7 @@ impl Generation {
                 && !barred.zones.contains_key(path)
                 && bad.origin() == name
             {
-                one.diagnostics.extend(config::link_zone(bad, fleet).1);
+                one.diagnostics.extend(config::link_zone_beside(bad, fleet, refused).1);
             }
             one.stale = stale.clone().or(Some(Stale::Refused));
             if let Some(old) = old {
@@ -488,6 +498,16 @@ fn moved(zone: &Name, path: &Arc<str>, parsed: &HashMap<Arc<str>, Arc<ParsedFile
 
 /// A zone to link: its name and path, the file on trial if there is a good one, and why it is stale if there is none.
 type Work = (Name, Arc<str>, Option<Arc<ZoneFile>>, Option<Stale>);
+
+/// The fleet to try.
+struct FleetChoice {
+    fleet: Arc<Fleet>,
+    files: Vec<(Arc<str>, Arc<FleetFile>)>,
+    /// Whether it differs from the one in use.
+    new: bool,
+    /// Files of the fleet of which no good version is known: names that nobody defines may be theirs.
+    refused: Vec<Arc<str>>,
+}
 
 struct Claim {
     role: Role,
@@ -529,7 +549,9 @@ struct LinkedZone {
 /// What a zone is linked with.
 struct Link<'a> {
     fleet: &'a Fleet,
-    /// Whether that is the fleet in use, so that an unchanged file needs no work.
+    /// Files of the fleet of which no good version is known.
+    refused: &'a [Arc<str>],
+    /// Whether the fleet is the one in use, so that an unchanged file needs no work.
     unchanged: bool,
     /// The zone as it is served now.
     old: Option<&'a GoodZone>,
@@ -544,7 +566,7 @@ impl Link<'_> {
         if let Some(old) = self.old.filter(|old| self.unchanged && Arc::ptr_eq(&old.file, file)) {
             return Some(old.clone());
         }
-        let (model, found) = config::link_zone(file, self.fleet);
+        let (model, found) = config::link_zone_beside(file, self.fleet, self.refused);
         let refused = found.has_errors();
         diagnostics.extend(found);
         let model = model.filter(|_| !refused)?;

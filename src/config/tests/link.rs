@@ -134,6 +134,22 @@ fn nearest_without_a_place() {
     );
 }
 
+/// Measured round-trip times alone will do.
+#[test]
+fn latency_without_any_place() {
+    let fleet = "pops: {fra: , lhr: }\npolicies: {m: {rank: {latency: {rows: [{match: {prefix: 10.0.0.0/8}, ms: {lhr: 2}}]}}}}\n\
+                 services: {web: {policy: m, pops: {fra: 192.0.2.1, lhr: 192.0.2.2}}}\n";
+    let zone = "zone: example.com\nns: ns.example.net.\nrecords: {a: {steer: web}}\n";
+    together(&[("fleet.yaml", fleet), ("z.yaml", zone)], expect![[""]]);
+    let one = fleet.replace("fra: ,", "fra: {at: [50.11, 8.68]},");
+    together(
+        &[("fleet.yaml", &one), ("z.yaml", zone)],
+        expect![[r#"
+        fleet.yaml:3:12: warning: PoP `lhr` without `at` comes last for everyone under policy `m`
+          help: write latitude and longitude: `at: [50.11, 8.68]`"#]],
+    );
+}
+
 #[test]
 fn no_fleet_at_all() {
     let zone = "zone: example.com\nns: ns.example.net.\nrecords: {a: {steer: web}, b: {A: 192.0.2.1}}\n";
