@@ -1,4 +1,5 @@
-//! Plays the HTTP servers of the example PoPs in `zones/`, so that failover can be seen on one machine.
+//! Plays the HTTP servers of the example PoPs in `zones/`, or of another directory of zone files, so that failover can be
+//! seen on one machine.
 //!
 //! `cargo run --example pops -- --help` tells the rest.
 #![expect(clippy::print_stderr, reason = "a program for a terminal")]
@@ -7,10 +8,14 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use catchment::health::{CheckKind, Known};
+use catchment::reload::{Loader, Now, Options as Files};
+use catchment::snapshot::Identity;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,8 +26,10 @@ use tokio::time::timeout;
 const HELP: &str = "\
 Plays the HTTP servers of the example PoPs in zones/: each answers GET /healthz with 200 and `ok NAME`.
 
-usage: cargo run --example pops -- [--only NAMES] [--without NAMES] [--for TIME]
+usage: cargo run --example pops -- [--zones DIR] [--only NAMES] [--without NAMES] [--for TIME]
 
+  --zones DIR        play the PoPs of these files: every address on this machine (127.0.0.0/8) that an
+                     `http` check of the fleet probes
   --only fra,lhr     start these only (the others can be started later)
   --without fra      start all but these
   --for 60s          end after this time (s, m or h)
@@ -38,22 +45,22 @@ For scripts, a control address:
 
 Ends on Ctrl-C or SIGTERM; goes on when its input ends.";
 
-/// The PoPs of `zones/`, in the order of their addresses: 127.0.0.11, 127.0.0.12 and so on.
-const POPS: [(&str, &str); 12] = [
-    ("iad", "Washington"),
-    ("sjc", "San Jose"),
-    ("ord", "Chicago"),
-    ("gru", "São Paulo"),
-    ("lhr", "London"),
-    ("fra", "Frankfurt"),
-    ("bom", "Mumbai"),
-    ("sin", "Singapore"),
-    ("nrt", "Tokyo"),
-    ("syd", "Sydney"),
-    ("jnb", "Johannesburg"),
-    ("dxb", "Dubai"),
-];
-const PORT: u16 = 8080;
+/// A PoP that is played.
+#[derive(Debug)]
+struct Pop {
+    name: String,
+    city: String,
+    /// Where its HTTP servers listen.
+    addresses: Vec<SocketAddr>,
+}
+
+/// The PoPs, in the order they are written.
+static POPS: OnceLock<Vec<Pop>> = OnceLock::new();
+
+fn pops() -> &'static [Pop] {
+    POPS.get().map_or(&[], Vec::as_slice)
+}
+
 const CONTROL: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8079);
 /// Longest wait for a request line.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -73,7 +80,7 @@ async fn main() -> ExitCode {
         say(HELP);
         return ExitCode::SUCCESS;
     }
-    let options = match options(&arguments) {
+    let options = match zones(&arguments).and_then(|zones| load(&zones)).and_then(|()| options(&arguments)) {
         Ok(options) => options,
         Err(error) => {
             eprintln!("error: {error}\n  help: `--help` shows what there is");
@@ -89,12 +96,65 @@ async fn main() -> ExitCode {
     }
 }
 
-fn options(arguments: &[String]) -> Result<Options, String> {
-    let mut options = Options { start: POPS.map(|(name, _)| name).to_vec(), end_after: None };
-    let mut words = arguments.iter().flat_map(|word| match word.split_once('=') {
+/// `--option=value` in two words.
+fn words(arguments: &[String]) -> impl Iterator<Item = &str> {
+    arguments.iter().flat_map(|word| match word.split_once('=') {
         Some((key, value)) => vec![key, value],
         None => vec![word.as_str()],
+    })
+}
+
+fn zones(arguments: &[String]) -> Result<PathBuf, String> {
+    let mut words = words(arguments).skip_while(|word| *word != "--zones");
+    match (words.next(), words.next()) {
+        (None, _) => Ok("zones".into()),
+        (Some(_), Some(directory)) => Ok(directory.into()),
+        (Some(word), None) => Err(format!("`{word}` needs a value")),
+    }
+}
+
+/// Reads who is probed where, as the server does.
+fn load(zones: &Path) -> Result<(), String> {
+    let mut loader = Loader::forgetful(Files {
+        zones: zones.to_owned(),
+        geodb: Vec::new(),
+        state: None,
+        grace: Duration::ZERO,
+        identity: Identity::default(),
     });
+    loader.load(Now { unix: 0, monotonic: 0 }, false, &mut |_, _| Known::default());
+    let mut pops: Vec<Pop> = Vec::new();
+    for member in loader.generation.fleet.services.iter().flat_map(|service| &service.members) {
+        let of_addresses = member.addresses.iter().flat_map(|address| &address.targets);
+        for target in of_addresses.chain(&member.cname_targets) {
+            let is_http = matches!(target.check.kind, CheckKind::Http(_));
+            if !is_http || !target.address.ip().is_loopback() {
+                continue;
+            }
+            match pops.iter_mut().find(|played| played.name == member.pop.name) {
+                Some(played) if played.addresses.contains(&target.address) => {}
+                Some(played) => played.addresses.push(target.address),
+                None => pops.push(Pop {
+                    name: member.pop.name.clone(),
+                    city: member.pop.city.clone().unwrap_or_default(),
+                    addresses: vec![target.address],
+                }),
+            }
+        }
+    }
+    if pops.is_empty() {
+        let directory = zones.display();
+        return Err(format!(
+            "no service of the fleet in {directory} has an `http` check that probes an address of this machine; \
+             `catchment check --zones {directory}` says what is in it"
+        ));
+    }
+    POPS.set(pops).map_err(|_| "read already".to_owned())
+}
+
+fn options(arguments: &[String]) -> Result<Options, String> {
+    let mut options = Options { start: pops().iter().map(|pop| pop.name.as_str()).collect(), end_after: None };
+    let mut words = words(arguments);
     while let Some(word) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("`{word}` needs a value"));
         match word {
@@ -102,6 +162,9 @@ fn options(arguments: &[String]) -> Result<Options, String> {
             "--without" => {
                 let without = names(value()?)?;
                 options.start.retain(|name| !without.contains(name));
+            }
+            "--zones" => {
+                value()?;
             }
             "--for" => options.end_after = Some(duration(value()?)?),
             _ => return Err(format!("`{word}` is not an option")),
@@ -115,8 +178,11 @@ fn names(list: &str) -> Result<Vec<&'static str>, String> {
 }
 
 fn known(name: &str) -> Result<&'static str, String> {
-    let found = POPS.iter().find(|(pop, _)| pop.eq_ignore_ascii_case(name)).map(|(pop, _)| *pop);
-    found.ok_or_else(|| format!("`{name}` is not a PoP; there are {}", POPS.map(|(pop, _)| pop).join(", ")))
+    let mut names = pops().iter().map(|pop| pop.name.as_str());
+    names.clone().find(|pop| pop.eq_ignore_ascii_case(name)).ok_or_else(|| {
+        let names: Vec<_> = names.by_ref().collect();
+        format!("`{name}` is not a PoP; there are {}", names.join(", "))
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -201,7 +267,7 @@ async fn toggle(fleet: &Fleet, name: &str) -> Result<String, String> {
 /// The servers that run.
 #[derive(Default)]
 struct Fleet {
-    running: Mutex<HashMap<&'static str, AbortHandle>>,
+    running: Mutex<HashMap<&'static str, Vec<AbortHandle>>>,
     servers: tokio::sync::Mutex<JoinSet<()>>,
 }
 
@@ -212,24 +278,29 @@ impl Fleet {
         if self.runs(name) {
             return Ok(format!("{name} runs already"));
         }
-        let address = address(name);
-        let listener = TcpListener::bind(address).await.map_err(|error| trouble(address, &error))?;
-        let task = servers.spawn(serve_pop(listener, name));
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(name, task);
-        Ok(format!("{name} started on {address}"))
+        let mut listeners = Vec::new();
+        for address in addresses(name) {
+            listeners.push(TcpListener::bind(address).await.map_err(|error| trouble(*address, &error))?);
+        }
+        let serve = |listener| servers.spawn(serve_pop(listener, name));
+        let tasks = listeners.into_iter().map(serve).collect();
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(name, tasks);
+        Ok(format!("{name} started on {}", listed(name)))
     }
 
     async fn stop(&self, name: &'static str) -> Result<String, String> {
         let mut servers = self.servers.lock().await;
-        let Some(task) = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(name) else {
+        let Some(tasks) = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(name) else {
             return Ok(format!("{name} does not run"));
         };
-        task.abort();
-        // Once the task is gone its listener and its connections are closed.
-        while !task.is_finished() {
+        for task in &tasks {
+            task.abort();
+        }
+        // Once a task is gone its listener and its connections are closed.
+        while !tasks.iter().all(AbortHandle::is_finished) {
             servers.join_next().await;
         }
-        Ok(format!("{name} stopped; {} refuses connections", address(name)))
+        Ok(format!("{name} stopped; {} refuses connections", listed(name).replace(" and ", ", ")))
     }
 
     fn runs(&self, name: &str) -> bool {
@@ -237,19 +308,23 @@ impl Fleet {
     }
 
     fn table(&self) -> String {
-        let mut table = String::from("PoP  address          state    city\n");
-        for (name, city) in POPS {
-            let state = if self.runs(name) { "running" } else { "stopped" };
+        let longest = pops().iter().map(|pop| pop.name.len()).max().unwrap_or_default().max(3);
+        let mut table = format!("{:longest$}  state    city, address\n", "PoP");
+        for pop in pops() {
+            let state = if self.runs(&pop.name) { "running" } else { "stopped" };
             // Writing to a `String` cannot fail.
-            let _ = writeln!(table, "{name}  {}  {state}  {city}", address(name));
+            let _ = writeln!(table, "{:longest$}  {state}  {}, {}", pop.name, pop.city, listed(&pop.name));
         }
         table
     }
 }
 
-fn address(name: &str) -> SocketAddr {
-    let position = POPS.iter().position(|(pop, _)| *pop == name).unwrap_or_default();
-    SocketAddr::from((Ipv4Addr::new(127, 0, 0, 11 + position as u8), PORT))
+fn addresses(name: &str) -> &'static [SocketAddr] {
+    pops().iter().find(|pop| pop.name == name).map_or(&[], |pop| &pop.addresses)
+}
+
+fn listed(name: &str) -> String {
+    addresses(name).iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" and ")
 }
 
 /// Why an address cannot be listened on, and what helps.
@@ -325,7 +400,7 @@ async fn obey(fleet: &Fleet, path: &str) -> Result<String, String> {
     let (verb, name) = (words.next().unwrap_or_default(), words.next());
     let chosen = match name {
         Some(name) => vec![known(name)?],
-        None => POPS.map(|(name, _)| name).to_vec(),
+        None => pops().iter().map(|pop| pop.name.as_str()).collect(),
     };
     let mut told = Vec::new();
     for name in chosen {
