@@ -11,6 +11,7 @@ pub mod geodb;
 mod health;
 pub mod log;
 mod order;
+mod schema;
 mod scope_audit;
 mod serve;
 mod status;
@@ -76,6 +77,8 @@ enum Command {
     Force(force::ForceArgs),
     /// Ask as random clients whether returned scopes are true, and no narrower than they must be
     ScopeAudit(scope_audit::ScopeAuditArgs),
+    /// Print what files may hold, for editors and people
+    Schema(schema::SchemaArgs),
     /// Look into databases, and build small ones
     Geodb(geodb::GeodbArgs),
 }
@@ -134,6 +137,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Undrain(args) => drain::undrain(&args),
         Command::Force(args) => force::run(&args),
         Command::ScopeAudit(args) => scope_audit::run(&args),
+        Command::Schema(args) => schema::run(&args),
         Command::Geodb(args) => geodb::run(&args),
     }
 }

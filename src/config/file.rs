@@ -22,9 +22,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostics, Location};
+use super::grammar::{Keys, Shape, key};
 use super::model::{CheckModel, FleetPop};
 use super::named::{Named, NoFiles};
-use super::reader::{Fields, Keys, Sink, suggest};
+use super::reader::{Fields, Sink, suggest};
 use super::yaml::{self, Node, Position};
 use crate::dns::Name;
 
@@ -103,8 +104,25 @@ pub(super) struct Shared {
     pub(super) broken: HashSet<String>,
 }
 
-const FLEET: Keys =
-    Keys { what: "a fleet file", known: &["pops", "checks", "services", "policies"], planned: &["views"] };
+/// A fleet file.
+pub(super) const FLEET: Keys = Keys {
+    what: "a fleet file",
+    known: &[
+        key("pops", POPS, "none", "Points of presence: places that serve users."),
+        key("checks", CHECKS, "none", "How the health of addresses is found out."),
+        key("services", SERVICES, "none", "What is served, at which PoPs, by which addresses."),
+        key("policies", POLICIES, "none", "Who goes to which PoP; `nearest`, `failover` and `weighted` are built in."),
+    ],
+    planned: &["views"],
+};
+const POPS: Shape = Shape::Named("a PoP", &Shape::Either(&[Shape::Map(&pops::POP), Shape::Nothing]));
+const CHECKS: Shape = Shape::Named("a check", &Shape::Map(&checks::CHECK));
+const SERVICES: Shape = Shape::Named("a service", &Shape::Map(&services::SERVICE));
+const POLICIES: Shape = Shape::Named("a policy", &Shape::Either(&[Shape::Map(&policies::POLICY), Shape::Nothing]));
+/// Files that others name: lists of rules, of fences, of latency rows.
+pub(super) const LISTS: [&Keys; 3] = [&rules::RULE, &rules::FENCE, &latency::ROW];
+/// A zone file.
+pub(super) const ZONE: &Keys = &zone::ZONE;
 
 /// Keys that only a zone file has: a file with one of them lost its `zone:`.
 const ZONE_ONLY: [&str; 6] = ["records", "soa", "ns", "ttl", "zonefile", "expect"];
@@ -186,7 +204,7 @@ pub(super) fn read_tree<'a>(source: &'a Source, sink: &mut Sink) -> Option<Tree<
 
 fn lost_its_zone(root: &Node<'_>, sink: &mut Sink) -> bool {
     let Node::Map(_, entries) = root else { return false };
-    let near = |word: &str| !FLEET.known.contains(&word) && suggest(word, ["zone"]).is_some();
+    let near = |word: &str| !FLEET.knows(word) && suggest(word, ["zone"]).is_some();
     if let Some((key, _)) = entries.iter().find(|(key, _)| near(&key.text)) {
         sink.error_help(key.at, format!("`{}` is not a key of a zone file", key.text), "did you mean `zone`?");
         return true;

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
+use super::grammar::Keys;
 use super::yaml::{Node, Position, Text};
 use crate::dns::ecs::Ecs;
 
@@ -141,17 +142,6 @@ fn presentable(text: String) -> String {
     shown
 }
 
-/// The keys of one kind of map.
-#[derive(Debug)]
-pub(super) struct Keys {
-    /// What the map describes, with its article: `a check`.
-    pub(super) what: &'static str,
-    /// What this version reads.
-    pub(super) known: &'static [&'static str],
-    /// What the grammar has and this version lacks.
-    pub(super) planned: &'static [&'static str],
-}
-
 /// A map whose keys were checked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'n, 'a> {
@@ -164,7 +154,7 @@ impl<'n, 'a> Fields<'n, 'a> {
     pub(super) fn open(node: &'n Node<'a>, keys: &Keys, sink: &mut Sink) -> Option<Self> {
         let entries = entries(node, keys.what, sink)?;
         for (key, _) in entries {
-            if !keys.known.contains(&&*key.text) {
+            if !keys.knows(&key.text) {
                 unknown_key(key, keys, sink);
             }
         }
@@ -173,7 +163,7 @@ impl<'n, 'a> Fields<'n, 'a> {
 
     /// Whether every key is one that is read.
     pub(super) fn all_known(&self, keys: &Keys) -> bool {
-        self.entries.iter().all(|(key, _)| keys.known.contains(&&*key.text))
+        self.entries.iter().all(|(key, _)| keys.knows(&key.text))
     }
 
     /// The value of a key. A key with nothing written after it is there, as null.
@@ -201,7 +191,7 @@ pub(super) fn entries<'n, 'a>(node: &'n Node<'a>, what: &str, sink: &mut Sink) -
 /// Reports a key that is not read.
 pub(super) fn unknown_key(key: &Text<'_>, keys: &Keys, sink: &mut Sink) {
     let word = &*key.text;
-    let accepted = format!("accepted here: {}", quoted(keys.known));
+    let accepted = format!("accepted here: {}", quoted(keys.names()));
     if keys.planned.contains(&word) {
         sink.error_help(
             key.at,
@@ -210,7 +200,7 @@ pub(super) fn unknown_key(key: &Text<'_>, keys: &Keys, sink: &mut Sink) {
         );
         return;
     }
-    let help = match suggest(word, keys.known.iter().copied()) {
+    let help = match suggest(word, keys.names()) {
         Some(near) => format!("did you mean `{near}`? {accepted}"),
         None => accepted,
     };

@@ -12,6 +12,7 @@ mod properties;
 mod reflect;
 mod rendering;
 mod rules;
+mod schema;
 mod services;
 mod settings;
 mod yaml;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use expect_test::Expect;
 
 use super::model::{Fleet, ZoneModel};
+use super::schema::Kind;
 use super::{Diagnostics, Named, Parsed, Source, link_fleet, link_zone, parse_with, unused};
 
 /// A fleet for the zones of these tests.
@@ -89,6 +91,12 @@ fn load_with(files: &[(&str, &str)], named: &[(&str, &str)], now: u64) -> Loaded
         diagnostics.extend(unused(&pieces, &zone_files));
     }
     diagnostics.sort();
+    if !diagnostics.has_errors() {
+        // What is accepted, editors must not complain of.
+        for (path, text) in files {
+            schema::accepts(Kind::Zones, path, text);
+        }
+    }
     Loaded { fleet, zones, diagnostics }
 }
 

@@ -8,8 +8,9 @@ mod target;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::super::grammar::{Keys, Shape, key};
 use super::super::model::{CheckBody, CheckModel};
-use super::super::reader::{Fields, Keys, Sink, boolean, entries, integer, kind, name, one_or_more, text};
+use super::super::reader::{Fields, Sink, boolean, entries, integer, kind, name, one_or_more, text};
 use super::super::units::{duration, show};
 use super::super::yaml::{Node, Position};
 use crate::health::check::{Flap, Source};
@@ -32,11 +33,98 @@ const CALCULATED: [&str; 4] = ["all", "any", "at_least", "not"];
 /// How often and how strictly a probe is made.
 const THRESHOLDS: [&str; 8] = ["port", "interval", "timeout", "fall", "rise", "confirm", "flap", "source"];
 
-const CHECK: Keys = Keys {
+/// A check.
+pub(super) const CHECK: Keys = Keys {
     what: "a check",
     known: &[
-        "tcp", "http", "https", "tls", "dns", "icmp", "grpc", "exec", "push", "all", "any", "at_least", "not", "port",
-        "interval", "timeout", "fall", "rise", "confirm", "flap", "source",
+        key(
+            "tcp",
+            Shape::Either(&[Shape::Whole(1, 65535), Shape::Map(&kinds::TCP)]),
+            "",
+            "A connection is accepted; a port, or a map.",
+        ),
+        key(
+            "http",
+            Shape::Either(&[PATH, Shape::Map(&http::HTTP)]),
+            "",
+            "An HTTP request is answered as wanted; a path, or a map.",
+        ),
+        key("https", Shape::Either(&[PATH, Shape::Map(&http::HTTPS)]), "", "The same over TLS."),
+        key(
+            "tls",
+            Shape::Either(&[Shape::Name, Shape::Map(&kinds::TLS)]),
+            "",
+            "A TLS handshake with a good certificate; a name, or a map.",
+        ),
+        key(
+            "dns",
+            Shape::Either(&[Shape::Name, Shape::Map(&kinds::DNS)]),
+            "",
+            "A DNS query is answered as wanted; a name, or a map.",
+        ),
+        key("icmp", Shape::Either(&[Shape::Nothing, Shape::Map(&kinds::ICMP)]), "", "An echo request is answered."),
+        key(
+            "grpc",
+            Shape::Either(&[Shape::Text, Shape::Map(&kinds::GRPC)]),
+            "",
+            "`grpc.health.v1.Health/Check` says SERVING; a service, or a map.",
+        ),
+        key(
+            "exec",
+            Shape::List(&Shape::Text),
+            "",
+            "A program (absolute path) and its arguments; exit code 0 is good, 1 a warning, 2 bad. `{address}` and `{port}` stand for the target's. Off unless the settings say `probes: {exec: true}`.",
+        ),
+        key(
+            "push",
+            Shape::Either(&[Shape::Text, Shape::Map(&kinds::PUSH)]),
+            "",
+            "A value that somebody else sets, with a lifetime; a name, or a map.",
+        ),
+        key("all", PARTS, "", "Calculated: the worst of these checks."),
+        key("any", PARTS, "", "Calculated: the best of these checks."),
+        key("at_least", Shape::Map(&calculated::AT_LEAST), "", "Calculated: the n-th best of these checks."),
+        key("not", Shape::Reference("a check"), "", "Calculated: the opposite of this check."),
+        key(
+            "port",
+            PORT,
+            "80, 443, 53 by kind",
+            "Where the `probe` of an address names none; `tcp`, and `grpc` without `tls`, have no default.",
+        ),
+        key("interval", Shape::Time("100ms", "1d"), "5s", "From the start of a probe to the start of the next."),
+        key("timeout", Shape::Time("10ms", "1d"), "2s, at most `interval`", "For the whole probe."),
+        key("fall", Shape::Whole(1, 100), "3", "Failures in a row that take an address out of use."),
+        key("rise", Shape::Whole(1, 100), "2", "Successes in a row that bring it back."),
+        key(
+            "confirm",
+            Shape::Flag,
+            "true",
+            "A failed probe is repeated once after min(250 ms, interval/4), and only both together count.",
+        ),
+        key(
+            "flap",
+            Shape::Either(&[Shape::Words(&["off"]), Shape::Map(&FLAP)]),
+            "`{half_life: 10m, above: 3, factor: 4}`",
+            "Who falls often must rise for longer.",
+        ),
+        key(
+            "source",
+            Shape::OneOrMore(&Shape::Address),
+            "the system's choice",
+            "An address of this machine to probe from, or one of each family.",
+        ),
+    ],
+    planned: &[],
+};
+const PATH: Shape = Shape::Form("a path that begins with `/`", "^/");
+const PORT: Shape = Shape::Whole(1, 65535);
+const PARTS: Shape = Shape::OneOrMore(&Shape::Reference("a check"));
+const FLAP: Keys = Keys {
+    what: "`flap`",
+    known: &[
+        key("half_life", Shape::Time("1s", "1d"), "10m", "Each fall adds 1 to a penalty, which halves in this time."),
+        key("above", Shape::Whole(1, 1000), "3", "The penalty above which `rise` is multiplied."),
+        key("factor", Shape::Whole(1, 100), "4", "By how much."),
     ],
     planned: &[],
 };
@@ -183,7 +271,6 @@ fn source(node: &Node<'_>, sink: &mut Sink) -> Source {
 }
 
 fn flap(node: &Node<'_>, sink: &mut Sink) -> Option<Flap> {
-    const FLAP: Keys = Keys { what: "`flap`", known: &["half_life", "above", "factor"], planned: &[] };
     match node {
         Node::Scalar(text) if text.text == "off" => return None,
         Node::Map(..) => {}

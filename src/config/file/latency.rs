@@ -9,19 +9,56 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::diagnostic::Location;
-use super::super::reader::{Fields, Keys, Sink, Spot, entries, kind, quoted, text};
+use super::super::grammar::{Keys, Shape, key, required};
+use super::super::reader::{Fields, Sink, Spot, entries, kind, quoted, text};
 use super::super::units::{Cost, cost, duration, moment, show, thousandths};
 use super::super::yaml::Node;
 use super::Context;
 use super::keys::Kind;
 use super::rulefile::{NOTES, Page};
-use super::rules::{Collector, Opened, RulesText, class};
+use super::rules::{self, Collector, Opened, RulesText, class};
 use super::table::Cell;
 use crate::steering::{Effect, LatencyMap, Margin, Policy, Rules};
 
-const LATENCY: Keys = Keys { what: "`latency`", known: &["map", "rows", "margin", "max_age"], planned: &["constant"] };
-const MARGIN: Keys = Keys { what: "`margin`", known: &["prefix", "asn", "region"], planned: &[] };
-const ROW: Keys = Keys { what: "a latency row", known: &["match", "ms", "measured"], planned: &[] };
+/// `latency`.
+pub(super) const LATENCY: Keys = Keys {
+    what: "`latency`",
+    known: &[
+        key("map", Shape::Text, "", "A file of measurements, relative to this one: a table, or a YAML list."),
+        key("rows", Shape::List(&Shape::Map(&ROW)), "", "Instead: the measurements themselves."),
+        key(
+            "margin",
+            Shape::Either(&[Shape::Cost, Shape::Map(&MARGIN)]),
+            "5ms, 10ms, 30ms",
+            "What a measured PoP must gain over the nearest to be preferred.",
+        ),
+        key("max_age", Shape::Time("1m", "3650d"), "none", "Rows measured longer ago are not used."),
+    ],
+    planned: &["constant"],
+};
+const MARGIN: Keys = Keys {
+    what: "`margin`",
+    known: &[
+        key("prefix", Shape::Cost, "5ms", "Of rows by prefix."),
+        key("asn", Shape::Cost, "10ms", "Of rows by AS number."),
+        key("region", Shape::Cost, "30ms", "Of rows by city, subdivision, country or continent."),
+    ],
+    planned: &[],
+};
+/// A latency row.
+pub(super) const ROW: Keys = Keys {
+    what: "a latency row",
+    known: &[
+        required("match", Shape::Map(&rules::MATCH), "Which clients."),
+        required(
+            "ms",
+            Shape::Named("a PoP", &Shape::Form("milliseconds", r"^[0-9]{1,4}(\.[0-9]{1,3})?( *ms)?$")),
+            "Milliseconds to each PoP that was measured.",
+        ),
+        key("measured", Shape::Text, "none", "When: a date, a time (`2026-11-01T12:30:00Z`), or seconds since 1970."),
+    ],
+    planned: &[],
+};
 const ROW_HELP: &str = "for example `{match: {asn: [3320]}, ms: {fra: 12, ams: 18}}`";
 
 /// Longest age of a row: beyond, `max_age` says nothing.

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::diagnostic::Location;
+use super::super::grammar::{Keys, Shape, key, required};
 use super::super::reader::{
-    Fields, Keys, Sink, Spot, boolean, entries, integer, kind, name, one_or_more, quoted, spots, text, word,
+    Fields, Sink, Spot, boolean, entries, integer, kind, name, one_or_more, quoted, spots, text, word,
 };
 use super::super::units::{Cost, cost, share, signed_cost, thousandths};
 use super::super::yaml::Node;
@@ -15,35 +16,138 @@ use super::rules::{self, Purpose, RulesText};
 use super::services::ip;
 use crate::steering::{Detail, OnEmpty, Policy};
 
-const POLICY: Keys = Keys {
+/// A policy.
+pub(super) const POLICY: Keys = Keys {
     what: "a policy",
     known: &[
-        "extends",
-        "tiers",
-        "fence",
-        "rules",
-        "rank",
-        "ms_per_km",
-        "default",
-        "bias",
-        "near",
-        "unit",
-        "sticky",
-        "count",
-        "skip",
-        "panic",
-        "on_all_down",
-        "on_empty",
-        "ecs",
+        key(
+            "extends",
+            Shape::Reference("a policy"),
+            "nearest",
+            "Where what is not written here comes from. Maps merge by key, lists are replaced.",
+        ),
+        key(
+            "tiers",
+            Shape::List(&PLACES),
+            "all PoPs in one",
+            "A later tier serves a client only when the earlier ones have nobody for it. What is in no tier never serves. At most 16.",
+        ),
+        key("fence", Shape::List(&Shape::Map(&rules::FENCE)), "none", "Who may be sent where; never relaxed."),
+        key("rules", Shape::List(&Shape::Map(&rules::RULE)), "none", "What some clients are given."),
+        key(
+            "rank",
+            Shape::Either(&[Shape::Words(&["distance", "order", "weights"]), Shape::Map(&RANK)]),
+            "distance",
+            "What orders the PoPs of a tier. Ties: the order in `pops:` of the service.",
+        ),
+        key("ms_per_km", Shape::Number(0.000_001, 1.0), "0.0174", "What a kilometer costs, in milliseconds."),
+        key(
+            "default",
+            PLACES,
+            "the order in `pops:`",
+            "For clients of whom neither place nor country is known; PoPs it does not name follow.",
+        ),
+        key(
+            "bias",
+            Shape::Named("a PoP", &Shape::Cost),
+            "none",
+            "Added to the PoP's cost for everyone; may be below zero.",
+        ),
+        key(
+            "near",
+            Shape::Either(&[Shape::Words(&["off"]), Shape::Cost]),
+            "off",
+            "PoPs that cost at most so much more than the best share its clients, by weight.",
+        ),
+        key("unit", Shape::Map(&UNIT), "20, 44", "Blocks that sharing never tears apart."),
+        key(
+            "sticky",
+            Shape::Flag,
+            "true",
+            "Whether a client stays on its side of a split; else each query is dealt anew.",
+        ),
+        key("count", Shape::Whole(1, 8), "1", "PoPs in an answer."),
+        key("skip", Shape::Whole(0, 7), "0", "How many of the best are passed over."),
+        key(
+            "panic",
+            Shape::Either(&[Shape::Words(&["off"]), Shape::Share, Shape::Map(&PANIC)]),
+            "off",
+            "When so little of a tier's capacity is usable that health is ignored there.",
+        ),
+        key(
+            "on_all_down",
+            Shape::Either(&[Shape::Words(&["ignore-health", "servfail"]), Shape::Map(&ALL_DOWN)]),
+            "ignore-health",
+            "When no PoP is usable.",
+        ),
+        key(
+            "on_empty",
+            Shape::Words(&["static", "servfail"]),
+            "static",
+            "When fences and orders leave nobody: the `A` and `AAAA` beside `steer`, or SERVFAIL.",
+        ),
+        key("ecs", Shape::Map(&ECS), "exact", "How exact client-subnet scopes are."),
     ],
     planned: &["price", "load"],
 };
-const UNIT: Keys = Keys { what: "`unit`", known: &["v4", "v6"], planned: &[] };
-const PANIC: Keys = Keys { what: "`panic`", known: &["below", "resume"], planned: &[] };
-const ALL_DOWN: Keys = Keys { what: "`on_all_down`", known: &["fallback"], planned: &[] };
-const ECS: Keys = Keys { what: "`ecs` of a policy", known: &["detail"], planned: &[] };
-const DETAIL: Keys = Keys { what: "`detail`", known: &["budget", "entries"], planned: &[] };
-const RANK: Keys = Keys { what: "`rank`", known: &["latency"], planned: &["load", "price"] };
+const PLACES: Shape = Shape::OneOrMore(&Shape::Reference("a PoP"));
+const UNIT: Keys = Keys {
+    what: "`unit`",
+    known: &[
+        key("v4", Shape::Whole(16, 24), "20", "Prefix length of IPv4 units."),
+        key("v6", Shape::Whole(32, 56), "44", "Prefix length of IPv6 units."),
+    ],
+    planned: &[],
+};
+const PANIC: Keys = Keys {
+    what: "`panic`",
+    known: &[
+        required("below", Shape::Share, "Below this share of usable capacity in a tier, health is ignored there."),
+        key("resume", Shape::Share, "15 points above", "Until this share is reached again."),
+    ],
+    planned: &[],
+};
+const ALL_DOWN: Keys = Keys {
+    what: "`on_all_down`",
+    known: &[required(
+        "fallback",
+        Shape::OneOrMore(&Shape::Address),
+        "Addresses to answer with, at most 16, of every family the service has.",
+    )],
+    planned: &[],
+};
+const ECS: Keys = Keys {
+    what: "`ecs` of a policy",
+    known: &[key(
+        "detail",
+        Shape::Either(&[Shape::Words(&["exact"]), Shape::Map(&DETAIL)]),
+        "exact",
+        "Answering small odd blocks like what surrounds them saves entries in resolvers' caches.",
+    )],
+    planned: &[],
+};
+const DETAIL: Keys = Keys {
+    what: "`detail`",
+    known: &[
+        key(
+            "budget",
+            Shape::Form("a distance in km", r"^[0-9]+(\.[0-9]{1,3})? *km$"),
+            "",
+            "For this detour on average, 0.001km to 1000km.",
+        ),
+        key("entries", Shape::Whole(1, 16_000_000), "", "Until so many blocks are left."),
+    ],
+    planned: &[],
+};
+const RANK: Keys = Keys {
+    what: "`rank`",
+    known: &[required(
+        "latency",
+        Shape::Either(&[Shape::Text, Shape::Map(&latency::LATENCY)]),
+        "By measured round-trip times where they are known, else by distance; a file, or a map.",
+    )],
+    planned: &["load", "price"],
+};
 
 /// Most addresses of a fallback: what fits a UDP response beside names.
 const MAX_FALLBACK: usize = 16;
@@ -432,7 +536,7 @@ fn detail(node: &Node<'_>, sink: &mut Sink) -> Option<Detail> {
         }
         (None, None) => {
             if fields.all_known(&DETAIL) {
-                let help = format!("one of {}, or `detail: exact`", quoted(DETAIL.known));
+                let help = format!("one of {}, or `detail: exact`", quoted(DETAIL.names()));
                 sink.error_help(node.at(), "`detail` says nothing", help);
             }
             None

@@ -1,7 +1,8 @@
 //! `pops:` as written.
 
+use super::super::grammar::{Keys, Shape, key};
 use super::super::model::FleetPop;
-use super::super::reader::{Fields, Keys, Sink, boolean, entries, name, text};
+use super::super::reader::{Fields, Sink, boolean, entries, name, text};
 use super::super::yaml::Node;
 use super::keys;
 use crate::geo::{Country, Place};
@@ -10,9 +11,20 @@ use crate::steering::Pop;
 /// Most PoPs of a fleet: three times what the largest networks have, and what a 16-bit id and a decision per site bear.
 pub(crate) const MAX_POPS: usize = 1000;
 
-const POP: Keys = Keys {
+/// A PoP.
+pub(super) const POP: Keys = Keys {
     what: "a PoP",
-    known: &["at", "city", "country", "drain"],
+    known: &[
+        key("at", Shape::Place, "none", "Where it is: what `rank: distance` measures from."),
+        key("city", Shape::Text, "none", "For people."),
+        key("country", Shape::Country, "none", "For people."),
+        key(
+            "drain",
+            Shape::Flag,
+            "false",
+            "Prefer anyone else: it serves only when everyone else is drained or down. Not undone by command.",
+        ),
+    ],
     planned: &["continent", "region", "capacity", "weight", "asn"],
 };
 

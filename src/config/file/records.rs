@@ -3,25 +3,76 @@
 use std::collections::{HashMap, HashSet};
 
 use super::super::diagnostic::Location;
+use super::super::grammar::{Keys, Shape, key, required};
 use super::super::model::{AliasModel, RecordModel, ReflectModel};
-use super::super::reader::{Fields, Keys, Sink, Spot, entries, kind, one_or_more, quoted, suggest, text, unknown_key};
+use super::super::reader::{Fields, Sink, Spot, entries, kind, one_or_more, quoted, suggest, text, unknown_key};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position, Text};
 use super::policies::{count, skip};
 use super::reflect;
-use super::services::TtlsText;
+use super::services::{TTLS, TtlsText};
 use crate::dns::text::has_comment;
 use crate::dns::{Name, RdataError, Type, rdata};
 
-const OWNER: Keys = Keys {
+/// An owner name.
+pub(super) const OWNER: Keys = Keys {
     what: "an owner name",
-    known: &["ttl", "steer", "ALIAS", "reflect"],
+    known: &[
+        key(
+            "ttl",
+            Shape::Ttl,
+            "the zone's",
+            "Time to live of its RRsets that have none of their own; steered answers go by `steer.ttl`.",
+        ),
+        key(
+            "steer",
+            Shape::Either(&[Shape::Reference("a service"), Shape::Map(&STEER)]),
+            "none",
+            "Answers A, AAAA and HTTPS with the addresses of the service that are best for whoever asks.",
+        ),
+        key(
+            "ALIAS",
+            RRSET_SHAPE,
+            "none",
+            "The A and AAAA records of another hosted name, as its own; at the apex too.",
+        ),
+        key(
+            "reflect",
+            Shape::Either(&[Shape::Flag, Shape::Map(&reflect::REFLECT)]),
+            "none",
+            "Answers TXT with what the server sees of the client; `true`: for clients on this machine.",
+        ),
+    ],
     planned: &["geo", "weight", "sticky", "on_empty"],
 };
-const RRSET: Keys = Keys { what: "an RRset", known: &["ttl", "values"], planned: &["comment"] };
+/// An RRset: a value, a list of values, or values with a TTL of their own.
+pub(super) const RRSET_SHAPE: Shape = Shape::Either(&[Shape::OneOrMore(&Shape::Text), Shape::Map(&RRSET)]);
+const RRSET: Keys = Keys {
+    what: "an RRset",
+    known: &[
+        key("ttl", Shape::Ttl, "the owner name's", "Time to live."),
+        required(
+            "values",
+            Shape::OneOrMore(&Shape::Text),
+            "Record data in presentation form; names are relative to the zone unless they end in a dot.",
+        ),
+    ],
+    planned: &["comment"],
+};
 const STEER: Keys = Keys {
     what: "`steer`",
-    known: &["service", "policy", "count", "skip", "ttl"],
+    known: &[
+        required("service", Shape::Reference("a service"), "What is served."),
+        key("policy", Shape::Reference("a policy"), "the service's", "Who goes to which PoP."),
+        key("count", Shape::Whole(1, 8), "the policy's", "PoPs in an answer."),
+        key("skip", Shape::Whole(0, 7), "the policy's", "How many of the best are passed over: 1 gives the next best."),
+        key(
+            "ttl",
+            Shape::Either(&[Shape::Ttl, Shape::Map(&TTLS)]),
+            "the service's",
+            "Times to live: one for all, or a map.",
+        ),
+    ],
     planned: &["families", "fallback", "on_empty", "ecs", "sticky"],
 };
 
@@ -194,7 +245,7 @@ impl Reader<'_> {
             }
             None => {
                 const ACCEPTED: &str = "accepted here: `ttl`, `steer`, `ALIAS`, `reflect`, and types in capitals, like `A`, `AAAA`, `MX`, `TYPE65400`";
-                let near = suggest(written, OWNER.known.iter().copied().chain(Type::mnemonics()));
+                let near = suggest(written, OWNER.names().chain(Type::mnemonics()));
                 let help =
                     near.map_or_else(|| ACCEPTED.to_owned(), |near| format!("did you mean `{near}`? {ACCEPTED}"));
                 self.sink.error_help(key.at, format!("`{written}` is not a type, nor a key of an owner name"), help);

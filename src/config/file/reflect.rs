@@ -1,12 +1,22 @@
 //! `reflect:` as written: an owner name that tells clients what the server sees of them, and which clients it tells.
 
+use super::super::grammar::{Keys, Shape, required};
 use super::super::model::ReflectModel;
-use super::super::reader::{Fields, Keys, Sink, boolean, one_or_more, text};
+use super::super::reader::{Fields, Sink, boolean, one_or_more, text};
 use super::super::yaml::{Node, Position};
 use crate::dns::{Name, Type};
 use crate::net::Block;
 
-const REFLECT: Keys = Keys { what: "`reflect`", known: &["allow"], planned: &[] };
+/// `reflect`.
+pub(super) const REFLECT: Keys = Keys {
+    what: "`reflect`",
+    known: &[required(
+        "allow",
+        Shape::Either(&[Shape::Words(&["any"]), Shape::OneOrMore(&Shape::Block)]),
+        "Packet sources that are told; `any` for everyone.",
+    )],
+    planned: &[],
+};
 
 /// Who is told where nobody is named: this machine.
 const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];

@@ -7,8 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::diagnostic::Location;
+use super::super::grammar::{Keys, Shape, key};
 use super::super::named::resolve;
-use super::super::reader::{Fields, Keys, Sink, Spot, entries, kind, one_or_more, quoted, spots, text};
+use super::super::reader::{Fields, Sink, Spot, entries, kind, one_or_more, quoted, spots, text};
 use super::super::units::{Cost, cost};
 use super::super::yaml::{self, Node, Position};
 use super::Context;
@@ -52,13 +53,81 @@ impl Purpose {
     }
 }
 
-const RULE: Keys = Keys {
+/// A rule.
+pub(super) const RULE: Keys = Keys {
     what: "a rule",
-    known: &["match", "order", "prefer", "avoid", "only", "never", "file"],
+    known: &[
+        key(
+            "match",
+            Shape::Map(&MATCH),
+            "",
+            "Which clients. The most specific that matches wins, inside it the first written, of prefixes the longest.",
+        ),
+        key("order", POPS, "none", "These first, in this order, the rest by cost."),
+        key("prefer", COSTS, "none", "Taken from the PoP's cost."),
+        key("avoid", COSTS, "none", "Added to the PoP's cost."),
+        key("only", POPS, "none", "A fence: nobody else serves them. All fences that match apply."),
+        key("never", POPS, "none", "A fence: these do not serve them."),
+        key(
+            "file",
+            Shape::Text,
+            "none",
+            "Instead of all this: rules from a file, relative to this one; a table, or a YAML list.",
+        ),
+    ],
     planned: &["split", "weights", "price"],
 };
-const FENCE: Keys = Keys { what: "a fence", known: &["match", "only", "never", "file"], planned: &[] };
-const MATCH: Keys = Keys { what: "`match`", known: &Kind::WORDS, planned: &["resolver", "not", "all", "any"] };
+/// A fence.
+pub(super) const FENCE: Keys = Keys {
+    what: "a fence",
+    known: &[
+        key("match", Shape::Map(&MATCH), "", "Which clients."),
+        key("only", POPS, "none", "Nobody else serves them."),
+        key("never", POPS, "none", "These do not serve them."),
+        key("file", Shape::Text, "none", "Instead of all this: fences from a file, relative to this one."),
+    ],
+    planned: &[],
+};
+const POPS: Shape = Shape::OneOrMore(&Shape::Reference("a PoP"));
+const COSTS: Shape = Shape::Named("a PoP", &Shape::Cost);
+/// Which clients.
+pub(super) const MATCH: Keys = Keys {
+    what: "`match`",
+    known: &[
+        key(
+            "prefix",
+            Shape::OneOrMore(&Shape::Block),
+            "",
+            "Blocks of addresses, of the client subnet or the packet's source.",
+        ),
+        key(
+            "asn",
+            Shape::OneOrMore(&Shape::Form("an AS number", "^(AS)?[0-9]+$")),
+            "",
+            "AS numbers, from a database of these.",
+        ),
+        key(
+            "city",
+            Shape::OneOrMore(&Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)])),
+            "",
+            "GeoNames ids, or `[DE, Munich]`, `[DE, Bavaria, Munich]`.",
+        ),
+        key(
+            "subdivision",
+            Shape::OneOrMore(&Shape::Either(&[Shape::Text, Shape::List(&Shape::Text)])),
+            "",
+            "ISO 3166-2 codes (`US-CA`), or `[US, California]`.",
+        ),
+        key("country", Shape::OneOrMore(&Shape::Country), "", "ISO 3166-1 codes."),
+        key(
+            "continent",
+            Shape::OneOrMore(&Shape::Words(&["AF", "AN", "AS", "EU", "NA", "OC", "SA"])),
+            "",
+            "Continents.",
+        ),
+    ],
+    planned: &["resolver", "not", "all", "any"],
+};
 
 /// An effect, and the costs it was made from.
 type Priced = (Arc<Effect>, Vec<(String, Cost)>);

@@ -4,9 +4,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::diagnostic::Location;
-use super::super::reader::{
-    Fields, Keys, Sink, Spot, boolean, entries, integer, kind, name, one_or_more, spots, text, word,
-};
+use super::super::grammar::{Keys, Shape, key, required};
+use super::super::reader::{Fields, Sink, Spot, boolean, entries, integer, kind, name, one_or_more, spots, text, word};
 use super::super::units::{duration, ttl};
 use super::super::yaml::{Node, Position};
 use super::Context;
@@ -18,30 +17,113 @@ use crate::steering::{Member, Ttls};
 /// Most addresses of a service at one PoP: an answer of more would not fit a UDP response.
 pub(crate) const MAX_ADDRESSES: usize = 32;
 
-const SERVICE: Keys = Keys {
+/// A service.
+pub(super) const SERVICE: Keys = Keys {
     what: "a service",
     known: &[
-        "checks",
-        "policy",
-        "ttl",
-        "min_up",
-        "min_addresses",
-        "families",
-        "slow_start",
-        "manual_resume",
-        "https",
-        "svcb",
-        "pops",
+        key("checks", CHECKS, "none: always up", "How the health of its addresses is found out; all must be good."),
+        key(
+            "policy",
+            Shape::Reference("a policy"),
+            "nearest",
+            "Who goes to which PoP; a steered name may name another.",
+        ),
+        key(
+            "ttl",
+            Shape::Either(&[Shape::Ttl, Shape::Map(&TTLS)]),
+            "60s, 20s, 10s",
+            "Times to live of its answers: one for all, or a map.",
+        ),
+        key("min_up", Shape::Whole(1, 1000), "1", "Usable PoPs that an order by command must leave."),
+        key(
+            "min_addresses",
+            Shape::Whole(1, 1000),
+            "1",
+            "Usable addresses of a family below which a PoP does not serve it.",
+        ),
+        key(
+            "families",
+            Shape::OneOrMore(&Shape::Words(&["v4", "v6"])),
+            "both",
+            "The families it answers with, for everyone; addresses of the other are left out.",
+        ),
+        key(
+            "slow_start",
+            Shape::Time("1s", "1d"),
+            "none: at once",
+            "A PoP that comes back gets its clients over this time.",
+        ),
+        key(
+            "manual_resume",
+            Shape::Flag,
+            "false",
+            "A PoP that went down stays out until `catchment undrain service@pop`.",
+        ),
+        key(
+            "https",
+            Shape::OneOrMore(&Shape::Text),
+            "none",
+            "HTTPS records in presentation form; `ipv4hint=auto ipv6hint=auto` become the addresses that the client gets (RFC 9460).",
+        ),
+        key("svcb", Shape::OneOrMore(&Shape::Text), "none", "SVCB records, likewise."),
+        required(
+            "pops",
+            Shape::Named("a PoP", &MEMBER_SHAPE),
+            "Where it is served, and by which addresses. Ties go to the PoP written first.",
+        ),
     ],
     planned: &["ecs"],
 };
+const CHECKS: Shape = Shape::OneOrMore(&Shape::Reference("a check"));
+const MEMBER_SHAPE: Shape = Shape::Either(&[Shape::Map(&MEMBER), ADDRESSES]);
+const ADDRESSES: Shape = Shape::OneOrMore(&Shape::Either(&[Shape::Address, Shape::Map(&ADDRESS)]));
+const PROBE: Shape = Shape::Either(&[Shape::Endpoint, Shape::Address]);
 const MEMBER: Keys = Keys {
     what: "a service at a PoP",
-    known: &["addresses", "cname", "probe", "checks", "weight", "capacity"],
+    known: &[
+        key("addresses", ADDRESSES, "", "What its clients are told, at most 32."),
+        key(
+            "cname",
+            Shape::Name,
+            "none",
+            "A name instead of addresses: at all PoPs of a service or at none; in a fleet file with a final dot.",
+        ),
+        key("probe", PROBE, "the address", "Where checks connect, for a PoP with one address or a `cname`."),
+        key("checks", CHECKS, "the service's", "Other checks for this PoP; `[]` for none."),
+        key(
+            "weight",
+            Shape::Whole(0, Member::MAX_WEIGHT as u64),
+            "1",
+            "Its part where clients are shared (`rank: weights`, `near`); 0: only when no positive weight is left.",
+        ),
+        key("capacity", Shape::Whole(1, MAX_CAPACITY as u64), "1", "What it counts for `panic`."),
+    ],
     planned: &["https", "price", "drain", "ramp"],
 };
-const ADDRESS: Keys = Keys { what: "an address", known: &["ip", "probe", "checks"], planned: &["weight"] };
-const TTLS: Keys = Keys { what: "`ttl`", known: &["home", "away", "suspect"], planned: &[] };
+const ADDRESS: Keys = Keys {
+    what: "an address",
+    known: &[
+        required("ip", Shape::Address, "What clients are told."),
+        key("probe", PROBE, "the address", "Where checks connect instead; without a port, the check's."),
+        key("checks", CHECKS, "the PoP's", "Other checks for this address; `[]`: it counts as always up."),
+    ],
+    planned: &["weight"],
+};
+/// Times to live of steered answers.
+pub(super) const TTLS: Keys = Keys {
+    what: "`ttl`",
+    known: &[
+        key("home", Shape::Ttl, "60s", "The best PoP serves, and is well."),
+        key("away", Shape::Ttl, "20s", "Another stands in for it."),
+        key(
+            "suspect",
+            Shape::Ttl,
+            "10s",
+            "At most, while a probe of the chosen PoP has just failed, in panic and in fail-open.",
+        ),
+    ],
+    planned: &[],
+};
 
 /// A service whose PoPs, checks and policy are still names.
 #[derive(Clone, Debug)]

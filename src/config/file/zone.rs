@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::super::diagnostic::Location;
+use super::super::grammar::{Keys, Shape, key, required};
 use super::super::master::DEFAULT_TTL;
 use super::super::model::{AliasModel, Expect, RecordModel, ReflectModel, SoaModel};
-use super::super::reader::{Fields, Keys, Sink, Spot, ecs, integer, kind, one_or_more, spots, text};
+use super::super::reader::{Fields, Sink, Spot, ecs, integer, kind, one_or_more, spots, text};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position};
 use super::records::{self, SteerText};
@@ -18,25 +19,87 @@ use crate::net::Block;
 /// because names appear by editing a file.
 const SOA_DEFAULTS: (u32, u32, u32, u32) = (7200, 1800, 1_209_600, 300);
 
-const ZONE: Keys = Keys {
+/// A zone file.
+pub(super) const ZONE: Keys = Keys {
     what: "a zone file",
     known: &[
-        "zone", "zonefile", "ttl", "soa", "ns", "ecs", "records", "expect", "pops", "checks", "services", "policies",
+        required("zone", Shape::Name, "The zone's apex."),
+        key(
+            "zonefile",
+            Shape::Text,
+            "none",
+            "A master file (RFC 1035 §5) with the zone's static part, relative to this file.",
+        ),
+        key("ttl", Shape::Ttl, "1h", "Time to live of records that have none of their own."),
+        key("soa", Shape::Map(&SOA), "", "The start of authority (RFC 1035 §3.3.13)."),
+        key(
+            "ns",
+            Shape::Either(&[Shape::OneOrMore(&Shape::Name), Shape::Map(&NS)]),
+            "those of the `zonefile`",
+            "The zone's name servers; without a `zonefile` they must be written.",
+        ),
+        key(
+            "ecs",
+            Shape::Words(&["on", "off"]),
+            "on",
+            "Whether client subnets are heeded (RFC 7871); every node of a zone must agree.",
+        ),
+        key(
+            "records",
+            Shape::Owners(&records::OWNER, &records::RRSET_SHAPE),
+            "none",
+            "Owner names, relative to the zone (`@` is the apex), each with its RRsets by type, and with `steer`, `ALIAS` or `reflect`.",
+        ),
+        key("expect", Shape::List(&Shape::Map(&EXPECT)), "none", "Assertions: a reload that breaks one is refused."),
+        key("pops", super::POPS, "none", "PoPs of this zone alone."),
+        key("checks", super::CHECKS, "none", "Checks of this zone alone."),
+        key("services", super::SERVICES, "none", "Services of this zone alone."),
+        key("policies", super::POLICIES, "none", "Policies of this zone alone."),
     ],
     planned: &["dnssec", "transfer", "notify", "update", "tsig", "views", "view", "catalog"],
 };
 const SOA: Keys = Keys {
     what: "`soa`",
-    known: &["mname", "rname", "ttl", "refresh", "retry", "expire", "minimum", "serial"],
+    known: &[
+        key("mname", Shape::Name, "the first of `ns`", "The primary name server."),
+        key(
+            "rname",
+            Shape::Name,
+            "hostmaster",
+            "The mailbox of who is responsible, its first dot standing for the `@`.",
+        ),
+        key("ttl", Shape::Ttl, "the zone's", "Time to live of the SOA record."),
+        key("refresh", Shape::Ttl, "2h", "How often secondaries look for changes."),
+        key("retry", Shape::Ttl, "30m", "How soon they try again."),
+        key("expire", Shape::Ttl, "14d", "When they give up."),
+        key("minimum", Shape::Ttl, "5m", "How long resolvers remember that a name or type does not exist (RFC 2308)."),
+        key("serial", Shape::Whole(0, u32::MAX as u64), "kept automatically", "The zone's version."),
+    ],
     planned: &[],
 };
-const NS: Keys = Keys { what: "`ns`", known: &["ttl", "names"], planned: &[] };
+const NS: Keys = Keys {
+    what: "`ns`",
+    known: &[
+        key("ttl", Shape::Ttl, "the zone's", "Time to live of the NS records."),
+        required("names", Shape::OneOrMore(&Shape::Name), "The servers."),
+    ],
+    planned: &[],
+};
 const EXPECT: Keys = Keys {
     what: "an assertion",
-    known: &["name", "client", "assume", "pop"],
+    known: &[
+        required("name", Shape::Name, "A steered name of this zone."),
+        required("client", Shape::Block, "Who asks: an address, or a client subnet."),
+        key("assume", Shape::Map(&ASSUME), "everything up", "What is assumed of the PoPs."),
+        required("pop", Shape::Reference("a PoP"), "Where the client must be sent."),
+    ],
     planned: &["pops", "country", "asn", "answer", "scope", "ttl", "resolver"],
 };
-const ASSUME: Keys = Keys { what: "`assume`", known: &["down"], planned: &["drain", "up"] };
+const ASSUME: Keys = Keys {
+    what: "`assume`",
+    known: &[key("down", Shape::OneOrMore(&Shape::Reference("a PoP")), "none", "These PoPs are down.")],
+    planned: &["drain", "up"],
+};
 
 /// A zone file, read: what it says by itself, with references to PoPs, services and policies still names.
 #[derive(Clone, Debug)]

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::super::reader::{Fields, Keys, Sink, boolean, integer, one_or_more, text};
+use super::super::grammar::{Keys, Shape, key};
+use super::super::reader::{Fields, Sink, boolean, integer, one_or_more, text};
 use super::super::yaml::Node;
 use crate::net::Block;
 
@@ -20,7 +21,32 @@ pub struct Probes {
     pub authorities: Option<PathBuf>,
 }
 
-const PROBES: Keys = Keys { what: "`probes`", known: &["in_flight", "exec", "allow", "authorities"], planned: &[] };
+/// `probes`.
+pub(super) const PROBES: Keys = Keys {
+    what: "`probes`",
+    known: &[
+        key(
+            "in_flight",
+            Shape::Either(&[Shape::Words(&["auto"]), Shape::Whole(1, 65_536)]),
+            "auto: 256 to 8,192, by the plan",
+            "Probes on their way at a time.",
+        ),
+        key("exec", Shape::Flag, "false", "Whether `exec` checks may run programs."),
+        key(
+            "allow",
+            Shape::OneOrMore(&Shape::Block),
+            "none",
+            "Blocks that may be probed although they are link-local, multicast or otherwise no place for services.",
+        ),
+        key(
+            "authorities",
+            Shape::Text,
+            "none",
+            "A file of certificate authorities (PEM) that probes trust besides the public ones.",
+        ),
+    ],
+    planned: &[],
+};
 
 pub(super) fn read(node: &Node<'_>, sink: &mut Sink) -> Probes {
     let mut probes = Probes::default();

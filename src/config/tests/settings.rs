@@ -3,13 +3,18 @@
 use expect_test::{Expect, expect};
 
 use super::super::Source;
+use super::super::schema::Kind;
 use super::super::settings::{Cookies, Settings, parse};
+use super::schema;
 
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "an Expect is written at the call")]
 fn check(text: &str, expected: Expect) {
     let (settings, found) = parse(&Source { path: "catchment.yaml".into(), text: text.into() });
     assert_eq!(settings.is_none(), found.has_errors());
+    if !found.has_errors() {
+        schema::accepts(Kind::Settings, "catchment.yaml", text);
+    }
     expected.assert_eq(&found.to_string());
 }
 

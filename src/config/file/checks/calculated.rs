@@ -1,11 +1,20 @@
 //! `all`, `any`, `at_least` and `not` as written: names that [`super::super::super::link`] resolves.
 
+use super::super::super::grammar::{Keys, Shape, required};
 use super::super::super::model::CheckName;
-use super::super::super::reader::{Fields, Keys, Sink, Spot, integer, spots};
+use super::super::super::reader::{Fields, Sink, Spot, integer, spots};
 use super::super::super::yaml::Node;
 use crate::health::Formula;
 
-const AT_LEAST: Keys = Keys { what: "`at_least`", known: &["n", "of"], planned: &[] };
+/// `at_least`.
+pub(super) const AT_LEAST: Keys = Keys {
+    what: "`at_least`",
+    known: &[
+        required("n", Shape::Whole(1, 65535), "How many; at most as many as there are."),
+        required("of", super::PARTS, "Of which checks."),
+    ],
+    planned: &[],
+};
 
 /// The formula of one of the four keys. Its things are the names written in it.
 pub(super) fn read(key: &str, node: &Node<'_>, sink: &mut Sink) -> Option<Formula<CheckName>> {

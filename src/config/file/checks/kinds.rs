@@ -1,6 +1,7 @@
 //! `tcp`, `tls`, `dns`, `icmp`, `grpc`, `exec` and `push` as written.
 
-use super::super::super::reader::{Fields, Keys, Sink, boolean, integer, kind, name, one_or_more, suggest, text, word};
+use super::super::super::grammar::{Keys, Shape, key, required};
+use super::super::super::reader::{Fields, Sink, boolean, integer, kind, name, one_or_more, suggest, text, word};
 use super::super::super::yaml::Node;
 use super::host;
 use super::http::MAX_DAYS;
@@ -8,13 +9,85 @@ use crate::dns::{Name, Type, rdata};
 use crate::health::CheckKind;
 use crate::health::check::{Dialog, Dns, DnsValue, Exec, Expired, Grpc, Push, Tls};
 
-const TCP: Keys = Keys { what: "a `tcp` check", known: &["port", "send", "expect"], planned: &[] };
-const TLS: Keys = Keys { what: "a `tls` check", known: &["name", "verify", "min_days", "port"], planned: &["alpn"] };
-const GRPC_TLS: Keys = Keys { what: "`tls` of a `grpc` check", known: &["name", "verify", "min_days"], planned: &[] };
-const DNS: Keys = Keys { what: "a `dns` check", known: &["name", "type", "rcode", "answer", "port"], planned: &[] };
-const ICMP: Keys = Keys { what: "an `icmp` check", known: &[], planned: &[] };
-const GRPC: Keys = Keys { what: "a `grpc` check", known: &["service", "host", "tls", "port"], planned: &[] };
-const PUSH: Keys = Keys { what: "a `push` check", known: &["name", "expired"], planned: &[] };
+/// `tcp`.
+pub(super) const TCP: Keys = Keys {
+    what: "a `tcp` check",
+    known: &[
+        key("port", super::PORT, "the check's", "Where the `probe` of an address names none."),
+        key("send", Shape::Text, "nothing", "What is sent after connecting."),
+        key("expect", Shape::Text, "nothing", "A text that must be within the first 4 KiB of the answer."),
+    ],
+    planned: &[],
+};
+/// `tls`.
+pub(super) const TLS: Keys = Keys {
+    what: "a `tls` check",
+    known: &[
+        key(
+            "name",
+            Shape::Text,
+            "the address",
+            "The name in the handshake (SNI), and whom the certificate must be for.",
+        ),
+        key("verify", Shape::Flag, "true", "Whether the certificate's chain and name are checked."),
+        key("min_days", Shape::Whole(0, MAX_DAYS as u64), "0", "Days the certificate must still be valid for."),
+        key("port", super::PORT, "the check's", "Where the `probe` of an address names none."),
+    ],
+    planned: &["alpn"],
+};
+const GRPC_TLS: Keys = Keys {
+    what: "`tls` of a `grpc` check",
+    known: &[
+        key(
+            "name",
+            Shape::Text,
+            "the address",
+            "The name in the handshake (SNI), and whom the certificate must be for.",
+        ),
+        key("verify", Shape::Flag, "true", "Whether the certificate's chain and name are checked."),
+        key("min_days", Shape::Whole(0, MAX_DAYS as u64), "0", "Days the certificate must still be valid for."),
+    ],
+    planned: &[],
+};
+/// `dns`.
+pub(super) const DNS: Keys = Keys {
+    what: "a `dns` check",
+    known: &[
+        required("name", Shape::Name, "What is asked for."),
+        key("type", Shape::Text, "A", "Of which type."),
+        key(
+            "rcode",
+            Shape::Words(&["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "NOTAUTH"]),
+            "NOERROR",
+            "The response code that is good.",
+        ),
+        key("answer", Shape::OneOrMore(&Shape::Text), "anything", "Values that must be among the answers."),
+        key("port", super::PORT, "the check's", "Where the `probe` of an address names none."),
+    ],
+    planned: &[],
+};
+/// `icmp`.
+pub(super) const ICMP: Keys = Keys { what: "an `icmp` check", known: &[], planned: &[] };
+/// `grpc`.
+pub(super) const GRPC: Keys = Keys {
+    what: "a `grpc` check",
+    known: &[
+        key("service", Shape::Text, "the server", "Which service's health is asked for."),
+        key("host", Shape::Text, "the address", "The `:authority` of the request."),
+        key("tls", Shape::Either(&[Shape::Flag, Shape::Map(&GRPC_TLS)]), "false", "Whether over TLS, and how."),
+        key("port", super::PORT, "the check's", "Where the `probe` of an address names none."),
+    ],
+    planned: &[],
+};
+/// `push`.
+pub(super) const PUSH: Keys = Keys {
+    what: "a `push` check",
+    known: &[
+        required("name", Shape::Text, "The value's name: a file of `state/push/`."),
+        key("expired", Shape::Words(&["unknown", "bad"]), "unknown", "What a value means whose lifetime has ended."),
+    ],
+    planned: &[],
+};
 
 /// Most text that is sent or looked for.
 const MAX_TEXT: usize = 4096;
