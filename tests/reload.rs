@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catchment::dns::{FoldedName, Name, Type};
-use catchment::explain::{Assume, expected};
+use catchment::explain::{Assume, Question, outlook};
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
 use catchment::health::Known;
@@ -15,6 +15,7 @@ use catchment::net::Block;
 use catchment::reload::{Event, Loaded, Loader, Now, Options};
 use catchment::snapshot::{Identity, Snapshot};
 use catchment::zone::{Entry, Lookup};
+use expect_test::expect;
 
 const FLEET: &str = "\
 pops:
@@ -129,7 +130,10 @@ impl Site {
     fn pops(&self, zone: &str, down: &[&str]) -> Vec<String> {
         let name = Name::parse(&format!("www.{zone}."), None).unwrap();
         let assume = Assume { down: down.iter().map(|s| (*s).to_owned()).collect(), ..Assume::default() };
-        expected(self.snapshot.as_ref().unwrap(), &name, Block::parse("8.8.8.0/24").unwrap(), &assume).unwrap()
+        let client = Block::parse("8.8.8.0/24").unwrap();
+        let subnet = Some((client.address(), client.length()));
+        let question = Question { name, source: [127, 0, 0, 1].into(), subnet, assume };
+        outlook(self.snapshot.as_ref().unwrap(), &question, Type::A).pops.unwrap()
     }
 }
 
@@ -480,6 +484,50 @@ fn s6_7_an_expectation_gates_its_zone() {
     let loaded = site.load();
     assert_eq!(site.told(&loaded), "");
     assert_eq!(site.fixed("a.example"), "192.0.2.12");
+}
+
+/// What is expected of an answer is what the engine gives; each line of the second file is wrong in one way.
+#[test]
+fn s6_7_an_expectation_may_be_about_everything_that_is_told() {
+    let with = |expects: &str| {
+        zone("a.example", "192.0.2.80")
+            + "  safe: {steer: web, TXT: hello}\n  here: {CNAME: fixed}\n"
+            + "expect:\n"
+            + expects
+    };
+    let good = "  - {name: www, client: 8.8.8.0/24, pop: [iad], answer: 192.0.2.2, ttl: 60, scope: 8}\n  \
+                - {name: www, client: 8.8.8.8, scope: 0, ttl: 1m}\n  \
+                - {name: www, resolver: 9.9.9.9, subnet: 8.0.0.0/24, pop: iad}\n  \
+                - {name: www, client: 8.8.8.0/24, assume: {down: [iad]}, answer: 192.0.2.1, ttl: 20}\n  \
+                - {name: www, client: 8.8.8.0/24, assume: {drain: [iad]}, pop: fra}\n  \
+                - {name: www, client: 8.8.8.0/24, assume: {down: [fra, iad]}, pop: iad, ttl: 10}\n  \
+                - {name: www, client: 8.8.8.0/24, type: AAAA, answer: nodata}\n  \
+                - {name: fixed, answer: 192.0.2.80, ttl: 3600}\n  - {name: here, answer: 192.0.2.80}\n  \
+                - {name: safe, type: TXT, answer: hello, ttl: 1h}\n  - {name: nobody, answer: nxdomain}\n  \
+                - {name: fixed, type: MX, answer: nodata}\n";
+    let mut site = Site::new(&[("a.yaml", &with(good))]);
+    let bad = "  - {name: www, client: 8.8.8.0/24, pop: [iad, fra], answer: 192.0.2.1, ttl: 20, scope: 24}\n  \
+               - {name: www, client: 8.8.8.0/24, assume: {down: [fra], drain: [iad]}, pop: fra}\n  \
+               - {name: fixed, client: 8.8.8.8, pop: fra}\n  - {name: fixed, answer: nxdomain}\n  \
+               - {name: nobody, answer: nodata, ttl: 5}\n  - {name: fixed, answer: [192.0.2.80, 192.0.2.81]}\n  \
+               - {name: fixed, answer: servfail}\n";
+    site.write("a.yaml", &with(bad));
+    let loaded = site.load();
+    let told =
+        site.told(&loaded).replace("\n  help: `catchment explain` shows why; correct the zone, or the expectation", "");
+    expect![[r"
+        a.yaml:10:5: error: expected client 8.8.8.0/24 to go to `iad`, `fra`, but it goes to `iad`
+        a.yaml:10:5: error: expected `192.0.2.1` as A of `www.a.example.` for client 8.8.8.0/24, but there is `192.0.2.2`
+        a.yaml:10:5: error: expected a TTL of 20 s of `www.a.example.` for client 8.8.8.0/24, but it is 60 s
+        a.yaml:10:5: error: expected scope /24 of `www.a.example.` for client 8.8.8.0/24, but it is /8
+        a.yaml:11:5: error: expected client 8.8.8.0/24 to go to `fra` with `fra` down and `iad` drained, but it goes to `iad`
+        a.yaml:12:5: error: expected client 8.8.8.8/32 to go to `fra`, but `fixed.a.example.` is not steered: `192.0.2.80`
+        a.yaml:13:5: error: expected NXDOMAIN as A of `fixed.a.example.`, but there is `192.0.2.80`
+        a.yaml:14:5: error: expected no data as A of `nobody.a.example.`, but there is no such name
+        a.yaml:14:5: error: expected a TTL of 5 s of `nobody.a.example.`, but there is no such name
+        a.yaml:15:5: error: expected `192.0.2.80`, `192.0.2.81` as A of `fixed.a.example.`, but there is `192.0.2.80`
+        a.yaml:16:5: error: expected SERVFAIL as A of `fixed.a.example.`, but there is `192.0.2.80`"]].assert_eq(&told);
+    assert_eq!(site.fixed("a.example"), "192.0.2.80", "the last good version serves");
 }
 
 /// A database that puts 8.0.0.0/8 at a place, built at a time.

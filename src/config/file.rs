@@ -5,6 +5,7 @@
 
 pub(super) mod bindings;
 pub(super) mod checks;
+pub(super) mod expect;
 mod keys;
 mod latency;
 pub(super) mod policies;

@@ -244,12 +244,43 @@ pub struct ReflectModel {
 pub struct Expect {
     /// Owner name asked.
     pub name: Name,
-    /// The client (or client subnet).
-    pub client: Block,
+    /// Type asked.
+    pub rtype: Type,
+    /// The packet's source.
+    pub source: IpAddr,
+    /// The client subnet, if one is sent.
+    pub subnet: Option<Block>,
+    /// Who asks, in one; `None` when nobody was named.
+    pub client: Option<Block>,
     /// PoPs assumed down.
-    pub assume_down: Vec<String>,
-    /// The PoP that must come first.
-    pub pop: String,
+    pub down: Vec<String>,
+    /// PoPs assumed drained.
+    pub drain: Vec<String>,
+    /// PoPs assumed up and not drained.
+    pub up: Vec<String>,
+    /// The PoPs of the answer, in order; empty: whatever.
+    pub pops: Vec<String>,
+    /// Whether only the first of the answer's PoPs counts.
+    pub only_first: bool,
+    /// The answer; `None`: whatever.
+    pub answer: Option<Wanted>,
+    /// Its TTL.
+    pub ttl: Option<u32>,
+    /// Its scope prefix length.
+    pub scope: Option<u8>,
     /// Where it was written.
     pub location: Location,
+}
+
+/// An answer that is expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// These records, RDATA in wire form, in any order.
+    Records(Vec<Box<[u8]>>),
+    /// The name exists, and has nothing of the type.
+    NoData,
+    /// There is no such name.
+    NxDomain,
+    /// SERVFAIL.
+    Servfail,
 }

@@ -160,8 +160,11 @@ fn describe(zone: &ZoneModel) -> String {
         let _ = writeln!(out, "{} {} ALIAS {} ; {}", a.owner, a.ttl, a.target, a.location);
     }
     for e in &zone.expects {
-        let _ =
-            writeln!(out, "expect {} for {} without {:?}: {} ; {}", e.name, e.client, e.assume_down, e.pop, e.location);
+        let _ = writeln!(
+            out,
+            "expect {} for {:?} {:?} without {:?}: {:?} ; {}",
+            e.name, e.source, e.subnet, e.down, e.pops, e.location
+        );
     }
     out
 }

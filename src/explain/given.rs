@@ -150,7 +150,7 @@ pub(super) fn sent_name(map: &Map, given: &Given<'_>, way: &Way<'_>) -> Sent {
     }
 }
 
-fn kept(rrset: RrSet<'_>, cap: u32) -> Said {
+pub(super) fn kept(rrset: RrSet<'_>, cap: u32) -> Said {
     Said::Written(rrset.ttl.min(cap), rrset.rdata().map(<[u8]>::to_vec).collect())
 }
 

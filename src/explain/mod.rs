@@ -2,7 +2,7 @@
 //!
 //! [`chain`] follows the name, [`key`] says who decides, [`place`] what is known of it and which rules hold, [`candidates`] why
 //! each PoP serves or does not, [`given`] what is sent, [`scope`] how far that holds, [`text`] and [`json`] say it all. The same
-//! code answers `catchment explain` and checks the `expect:` assertions of zone files. Pure; prints nothing, reads no file
+//! code answers `catchment explain` and, in [`mod@expect`], checks the `expect:` assertions of zone files. Pure; prints nothing, reads no file
 //! and no clock: what is known beside the snapshot is a [`Background`].
 
 use std::collections::HashMap;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 pub mod candidates;
 pub mod chain;
+pub mod expect;
 pub mod given;
 pub mod json;
 pub mod key;
@@ -21,6 +22,7 @@ pub mod text;
 
 pub use candidates::{Candidate, CostFlip, Flips, Why};
 pub use chain::{Link, LinkKind};
+pub use expect::{Outlook, outlook};
 pub use given::{Said, Sent};
 pub use key::{Key, KeySource};
 pub use place::{Applied, SiteView};
@@ -35,7 +37,7 @@ use scope::Scout;
 use crate::dns::{Name, Type};
 use crate::health::{Known, TargetId};
 use crate::live::{Answer, Live, LiveMap, Map, Pieces, SteeredType, Told};
-use crate::net::{Block, Folded};
+use crate::net::Block;
 use crate::snapshot::{Parts, Snapshot, Steer};
 use crate::steering::split::UnitKey;
 use crate::steering::{Class, Facts, MemberFacts, Standing, facts};
@@ -317,25 +319,6 @@ impl Now {
     fn given(&self, map: &Map, unit: &UnitKey) -> Given<'_> {
         Given::new(map, &self.answer, self.pieces.as_ref(), unit)
     }
-}
-
-/// The PoPs a client is sent to with every target unknown but for what is assumed, best first, by their A records (by AAAA
-/// where the service has no IPv4): what an `expect:` of a zone file is about.
-///
-/// # Errors
-/// What the name is instead of steered.
-pub fn expected(parts: &Parts, name: &Name, client: Block, assumed: &Assume) -> Result<Vec<String>, Explained> {
-    let steer = steered(&follow(parts, name, Type::A))?;
-    let map = &parts.maps[steer.map.0 as usize];
-    let facts = assume(map, &map.facts(&Known::default(), None), assumed);
-    let block = Folded::new(client.address(), client.length()).block;
-    let site = map.deciding_site(&parts.sites, block);
-    let decision = map.decide(&parts.sites, site, &facts);
-    let answer = Answer::prepare(decision, map, &facts, &Known::default());
-    let pieces = answer.decision.is_split().then(|| Pieces::prepare(map, &facts, &Known::default()));
-    let given = Given::new(map, &answer, pieces.as_ref(), &map.plan.unit_of_subnet(block));
-    let list = if given.told[0] == Told::Absent { given.v6 } else { given.v4 };
-    Ok(list.iter().map(|index| map.pops[usize::from(*index)].to_string()).collect())
 }
 
 impl Steered {

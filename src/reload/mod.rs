@@ -5,6 +5,7 @@
 //! Everything here is cold: it blocks, and runs on a thread where that is no harm.
 
 pub mod databases;
+mod expectations;
 pub mod files;
 pub mod generation;
 mod parsed;
@@ -23,7 +24,6 @@ use self::state::State;
 use crate::compile;
 use crate::config::{Diagnostic, Diagnostics};
 use crate::dns::Name;
-use crate::explain::{Assume, Explained, expected};
 use crate::health::{Known, Target};
 use crate::snapshot::{Identity, Parts, Snapshot};
 
@@ -223,7 +223,7 @@ impl Loader {
         let mut broken = false;
         for (zone, entry) in &next.zones {
             let Some(good) = &entry.good else { continue };
-            let failures = failures(parts, &good.model);
+            let failures = expectations::failures(parts, &good.model);
             if failures.0.is_empty() {
                 continue;
             }
@@ -306,28 +306,4 @@ impl Loader {
         self.said = texts;
         Diagnostics(fresh)
     }
-}
-
-/// The expectations of a zone that do not hold.
-fn failures(parts: &Parts, model: &crate::config::model::ZoneModel) -> Diagnostics {
-    let mut failures = Diagnostics::default();
-    for expect in &model.expects {
-        let assume = Assume { down: expect.assume_down.clone(), ..Assume::default() };
-        let got = match expected(parts, &expect.name, expect.client, &assume) {
-            Ok(pops) if pops.first() == Some(&expect.pop) => continue,
-            Ok(pops) => pops.first().map_or_else(|| "nobody serves it".to_owned(), |pop| format!("it goes to `{pop}`")),
-            Err(Explained::Static { what, .. }) => format!("`{}` is not steered: {what}", expect.name),
-            Err(_) => format!("`{}` is not in a loaded zone", expect.name),
-        };
-        let assumed = match assume.down.as_slice() {
-            [] => String::new(),
-            down => format!(" with `{}` down", down.join("`, `")),
-        };
-        let message = format!("expected client {} to go to `{}`{assumed}, but {got}", expect.client, expect.pop);
-        failures.push(
-            Diagnostic::error(expect.location.clone(), message)
-                .help("`catchment explain` shows why; correct the zone, or the expectation"),
-        );
-    }
-    failures
 }

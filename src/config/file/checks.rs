@@ -16,6 +16,7 @@ use super::super::yaml::{Node, Position};
 use crate::health::check::{Flap, Source};
 use crate::health::{Check, CheckKind};
 
+pub(super) use kinds::rtype;
 pub(super) use target::probe;
 pub(crate) use target::{Probe, documentation, forbidden};
 

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use super::super::diagnostic::Location;
 use super::super::grammar::{Keys, Shape, key, required};
 use super::super::master::DEFAULT_TTL;
-use super::super::model::{AliasModel, Expect, RecordModel, ReflectModel, SoaModel};
-use super::super::reader::{Fields, Sink, Spot, ecs, integer, kind, one_or_more, spots, text};
+use super::super::model::{AliasModel, RecordModel, ReflectModel, SoaModel};
+use super::super::reader::{Fields, Sink, ecs, integer, one_or_more, text};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position};
+use super::expect::{self, ExpectText};
 use super::records::{self, SteerText};
 use super::{Context, Shared, read_shared, zonefile};
 use crate::dns::ecs::Ecs;
 use crate::dns::{Name, Type, rdata};
-use crate::net::Block;
 
 /// REFRESH, RETRY, EXPIRE and MINIMUM where none are written: RIPE-203's proportions, with negative answers kept short
 /// because names appear by editing a file.
@@ -50,7 +50,12 @@ pub(super) const ZONE: Keys = Keys {
             "none",
             "Owner names, relative to the zone (`@` is the apex), each with its RRsets by type, and with `steer`, `ALIAS` or `reflect`.",
         ),
-        key("expect", Shape::List(&Shape::Map(&EXPECT)), "none", "Assertions: a reload that breaks one is refused."),
+        key(
+            "expect",
+            Shape::List(&Shape::Map(&expect::EXPECT)),
+            "none",
+            "Assertions: a reload that breaks one is refused.",
+        ),
         key("pops", super::POPS, "none", "PoPs of this zone alone."),
         key("checks", super::CHECKS, "none", "Checks of this zone alone."),
         key("services", super::SERVICES, "none", "Services of this zone alone."),
@@ -85,22 +90,6 @@ const NS: Keys = Keys {
     ],
     planned: &[],
 };
-const EXPECT: Keys = Keys {
-    what: "an assertion",
-    known: &[
-        required("name", Shape::Name, "A steered name of this zone."),
-        required("client", Shape::Block, "Who asks: an address, or a client subnet."),
-        key("assume", Shape::Map(&ASSUME), "everything up", "What is assumed of the PoPs."),
-        required("pop", Shape::Reference("a PoP"), "Where the client must be sent."),
-    ],
-    planned: &["pops", "country", "asn", "answer", "scope", "ttl", "resolver"],
-};
-const ASSUME: Keys = Keys {
-    what: "`assume`",
-    known: &[key("down", Shape::OneOrMore(&Shape::Reference("a PoP")), "none", "These PoPs are down.")],
-    planned: &["drain", "up"],
-};
-
 /// A zone file, read: what it says by itself, with references to PoPs, services and policies still names.
 #[derive(Clone, Debug)]
 pub struct ZoneFile {
@@ -146,13 +135,6 @@ pub(in super::super) struct Contents {
     pub(in super::super) aliases: Vec<AliasModel>,
     pub(in super::super) expects: Vec<ExpectText>,
     pub(in super::super) shared: Shared,
-}
-
-/// An assertion, and where the PoPs it names are written.
-#[derive(Clone, Debug)]
-pub(in super::super) struct ExpectText {
-    pub(in super::super) expect: Expect,
-    pub(in super::super) pops: Vec<Spot>,
 }
 
 pub(super) fn read(root: &Node<'_>, whole: bool, context: &Context<'_>, sink: &mut Sink) -> Option<ZoneFile> {
@@ -208,7 +190,7 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, context: &Cont
     };
     let ecs = fields.get("ecs").and_then(|node| ecs(node, sink)).unwrap_or_default();
     missing_addresses(&servers, &written, origin, sink);
-    let expects = fields.get("expect").map(|node| expects(node, origin, sink)).unwrap_or_default();
+    let expects = fields.get("expect").map(|node| expect::read(node, origin, sink)).unwrap_or_default();
     let shared = read_shared(fields, context, sink);
     let mut records = ns;
     records.append(&mut written.records);
@@ -323,51 +305,4 @@ fn missing_addresses(servers: &[RecordModel], written: &records::Section, origin
             sink.warn_at(&server.location, format!("name server `{target}` has no address in this zone"), help);
         }
     }
-}
-
-fn expects(node: &Node<'_>, origin: &Name, sink: &mut Sink) -> Vec<ExpectText> {
-    const HELP: &str = "one line each: `- {name: www, client: 192.0.2.1, pop: fra}`";
-    let items = match node {
-        Node::List(_, items) => items.as_slice(),
-        node if node.is_null() => &[],
-        node => {
-            sink.error_help(node.at(), format!("`expect` is a list of assertions, not {}", kind(node)), HELP);
-            &[]
-        }
-    };
-    items.iter().filter_map(|item| expect(item, origin, sink)).collect()
-}
-
-fn expect(node: &Node<'_>, origin: &Name, sink: &mut Sink) -> Option<ExpectText> {
-    let fields = Fields::open(node, &EXPECT, sink)?;
-    let missing: Vec<&str> = ["name", "client", "pop"].into_iter().filter(|key| fields.get(key).is_none()).collect();
-    for key in &missing {
-        let help = "for example `{name: www, client: 192.0.2.1, pop: fra}`";
-        sink.error_help(node.at(), format!("this assertion has no `{key}`"), help);
-    }
-    let asked = fields.get("name").and_then(|node| name(node, "`name`", origin, sink));
-    if let Some(asked) = &asked
-        && !asked.is_at_or_under(origin)
-    {
-        sink.error(node.at(), format!("`{asked}` is not in this zone"));
-    }
-    let client = fields.get("client").and_then(|node| {
-        let written = text(node, "`client`", sink)?;
-        Block::parse(written).map_err(|message| sink.error(node.at(), message)).ok()
-    });
-    let pop = fields.get("pop").and_then(|node| Spot::read(node, "`pop`", sink));
-    let assume = fields.get("assume").and_then(|node| Fields::open(node, &ASSUME, sink));
-    let down =
-        assume.and_then(|assume| assume.get("down")).and_then(|node| spots(node, "`down`", sink)).unwrap_or_default();
-    let pop = pop?;
-    let expect = Expect {
-        name: asked?,
-        client: client?,
-        assume_down: down.iter().map(|spot| spot.text.clone()).collect(),
-        pop: pop.text.clone(),
-        location: sink.location(node.at()),
-    };
-    let mut pops = down;
-    pops.push(pop);
-    Some(ExpectText { expect, pops })
 }

@@ -128,7 +128,7 @@ fn mistakes_that_a_schema_can_see() {
         "records: {www: {a: 192.0.2.1}}",
         "records: {www: 192.0.2.1}",
         "ttl: 5 minutes",
-        "expect: [{name: www}]",
+        "expect: [{client: 192.0.2.1}]",
         "policies: {p: {count: 9}}",
         "checks: {c: {http: healthz}}",
         "pops: {fra: {at: [91, 0]}}",

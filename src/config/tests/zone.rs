@@ -47,8 +47,8 @@ expect:
         example.com. steer web by nearest Distance count 1 ttl 60/20/10 ; z.yaml:6:9
         shop.example.com. steer web by two Order count 1 ttl 30/30/30 ; z.yaml:9:10
         more.example.com. steer web by nearest Distance count 1 ttl 60/5/10 ; z.yaml:10:10
-        expect shop.example.com. for 192.0.2.1/32 without ["fra"]: iad ; z.yaml:15:5
-        expect example.com. for 2001:db8::/32 without []: fra ; z.yaml:16:5
+        expect shop.example.com. for 192.0.2.1 None without ["fra"]: ["iad"] ; z.yaml:15:5
+        expect example.com. for 127.0.0.1 Some(V6 { base: 42540766411282592856903984951653826560, length: 32 }) without []: ["fra"] ; z.yaml:16:5
     "#]]
     .assert_eq(&describe(&loaded.zones[0]));
 }
@@ -583,12 +583,12 @@ fn assertions() {
             z.yaml:4:25: error: `x` is not an IP address
             z.yaml:5:5: error: this assertion has no `name`
               help: for example `{name: www, client: 192.0.2.1, pop: fra}`
-            z.yaml:5:5: error: this assertion has no `pop`
-              help: for example `{name: www, client: 192.0.2.1, pop: fra}`
+            z.yaml:5:5: error: this assertion expects nothing
+              help: say what the client must be told: `pop`, `answer`, `ttl` or `scope`; for example `{name: www, client: 192.0.2.1, pop: fra}`
             z.yaml:5:14: error: `192.0.2.1/24` has bits set past its length; did you mean `192.0.2.0/24`?
             z.yaml:6:5: error: `www.example.net.` is not in this zone
             z.yaml:6:59: error: `asn` is planned, not in this version
-              help: leave it out; accepted here: `name`, `client`, `assume`, `pop`
+              help: leave it out; accepted here: `name`, `client`, `resolver`, `subnet`, `type`, `assume`, `pop`, `answer`, `ttl`, `scope`
             z.yaml:7:5: error: an assertion is a map, not a single value
               help: write `key: value` lines below it, or `{key: value, …}`"#]],
     );
@@ -597,5 +597,47 @@ fn assertions() {
         expect![[r#"
         z.yaml:3:9: error: `expect` is a list of assertions, not a map
           help: one line each: `- {name: www, client: 192.0.2.1, pop: fra}`"#]],
+    );
+}
+
+#[test]
+fn assertions_about_more_than_the_pop() {
+    let zone = |expects: &str| {
+        format!(
+            "zone: example.com\nns: ns.example.net.\nrecords: {{www: {{steer: web}}, m: {{MX: 10 m}}}}\nexpect:\n{expects}"
+        )
+    };
+    let good = "  - {name: www, resolver: 192.0.2.1, subnet: 198.51.100.0/24, pop: [fra, iad], scope: 20, ttl: 1m}\n  \
+                - {name: www, client: 192.0.2.1, assume: {down: [fra], drain: iad, up: [iad]}, answer: 192.0.2.10}\n  \
+                - {name: m, type: MX, answer: 10 m}\n  - {name: nobody, answer: nxdomain}\n  - {name: www, type: TXT, answer: nodata}\n";
+    super::zone(&zone(good), expect![[""]]);
+    let bad = "  - {name: www, client: 192.0.2.1, subnet: 192.0.2.0/24, pop: fra}\n  \
+               - {name: www, scope: 20}\n  - {name: m, answer: mail}\n  - {name: m, type: MXX, answer: 10 m}\n  \
+               - {name: m, type: MX, answer: m}\n  - {name: www, client: 192.0.2.1}\n  \
+               - {name: www, resolver: 192.0.2.0/24, pop: fra}\n  - {name: www, client: 192.0.2.1, pop: fra, scope: 129}\n  \
+               - {name: m, answer: []}\n  - {name: www, client: 192.0.2.1, pop: fra, assume: {down: [frb]}}\n";
+    super::zone(
+        &zone(bad),
+        expect![[r#"
+        z.yaml:5:25: error: `client` beside `resolver` or `subnet`
+          help: `client` is short for one of them: keep it, or `resolver` and `subnet`
+        z.yaml:6:5: error: this assertion has a `scope` and no `client`
+          help: for example `{name: www, client: 192.0.2.1, pop: fra}`
+        z.yaml:7:23: error: `answer` cannot be `mail`
+          help: say of which type it is: `type: MX`; or one of `nodata`, `nxdomain`, `servfail`
+        z.yaml:8:21: error: `type` cannot be `MXX`
+          help: did you mean `MX`?
+        z.yaml:9:33: error: `m` is not a number from 0 to 65535
+          help: MX wants `PREFERENCE NAME`, for example `10 mail`
+        z.yaml:10:5: error: this assertion expects nothing
+          help: say what the client must be told: `pop`, `answer`, `ttl` or `scope`; for example `{name: www, client: 192.0.2.1, pop: fra}`
+        z.yaml:11:27: error: `192.0.2.0/24` is not an IP address
+          help: one address, without a prefix length
+        z.yaml:12:53: error: `scope` cannot be `129`
+          help: a whole number from 0 to 128, in decimal digits
+        z.yaml:13:23: error: `answer` holds no record
+          help: for none write `nodata` or `nxdomain`
+        z.yaml:14:62: error: PoP `frb` is not defined
+          help: did you mean `fra`? defined: `fra`, `iad`"#]],
     );
 }

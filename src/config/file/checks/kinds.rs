@@ -215,7 +215,8 @@ fn question(node: &Node<'_>, rtype: Type, sink: &mut Sink) -> Option<Dns> {
     }
 }
 
-fn rtype(node: &Node<'_>, sink: &mut Sink) -> Option<Type> {
+/// A record type by its mnemonic.
+pub(in super::super) fn rtype(node: &Node<'_>, sink: &mut Sink) -> Option<Type> {
     let written = text(node, "`type`", sink)?;
     if let Some(rtype) = Type::parse(written).filter(|rtype| rtype.is_data()) {
         return Some(rtype);
