@@ -4,12 +4,14 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::Places;
+use crate::compile::{self, Times};
+use crate::config::model::{SteerModel, ZoneModel};
 use crate::config::render::summary;
 use crate::config::{Diagnostics, Severity, render};
 use crate::reload::files::shown;
@@ -22,9 +24,26 @@ pub(super) struct CheckArgs {
     path: Option<PathBuf>,
     #[command(flatten)]
     places: Places,
+    /// Warnings count, too: exit code 1
+    #[arg(long)]
+    strict: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// How findings are printed
+    #[arg(long, value_enum, default_value_t = Format::Text, conflicts_with = "json")]
+    format: Format,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// JSON
+    Json,
+    /// Annotations of a pull request (workflow commands)
+    Github,
 }
 
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
@@ -50,15 +69,22 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, _| crate::health::Known::default());
     let mut diagnostics = loaded.findings.diagnostics.clone();
+    let good = || loader.generation.zones.values().filter_map(|zone| zone.good.as_ref());
+    for zone in good() {
+        diagnostics.extend(compile::lint(&zone.model, &zone.zone));
+    }
+    diagnostics.sort();
     if let Some(only) = &only {
         let named: Vec<_> = loader.generation.inputs(only).collect();
         diagnostics.0.retain(|d| d.location.file == *only || named.contains(&&d.location.file));
     }
-    let bad = diagnostics.has_errors() || !loaded.database.errors.is_empty();
-    if args.json {
-        print_json(&diagnostics, &loaded)?;
-    } else {
-        print_text(&diagnostics, &loaded, &loader)?;
+    let errors = diagnostics.has_errors() || !loaded.database.errors.is_empty();
+    let warnings = !diagnostics.0.is_empty() || !loaded.database.warnings.is_empty();
+    let bad = errors || (args.strict && warnings);
+    match if args.json { Format::Json } else { args.format } {
+        Format::Text => print_text(&diagnostics, &loaded, &loader)?,
+        Format::Json => print_json(&diagnostics, &loaded)?,
+        Format::Github => print_annotations(&diagnostics, &loaded)?,
     }
     Ok(if bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -88,9 +114,65 @@ fn print_text(diagnostics: &Diagnostics, loaded: &Loaded, loader: &Loader) -> an
         zones.len(),
         summary(diagnostics),
     )?;
+    let models = good_models(loader);
+    for words in services(models.iter().flat_map(|model| &model.steers)) {
+        writeln!(out, "{words}")?;
+    }
     if let Some(snapshot) = &loaded.snapshot {
         for words in splits(snapshot) {
             writeln!(out, "{words}")?;
+        }
+    }
+    Ok(())
+}
+
+fn good_models(loader: &Loader) -> Vec<Arc<ZoneModel>> {
+    let zones = loader.generation.zones.values();
+    zones.filter_map(|zone| zone.good.as_ref()).map(|good| Arc::clone(&good.model)).collect()
+}
+
+/// How soon a failure is noticed, and how long old answers live, for each service and its TTLs.
+fn services<'m>(steers: impl Iterator<Item = &'m SteerModel>) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for steer in steers {
+        let Times { noticed, home, away } = compile::times(steer);
+        let name = &steer.service.name;
+        let seconds = |ttl: u32| compile::shown(Duration::from_secs(u64::from(ttl)));
+        let words = match noticed {
+            Some(noticed) => format!(
+                "service {name}: a PoP that dies is noticed within {}; the last resolvers forget it {} later, and follow its return within {}",
+                compile::shown(noticed),
+                seconds(home),
+                seconds(away)
+            ),
+            None => format!("service {name}: without checks, every PoP counts as up"),
+        };
+        if !lines.contains(&words) {
+            lines.push(words);
+        }
+    }
+    lines
+}
+
+/// `::error file=F,line=L,col=C::MESSAGE`: what CI services show beside the line of a change.
+fn print_annotations(diagnostics: &Diagnostics, loaded: &Loaded) -> anyhow::Result<()> {
+    // As the runner reads them: line ends and `%` are escaped, in properties also `:` and `,`.
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let mut out = io::stdout().lock();
+    for found in &diagnostics.0 {
+        let kind = match found.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let help = found.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
+        let (file, message) = (property(&found.location.file), data(&format!("{}{help}", found.message)));
+        let (line, column) = (found.location.line.max(1), found.location.column.max(1));
+        writeln!(out, "::{kind} file={file},line={line},col={column}::{message}")?;
+    }
+    for (kind, list) in [("error", &loaded.database.errors), ("warning", &loaded.database.warnings)] {
+        for words in list {
+            writeln!(out, "::{kind}::{}", data(words))?;
         }
     }
     Ok(())
