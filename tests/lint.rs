@@ -57,7 +57,9 @@ fn the_start_of_authority_and_name_servers() {
 fn what_records_point_to() {
     let records = "  \"@\": {MX: [10 mail, 20 gone, 30 192.0.2.1.]}\n  mail: {CNAME: host}\n  host: {A: 192.0.2.25}\n  \
                    lost: {CNAME: nobody}\n  _sip._tcp: {SRV: 0 5 5060 nobody}\n  sub: {NS: [ns.sub, mail]}\n  ns.sub: {A: 192.0.2.7}\n";
-    check(&format!("zone: example.com\n{SERVERS}{records}"), expect![[r#"
+    check(
+        &format!("zone: example.com\n{SERVERS}{records}"),
+        expect![[r#"
         z.yaml:6:14: warning: MX of `example.com.` points to `mail.example.com.`, which is a CNAME
           help: point to the name that has the addresses (RFC 2181 §10.3)
         z.yaml:6:23: warning: MX of `example.com.` points to `gone.example.com.`, which has no address
@@ -69,20 +71,24 @@ fn what_records_point_to() {
         z.yaml:10:20: warning: SRV of `_sip._tcp.example.com.` points to `nobody.example.com.`, which has no address
           help: write its `A` or `AAAA` under `records`
         z.yaml:11:22: warning: NS of `sub.example.com.` points to `mail.example.com.`, which is a CNAME
-          help: point to the name that has the addresses (RFC 2181 §10.3)"#]]);
+          help: point to the name that has the addresses (RFC 2181 §10.3)"#]],
+    );
 }
 
 #[test]
 fn names_and_policies() {
     let records = "  my_host: {A: 192.0.2.3, AAAA: \"2001:db8::3\"}\n  -a: {A: 192.0.2.4}\n  _dmarc: {TXT: v=DMARC1}\n  \
                    mail: {TXT: [v=spf1 -all, V=SPF1 mx -all, v=spf10]}\n";
-    check(&format!("zone: example.com\n{SERVERS}{records}"), expect![[r#"
+    check(
+        &format!("zone: example.com\n{SERVERS}{records}"),
+        expect![[r#"
         z.yaml:6:16: warning: `my_host.example.com.` is not a host name
           help: letters, digits and `-` inside labels; many programs refuse others (RFC 1123 §2.1)
         z.yaml:7:11: warning: `-a.example.com.` is not a host name
           help: letters, digits and `-` inside labels; many programs refuse others (RFC 1123 §2.1)
         z.yaml:9:29: warning: `mail.example.com.` has two SPF policies
-          help: receivers take that for an error; join them into one (RFC 7208 §3.2)"#]]);
+          help: receivers take that for an error; join them into one (RFC 7208 §3.2)"#]],
+    );
 }
 
 #[test]
@@ -94,9 +100,12 @@ fn times_of_steered_names() {
              services: {{web: {{checks: [c], ttl: {ttl}, pops: {{fra: {{ip: 192.0.2.1, probe: \"127.0.0.1:80\"}}}}}}}}\n"
         )
     };
-    check(&zone("1h", "{http: /, interval: 1s, timeout: 500ms}"), expect![[r#"
+    check(
+        &zone("1h", "{http: /, interval: 1s, timeout: 500ms}"),
+        expect![[r#"
         z.yaml:6:9: warning: a failure of service `web` is noticed within 4.25 s, and resolvers go on with the old answer for 1h
-          help: a shorter `ttl: {home: …}`, for example 60s, lets failover be felt"#]]);
+          help: a shorter `ttl: {home: …}`, for example 60s, lets failover be felt"#]],
+    );
     // As slow to notice as resolvers are to forget.
     check(&zone("1h", "{http: /, interval: 5m}").replace("minimum: 3h", "minimum: 1h"), expect![[""]]);
     check(&zone("5m", "{http: /}").replace("minimum: 3h", "minimum: 1h"), expect![[""]]);

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::read_settings;
+use super::{from_environment, read_settings};
 use crate::control::wire::{ErrorBody, PREFIX};
 
 /// Longer than any answer takes.
@@ -62,7 +62,7 @@ impl Server {
         if let Some(socket) = &self.socket {
             return Ok(socket.clone());
         }
-        let mut settings = read_settings(self.config.as_deref())?;
+        let mut settings = from_environment(read_settings(self.config.as_deref())?.0)?;
         if let Some(state) = &self.state {
             settings.state.clone_from(state);
         }

@@ -3,6 +3,7 @@
 
 mod check;
 mod client;
+mod config;
 mod drain;
 mod explain;
 mod export;
@@ -17,6 +18,7 @@ mod serve;
 mod status;
 mod words;
 
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -28,7 +30,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::file::Source;
 use crate::config::render;
-use crate::config::settings::{self, Io, Settings};
+use crate::config::settings::{self, Io, Settings, environment};
 use crate::daemon::Setup;
 use crate::geo::DB_IP_CREDIT;
 use crate::reload::{Loader, Options};
@@ -77,6 +79,8 @@ enum Command {
     Force(force::ForceArgs),
     /// Ask as random clients whether returned scopes are true, and no narrower than they must be
     ScopeAudit(scope_audit::ScopeAuditArgs),
+    /// Show the settings that hold, and where each comes from
+    Config(config::ConfigArgs),
     /// Print what files may hold, for editors and people
     Schema(schema::SchemaArgs),
     /// Look into databases, and build small ones
@@ -137,6 +141,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Undrain(args) => drain::undrain(&args),
         Command::Force(args) => force::run(&args),
         Command::ScopeAudit(args) => scope_audit::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Geodb(args) => geodb::run(&args),
     }
@@ -150,9 +155,14 @@ fn version() -> anyhow::Result<ExitCode> {
 }
 
 impl Places {
-    /// The settings file with these flags applied.
+    /// The settings file, with the environment and then these flags applied.
     fn settings(&self) -> anyhow::Result<Settings> {
-        let mut settings = read_settings(self.config.as_deref())?;
+        let (settings, _) = read_settings(self.config.as_deref())?;
+        Ok(self.over(from_environment(settings)?))
+    }
+
+    /// Settings with these flags applied.
+    fn over(&self, mut settings: Settings) -> Settings {
         if let Some(zones) = &self.zones {
             settings.zones.clone_from(zones);
         }
@@ -162,15 +172,35 @@ impl Places {
         if let Some(state) = &self.state {
             settings.state.clone_from(state);
         }
-        Ok(settings)
+        settings
     }
 }
 
-fn read_settings(written: Option<&Path>) -> anyhow::Result<Settings> {
+/// Settings with the environment's variables applied.
+fn from_environment(settings: Settings) -> anyhow::Result<Settings> {
+    let (settings, found) = environment::apply(settings, &variables());
+    if !found.0.is_empty() {
+        writeln!(io::stderr(), "{found}")?;
+    }
+    settings.context("the environment holds a setting that is not usable")
+}
+
+/// The environment, sorted by name; what is not text is none of ours.
+fn variables() -> Vec<(String, String)> {
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let mut variables: Vec<_> = std::env::vars_os().filter_map(text).collect();
+    variables.sort();
+    variables
+}
+
+/// The settings file and its text, if there is one.
+fn read_settings(written: Option<&Path>) -> anyhow::Result<(Settings, Option<Source>)> {
     let path = written.unwrap_or(Path::new(SETTINGS));
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if written.is_none() && error.kind() == io::ErrorKind::NotFound => return Ok(Settings::default()),
+        Err(error) if written.is_none() && error.kind() == io::ErrorKind::NotFound => {
+            return Ok((Settings::default(), None));
+        }
         Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
     };
     let source = Source { path: path.to_string_lossy().into(), text: Arc::from(text) };
@@ -180,7 +210,7 @@ fn read_settings(written: Option<&Path>) -> anyhow::Result<Settings> {
         writeln!(io::stderr(), "{text}")?;
     }
     match settings {
-        Some(settings) if !diagnostics.has_errors() => Ok(settings),
+        Some(settings) if !diagnostics.has_errors() => Ok((settings, Some(source))),
         _ => bail!("{} is not usable", path.display()),
     }
 }

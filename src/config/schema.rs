@@ -218,7 +218,8 @@ Made from the grammar that the program reads files by: `catchment schema --refer
 [`schema/`](../schema/) (`catchment schema zones`, `settings`, `list`).
 
 Times are whole seconds, or numbers with units: `90s`, `5m`, `1h30m`, `1d`, `250ms`. Costs are times (`5ms`) or distances (`200km`), shares are
-percent (`34%`). Where one value or a list may stand, a list of one is the same. Unknown keys are errors. Words are taken as written: `NO` is Norway,
+percent (`34%`). Settings can also come from the environment, where `tcp.idle` is `CATCHMENT_TCP_IDLE` and a list has commas between its items; variables win
+over the file, flags over variables, and `catchment config show` tells what holds and where it is from. Where one value or a list may stand, a list of one is the same. Unknown keys are errors. Words are taken as written: `NO` is Norway,
 not *no*.
 ";
 

@@ -1,6 +1,8 @@
 //! `catchment.yaml`: the server's own settings. Every key has a default, so the file is needed only to change one.
 
+pub mod environment;
 mod probes;
+pub mod shown;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -435,7 +437,7 @@ const RELOAD: Keys = Keys {
 pub fn parse(source: &Source) -> (Option<Settings>, Diagnostics) {
     let mut sink = Sink::new(Arc::clone(&source.path));
     let settings = match read_tree(source, &mut sink) {
-        Some(Tree { root: Some(root), .. }) => read(&root, &mut sink),
+        Some(Tree { root: Some(root), .. }) => read(&root, Settings::default(), &mut sink),
         Some(Tree { root: None, .. }) => Some(Settings::default()),
         None => None,
     };
@@ -443,8 +445,8 @@ pub fn parse(source: &Source) -> (Option<Settings>, Diagnostics) {
     (settings.filter(|_| good), sink.finish())
 }
 
-fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
-    let mut settings = Settings::default();
+/// What is written, over what held before.
+fn read(root: &Node<'_>, mut settings: Settings, sink: &mut Sink) -> Option<Settings> {
     if let Node::Map(_, entries) = root
         && let Some((key, _)) =
             entries.iter().find(|(key, _)| matches!(&*key.text, "zone" | "records" | "pops" | "services"))
@@ -490,7 +492,7 @@ fn read(root: &Node<'_>, sink: &mut Sink) -> Option<Settings> {
         time(fields.get("first_probes"), "`first_probes`", 60, &mut settings.first_probes, sink);
     }
     if let Some(node) = fields.get("probes") {
-        settings.probes = probes::read(node, sink);
+        settings.probes = probes::read(node, settings.probes, sink);
     }
     if let Some(fields) = fields.get("reload").and_then(|node| Fields::open(node, &RELOAD, sink)) {
         time(fields.get("vanish_grace"), "`vanish_grace`", 86_400, &mut settings.vanish_grace, sink);
@@ -619,8 +621,12 @@ fn identity(fields: &Fields<'_, '_>, identity: &mut Identity, sink: &mut Sink) {
         }
         Some(written.to_owned())
     };
-    identity.name = told("name", MAX_TOLD);
-    identity.nsid = told("nsid", MAX_NSID);
+    if let Some(name) = told("name", MAX_TOLD) {
+        identity.name = Some(name);
+    }
+    if let Some(nsid) = told("nsid", MAX_NSID) {
+        identity.nsid = Some(nsid);
+    }
     if let Some(version) = told("version", MAX_TOLD) {
         identity.version = (version != "off").then_some(version);
     }
@@ -646,10 +652,9 @@ fn tcp(fields: &Fields<'_, '_>, tcp: &mut Tcp, sink: &mut Sink) {
 }
 
 fn udp(fields: &Fields<'_, '_>, udp: &mut Udp, sink: &mut Sink) {
-    if let Some(node) = fields.get("threads")
-        && !matches!(node, Node::Scalar(text) if text.text == "auto")
-    {
-        udp.threads = integer(node, "`threads`", &(1..=256), sink);
+    if let Some(node) = fields.get("threads") {
+        let auto = matches!(node, Node::Scalar(text) if text.text == "auto");
+        udp.threads = if auto { None } else { integer(node, "`threads`", &(1..=256), sink) };
     }
     if let Some(node) = fields.get("receive_buffer") {
         udp.receive_buffer = integer(node, "`receive_buffer`", &(4096..=1 << 30), sink).unwrap_or(udp.receive_buffer);

@@ -48,18 +48,18 @@ pub(super) const PROBES: Keys = Keys {
     planned: &[],
 };
 
-pub(super) fn read(node: &Node<'_>, sink: &mut Sink) -> Probes {
-    let mut probes = Probes::default();
+/// What is written, over what held before.
+pub(super) fn read(node: &Node<'_>, mut probes: Probes, sink: &mut Sink) -> Probes {
     let Some(fields) = Fields::open(node, &PROBES, sink) else { return probes };
-    if let Some(node) = fields.get("in_flight")
-        && !matches!(node, Node::Scalar(text) if text.text == "auto")
-    {
-        probes.in_flight = integer(node, "`in_flight`", &(1..=65_536), sink);
+    if let Some(node) = fields.get("in_flight") {
+        let auto = matches!(node, Node::Scalar(text) if text.text == "auto");
+        probes.in_flight = if auto { None } else { integer(node, "`in_flight`", &(1..=65_536), sink) };
     }
     if let Some(node) = fields.get("exec") {
         probes.exec = boolean(node, "`exec`", sink).unwrap_or_default();
     }
     if let Some(node) = fields.get("allow") {
+        probes.allow.clear();
         for item in one_or_more(node, "`allow`", sink).unwrap_or_default() {
             let Some(written) = text(item, "`allow`", sink) else { continue };
             match Block::parse(written) {

@@ -4,7 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::super::Source;
 use super::super::schema::Kind;
-use super::super::settings::{Cookies, Settings, parse};
+use super::super::settings::{Cookies, Settings, environment, parse};
 use super::schema;
 
 #[track_caller]
@@ -353,4 +353,79 @@ fn health_and_control() {
             catchment.yaml:1:67: error: `freeze` is planned, not in this version
               help: leave it out; accepted here: `remember`, `canaries`"#]],
     );
+}
+
+fn environment(variables: &[(&str, &str)]) -> (Option<Settings>, String) {
+    let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let (settings, found) = environment::apply(Settings::default(), &variables);
+    (settings, found.to_string())
+}
+
+#[test]
+fn variables_win_over_the_file() {
+    let source = Source {
+        path: "catchment.yaml".into(),
+        text: "tcp: {idle: 3s, write: 4s}\nidentity: {name: a, nsid: b}\n".into(),
+    };
+    let settings = parse(&source).0.unwrap();
+    let variables = [
+        ("CATCHMENT_TCP_IDLE", "7s"),
+        ("CATCHMENT_LISTEN", "127.0.0.1:53, [::1]:53"),
+        ("CATCHMENT_GEODB", "off"),
+        ("CATCHMENT_IDENTITY_NAME", "NO"),
+        ("CATCHMENT_PROBES_EXEC", "true"),
+        ("CATCHMENT_COOKIES_SECRETS", "00112233445566778899aabbccddeeff"),
+        ("CATCHMENT_PORT", "8080"),
+        ("HOME", "/root"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let (settings, found) = environment::apply(settings, &variables);
+    let settings = settings.unwrap();
+    assert_eq!(found.to_string(), "");
+    let shown = settings.shown().into_iter().filter(|(key, _)| {
+        ["tcp.", "listen", "geodb", "identity.n", "probes.exec", "cookies"].iter().any(|begin| key.starts_with(begin))
+    });
+    expect![[r#"
+        listen = 127.0.0.1:53, [::1]:53
+        geodb = off
+        identity.name = NO
+        identity.nsid = b
+        cookies = on
+        cookies.secrets = 1 (not shown)
+        tcp.connections = 1000
+        tcp.per_client = 100
+        tcp.idle = 7s
+        tcp.write = 4s
+        probes.exec = true
+    "#]]
+    .assert_eq(&(shown.map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join("\n") + "\n"));
+}
+
+#[test]
+fn variables_that_are_wrong() {
+    let (settings, found) = environment(&[
+        ("CATCHMENT_TCP_IDEL", "7s"),
+        ("CATCHMENT_TCP_IDLE", "soon"),
+        ("CATCHMENT_TCP", "{idle: 7s}"),
+        ("CATCHMENT_LISTEN", "53"),
+    ]);
+    assert!(settings.is_none());
+    expect![[r#"
+        CATCHMENT_TCP_IDEL: error: `CATCHMENT_TCP_IDEL` is not a setting
+          help: did you mean `CATCHMENT_TCP_IDLE`?
+        CATCHMENT_TCP_IDLE:1:1: error: `idle` cannot be `soon`
+          help: seconds as a whole number, or `500ms`, `90s`, `5m`, `1h30m`, `1d`; accepted: 100ms to 10m
+        CATCHMENT_TCP: error: `CATCHMENT_TCP` is not a setting
+          help: did you mean `CATCHMENT_IO`?
+        CATCHMENT_LISTEN:1:1: error: cannot listen on `53`
+          help: the address is missing: `"127.0.0.1:53"`, `"[::1]:53"`"#]]
+    .assert_eq(&found);
+}
+
+/// What is shown is every key there is, in the order of the reference.
+#[test]
+fn every_setting_is_shown() {
+    let shown = Settings::default().shown();
+    let paths: Vec<&str> = environment::leaves().iter().map(|leaf| leaf.path).collect();
+    assert_eq!(shown.iter().map(|(key, _)| *key).collect::<Vec<_>>(), paths);
 }
