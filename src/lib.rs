@@ -45,5 +45,7 @@ pub mod server;
 pub mod snapshot;
 // Steering policy + site + health → decision with reasons. Pure: no clock, no randomness.
 pub mod steering;
+// What a snapshot does to the whole address space: shares per PoP, distances, and what a change moves.
+pub mod survey;
 // Static zone data and the lookup algorithm of RFC 1034 §4.3.2. Pure; knows nothing of clients.
 pub mod zone;
