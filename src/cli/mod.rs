@@ -10,10 +10,12 @@ mod force;
 pub mod geodb;
 mod health;
 pub mod log;
+mod map;
 mod order;
 mod scope_audit;
 mod serve;
 mod status;
+mod subject;
 mod words;
 
 use std::io::{self, Write};
@@ -76,6 +78,8 @@ enum Command {
     Force(force::ForceArgs),
     /// Ask as random clients whether returned scopes are true, and no narrower than they must be
     ScopeAudit(scope_audit::ScopeAuditArgs),
+    /// Show which clients each PoP serves: shares, distances, a picture of the world
+    Map(map::MapArgs),
     /// Look into databases, and build small ones
     Geodb(geodb::GeodbArgs),
 }
@@ -134,6 +138,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Undrain(args) => drain::undrain(&args),
         Command::Force(args) => force::run(&args),
         Command::ScopeAudit(args) => scope_audit::run(&args),
+        Command::Map(args) => map::run(&args),
         Command::Geodb(args) => geodb::run(&args),
     }
 }

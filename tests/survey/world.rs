@@ -94,7 +94,7 @@ policies:
     rules:
       - {match: {prefix: ["198.18.6.64/26"]}, order: [sin]}
       - {match: {country: [GB]}, prefer: {iad: 2000ms}}
-  coarse: {extends: nearest, ecs: {detail: 300km}}
+  coarse: {extends: nearest, ecs: {detail: {budget: 300km}}}
   tiers: {extends: nearest, tiers: [[sin], [iad, lhr], [fra]]}
 "#;
 
