@@ -117,7 +117,7 @@ impl Shown<'_> {
             let _ = writeln!(out, "place unknown: {} of IPv4, {} of IPv6", percent(share.v4), percent(share.v6));
         }
         let _ = writeln!(out, "{}", page.wrap(&Caches::of(self.side).text(), 2));
-        let _ = writeln!(out, "{}", page.wrap(WEIGHTS, 2));
+        let _ = writeln!(out, "{}", page.wrap(WEIGHTS, 0));
         for credit in self.credits {
             let _ = writeln!(out, "\n{credit}");
         }

@@ -3,6 +3,7 @@
 
 mod check;
 mod client;
+mod diff;
 mod drain;
 mod explain;
 mod export;
@@ -12,6 +13,7 @@ mod health;
 pub mod log;
 mod map;
 mod order;
+mod preview;
 mod scope_audit;
 mod serve;
 mod status;
@@ -80,6 +82,10 @@ enum Command {
     ScopeAudit(scope_audit::ScopeAuditArgs),
     /// Show which clients each PoP serves: shares, distances, a picture of the world
     Map(map::MapArgs),
+    /// Show where clients would go if PoPs failed or were drained
+    Preview(preview::PreviewArgs),
+    /// Show what an edit of zone files, or another database, would do to clients
+    Diff(diff::DiffArgs),
     /// Look into databases, and build small ones
     Geodb(geodb::GeodbArgs),
 }
@@ -139,6 +145,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Force(args) => force::run(&args),
         Command::ScopeAudit(args) => scope_audit::run(&args),
         Command::Map(args) => map::run(&args),
+        Command::Preview(args) => preview::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Geodb(args) => geodb::run(&args),
     }
 }
