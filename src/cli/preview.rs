@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::bail;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
 use super::Places;
@@ -18,6 +18,7 @@ use crate::survey::{Amounts, Change, Flow, Ground, Server, Side};
 pub(super) const FLOWS: usize = 40;
 
 #[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).multiple(true).args(["down", "drain", "each"]))]
 pub(super) struct PreviewArgs {
     #[command(flatten)]
     subject: Subject,
@@ -35,9 +36,6 @@ pub(super) struct PreviewArgs {
 
 pub(super) fn run(args: &PreviewArgs) -> anyhow::Result<ExitCode> {
     let assumed = &args.assumptions;
-    if !args.each && assumed.down.is_empty() && assumed.drain.is_empty() {
-        bail!("what is to happen? `--down POP`, `--drain POP`, or `--each` for all PoPs one by one");
-    }
     let (snapshot, loader, _) = super::explain::load(&args.places)?;
     let found = args.subject.find(&snapshot)?;
     let assume = assumed.assume(&snapshot)?;

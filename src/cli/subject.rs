@@ -167,6 +167,7 @@ pub(super) fn grouped(number: f64) -> String {
 pub(super) fn large(number: f64) -> String {
     match number {
         n if n >= 1e15 => format!("{n:.1e}"),
+        n if n >= 1e12 => format!("{:.2} trillion", n / 1e12),
         n if n >= 1e9 => format!("{:.2} billion", n / 1e9),
         n if n >= 1e6 => format!("{:.1} million", n / 1e6),
         n => grouped(n),
