@@ -33,6 +33,8 @@ pub mod mapped;
 pub mod metrics;
 // IP blocks, and IPv4-in-IPv6 folded to IPv4 here and only here.
 pub mod net;
+// A survey as a picture of the world (SVG, PNG) and as GeoJSON.
+pub mod picture;
 // The scheduler of probes and the probes themselves.
 pub mod probe;
 // A packet's bytes in, an answer's bytes and an outcome out. Synchronous, allocates nothing.

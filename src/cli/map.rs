@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -12,6 +14,7 @@ use super::subject::{
     Assumptions, Caches, Found, Subject, WEIGHTS, amounts_json, family, grouped, kilometers, large, percent, table,
 };
 use super::words::Page;
+use crate::picture::{self, Catchments, State};
 use crate::survey::{Ground, Row, Server, Side, Tally};
 
 #[derive(Clone, Debug, Args)]
@@ -25,6 +28,23 @@ pub(super) struct MapArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    /// Write a picture of the world, to look at at any size
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+    /// Write the same picture in pixels
+    #[arg(long, value_name = "FILE")]
+    png: Option<PathBuf>,
+    /// Pixels of the PNG per unit of 1800 across
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
+    scale: f32,
+    /// Write PoPs and clients by place as GeoJSON (RFC 7946)
+    #[arg(long, value_name = "FILE")]
+    geojson: Option<PathBuf>,
+}
+
+fn scale(text: &str) -> Result<f32, String> {
+    let factor = text.parse::<f32>().ok().filter(|factor| (0.25..=8.0).contains(factor));
+    factor.ok_or_else(|| format!("`{text}` is not a factor from 0.25 to 8"))
 }
 
 pub(super) fn run(args: &MapArgs) -> anyhow::Result<ExitCode> {
@@ -36,6 +56,9 @@ pub(super) fn run(args: &MapArgs) -> anyhow::Result<ExitCode> {
     let tally = Tally::new(&side, &ground);
     let credits: Vec<_> = loader.databases.used.iter().filter_map(|used| used.credit.clone()).collect();
     let shown = Shown { found: &found, side: &side, tally: &tally, words: args.assumptions.words(), credits: &credits };
+    if args.svg.is_some() || args.png.is_some() || args.geojson.is_some() {
+        pictures(args, &shown, &ground)?;
+    }
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{:#}", shown.json(&args.assumptions))?;
@@ -43,6 +66,48 @@ pub(super) fn run(args: &MapArgs) -> anyhow::Result<ExitCode> {
         write!(out, "{}", shown.text())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the files that are asked for.
+fn pictures(args: &MapArgs, shown: &Shown<'_>, ground: &Ground) -> anyhow::Result<()> {
+    let map = shown.side.map;
+    let names = |list: &[String], pop: &str| {
+        let here = |word: &String| word == pop || *word == format!("{}@{pop}", map.service.name);
+        list.iter().any(here)
+    };
+    let state = |pop: u16| {
+        let name = &map.pops[usize::from(pop)];
+        match (names(&args.assumptions.down, name), names(&args.assumptions.drain, name)) {
+            (true, _) => State::Down,
+            (false, true) => State::Drained,
+            (false, false) if map.drained[usize::from(pop)] => State::Drained,
+            (false, false) => State::Up,
+        }
+    };
+    let catchments = Catchments {
+        title: shown.found.title.clone(),
+        subtitle: format!("service {}, policy {}; {}", map.service.name, map.policy.name, shown.words),
+        credits: shown.credits.to_vec(),
+        ..Catchments::of(shown.side, ground, shown.tally, state)
+    };
+    let write = |path: &Path, octets: &[u8]| {
+        std::fs::write(path, octets).with_context(|| format!("{} cannot be written", path.display()))
+    };
+    if let Some(path) = &args.geojson {
+        write(path, picture::geojson::geojson(&catchments).to_string().as_bytes())?;
+    }
+    if args.svg.is_none() && args.png.is_none() {
+        return Ok(());
+    }
+    let scene = picture::draw(&catchments);
+    if let Some(path) = &args.svg {
+        write(path, picture::svg::svg(&scene).as_bytes())?;
+    }
+    if let Some(path) = &args.png {
+        let Some(octets) = picture::png::png(&scene, args.scale) else { bail!("the picture is too large") };
+        write(path, &octets)?;
+    }
+    Ok(())
 }
 
 /// What is shown.

@@ -28,7 +28,11 @@ fn check(world: &World, arguments: &str, code: i32, expected: &Expect) {
 #[test]
 fn map_is_a_table() {
     let world = World::new();
-    check(&world, "map www.example.com --geodb old.mmdb", 0, &expect![[r#"
+    check(
+        &world,
+        "map www.example.com --geodb old.mmdb",
+        0,
+        &expect![[r#"
         www.example.com: service web, policy nearest, 5 PoPs; all PoPs up
 
         PoP    IPv4    IPv6  people  mean km    p50    p95    max
@@ -45,8 +49,13 @@ fn map_is_a_table() {
         IPv4 by address; IPv6 by record of the database (its addresses say nothing of
         clients); people: each country's population spread over its IPv4 addresses. km:
         great circle, by IPv4.
-    "#]]);
-    check(&world, "map --service web --policy weighted --geodb old.mmdb", 0, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "map --service web --policy weighted --geodb old.mmdb",
+        0,
+        &expect![[r#"
         web: service web, policy weighted, 5 PoPs; all PoPs up
 
         PoP    IPv4    IPv6  people  mean km    p50     p95     max
@@ -63,8 +72,13 @@ fn map_is_a_table() {
         IPv4 by address; IPv6 by record of the database (its addresses say nothing of
         clients); people: each country's population spread over its IPv4 addresses. km:
         great circle, by IPv4.
-    "#]]);
-    check(&world, "map alias.example.com --geodb old.mmdb --down fra,lhr --drain web@ams", 0, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "map alias.example.com --geodb old.mmdb --down fra,lhr --drain web@ams",
+        0,
+        &expect![[r#"
         alias.example.com: service web, policy nearest, 5 PoPs; fra, lhr down, web@ams
         drained
 
@@ -83,22 +97,42 @@ fn map_is_a_table() {
         IPv4 by address; IPv6 by record of the database (its addresses say nothing of
         clients); people: each country's population spread over its IPv4 addresses. km:
         great circle, by IPv4.
-    "#]]);
-    check(&world, "map --service web --geodb old.mmdb", 1, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "map --service web --geodb old.mmdb",
+        1,
+        &expect![[r#"
         error: `web` is steered by several policies, `nearest` and `near` among them; say which with `--policy`
-    "#]]);
-    check(&world, "map ns1.example.com --geodb old.mmdb", 1, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "map ns1.example.com --geodb old.mmdb",
+        1,
+        &expect![[r#"
         error: `ns1.example.com.` is not steered: static records
-    "#]]);
-    check(&world, "map www.example.com --down nrt --geodb old.mmdb", 1, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "map www.example.com --down nrt --geodb old.mmdb",
+        1,
+        &expect![[r#"
         error: there is no PoP `nrt`; there are fra, ams, lhr, iad, sin
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn preview_says_who_goes_where() {
     let world = World::new();
-    check(&world, "preview www.example.com --geodb old.mmdb --down fra", 0, &expect![[r#"
+    check(
+        &world,
+        "preview www.example.com --geodb old.mmdb --down fra",
+        0,
+        &expect![[r#"
         www.example.com: service web, policy nearest; fra down
 
         45.2 % of IPv4, 50.0 % of IPv6 and 13.5 % of people move, from 336 to 644 km on
@@ -115,8 +149,13 @@ fn preview_says_who_goes_where() {
         IPv4 by address; IPv6 by record of the database (its addresses say nothing of
         clients); people: each country's population spread over its IPv4 addresses. km:
         great circle, by IPv4.
-    "#]]);
-    check(&world, "preview www.example.com --geodb old.mmdb --each --drain sin", 0, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "preview www.example.com --geodb old.mmdb --each --drain sin",
+        0,
+        &expect![[r#"
         www.example.com: service web, policy nearest; sin drained
 
         each PoP down, and where its clients go:
@@ -131,15 +170,21 @@ fn preview_says_who_goes_where() {
         IPv4 by address; IPv6 by record of the database (its addresses say nothing of
         clients); people: each country's population spread over its IPv4 addresses. km:
         great circle, by IPv4.
-    "#]]);
-    check(&world, "preview www.example.com --geodb old.mmdb", 2, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "preview www.example.com --geodb old.mmdb",
+        2,
+        &expect![[r#"
         error: the following required arguments were not provided:
           <--down <POP>|--drain <POP>|--each>
 
         Usage: catchment preview --geodb <PATH> <--down <POP>|--drain <POP>|--each> <NAME>
 
         For more information, try '--help'.
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -155,7 +200,11 @@ fn diff_says_what_an_edit_does() {
         &fleet,
         &zone.replace("  tiers: {steer: {service: web, policy: tiers}}\n", "  tiers: {A: 192.0.2.9}\n"),
     );
-    check(&world, "diff zones new --geodb old.mmdb --max-move 40%", 1, &expect![[r#"
+    check(
+        &world,
+        "diff zones new --geodb old.mmdb --max-move 40%",
+        1,
+        &expect![[r#"
         names that go: 1
           alias.example.com
         names that come: 1
@@ -245,12 +294,22 @@ fn diff_says_what_an_edit_does() {
         IPv4 by address; IPv6 by record of the database (its addresses say nothing of
         clients); people: each country's population spread over its IPv4 addresses. km:
         great circle, by IPv4.
-    "#]]);
-    check(&world, "diff zones zones --geodb old.mmdb --max-move 0", 0, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "diff zones zones --geodb old.mmdb --max-move 0",
+        0,
+        &expect![[r#"
         6 steered names stay as they are for every client
         at most 0 % moves at one name: not more than 0 %
-    "#]]);
-    check(&world, "diff zones zones --geodb-old old.mmdb --geodb-new new.mmdb --max-move 5%", 1, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "diff zones zones --geodb-old old.mmdb --geodb-new new.mmdb --max-move 5%",
+        1,
+        &expect![[r#"
         coarse.example.com: service web, policy coarse
           19.2 % of IPv4, 25.0 % of IPv6 and 2.5 % of people move, from 8,077 to 8,544
             km on average; all clients: 2,236 to 2,326 km
@@ -323,12 +382,18 @@ fn diff_says_what_an_edit_does() {
         IPv4 by address; IPv6 by record of the database (its addresses say nothing of
         clients); people: each country's population spread over its IPv4 addresses. km:
         great circle, by IPv4.
-    "#]]);
-    check(&world, "diff zones nowhere --geodb old.mmdb", 1, &expect![[r#"
+    "#]],
+    );
+    check(
+        &world,
+        "diff zones nowhere --geodb old.mmdb",
+        1,
+        &expect![[r#"
         error: nowhere: error: the directory cannot be read: No such file or directory (os error 2)
           help: zones stay as they are
         nowhere is not usable; see `catchment check`
-    "#]]);
+    "#]],
+    );
 }
 
 /// The JSON of a command.
