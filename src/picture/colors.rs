@@ -3,8 +3,8 @@
 use super::scene::Color;
 
 /// Light colors on which dark text can be read, told apart also by those who do not see red or green as others do: Paul Tol's
-/// "light" scheme without its gray, and two more of other lightness.
-pub const PALETTE: [Color; 10] = [
+/// "light" scheme without its gray, and four more.
+pub const PALETTE: [Color; 12] = [
     Color::rgb(0x0077_aadd),
     Color::rgb(0x00ee_8866),
     Color::rgb(0x00ee_dd88),
@@ -15,6 +15,8 @@ pub const PALETTE: [Color; 10] = [
     Color::rgb(0x0099_ddff),
     Color::rgb(0x00aa_aa00),
     Color::rgb(0x00c8_a07a),
+    Color::rgb(0x00dd_77bb),
+    Color::rgb(0x0090_a4ae),
 ];
 
 /// Colors for areas, as indices into [`PALETTE`]. `order` says who chooses first; `close` how much it matters that two have
@@ -24,11 +26,13 @@ pub fn choose(order: &[usize], close: impl Fn(usize, usize) -> f64) -> Vec<usize
     let mut colors = vec![usize::MAX; order.len()];
     let mut uses = [0.0; PALETTE.len()];
     let alike = similarity();
+    // With few areas no color is used twice.
+    let again = if order.len() <= PALETTE.len() { 1e6 } else { 2.0 / (1.0 + float(order.len()) / 10.0) };
     for (turn, item) in order.iter().enumerate() {
         let cost = |color: usize| {
             let before = order[..turn].iter();
             let weighed = before.map(|other| close(*item, *other) * alike[color][colors[*other]]);
-            weighed.sum::<f64>() + uses[color] * 1e-3
+            weighed.sum::<f64>() + uses[color] * again
         };
         let best = (0..PALETTE.len()).min_by(|a, b| cost(*a).total_cmp(&cost(*b))).unwrap_or(0);
         colors[*item] = best;
@@ -46,10 +50,15 @@ fn similarity() -> [[f64; PALETTE.len()]; PALETTE.len()] {
             let d = |a: u8, b: u8| f64::from(a) - f64::from(b);
             let (red, green, blue) = (d(a.0, b.0), d(a.1, b.1), d(a.2, b.2));
             let difference = (3.0 * red * red + 4.0 * green * green + 2.0 * blue * blue).sqrt();
-            *cell = (-difference / 60.0).exp();
+            *cell = (-difference / 40.0).exp();
         }
     }
     table
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a small number")]
+fn float(count: usize) -> f64 {
+    count as f64
 }
 
 /// A darker one of the same kind, for marks on top.

@@ -42,7 +42,7 @@ pub fn draw(catchments: &Catchments) -> Scene {
     let colors = page.colors(&territories);
 
     let mut shapes = vec![Shape::Box(0.0, TITLE, width, height, SEA)];
-    let land: Vec<Vec<Point>> = world.countries.iter().flat_map(|shape| page.outlines(&world.rings(shape))).collect();
+    let land: Vec<Vec<Point>> = world.countries.iter().flat_map(|shape| page.twice(&world.rings(shape))).collect();
     shapes.push(Shape::Area { rings: land.clone(), fill: NOBODY, on_land: false });
     for (pop, rings) in territories.areas.iter().enumerate().take(catchments.pops.len()) {
         if !rings.is_empty() {
@@ -57,11 +57,12 @@ pub fn draw(catchments: &Catchments) -> Scene {
     let closed = edges.map(|ring| ring.iter().chain(ring.first()).map(|(x, y)| (*x, y + TITLE)).collect()).collect();
     shapes.push(Shape::Lines { lines: closed, color: WHITE, width: 1.8, on_land: true });
     shapes.push(page.lines(&coasts, Color::rgb(0x0055_6677).with_opacity(150), 0.5));
-    shapes.extend(page.marks(&colors));
+    let (marks, hidden) = page.marks(&colors);
+    shapes.extend(marks);
     // What reached beyond the map goes under the page's own white.
     shapes.push(Shape::Box(0.0, 0.0, width, TITLE, WHITE));
     shapes.extend(page.title());
-    let (legend, bottom) = page.legend(&colors);
+    let (legend, bottom) = page.legend(&colors, hidden);
     shapes.push(Shape::Box(0.0, page.bottom, width, bottom - page.bottom, WHITE));
     shapes.extend(legend);
     Scene {
@@ -95,42 +96,24 @@ impl Page<'_> {
         (if x < 0.0 { x + self.width } else { x }, y)
     }
 
-    /// Rings on the page, and once more those that reach over its left edge.
-    fn outlines(&self, rings: &[Vec<Degrees>]) -> Vec<Vec<Point>> {
-        self.twice(rings)
-    }
-
+    /// Lines on the page, and once more those that reach over an edge of it.
     fn twice(&self, lines: &[Vec<Degrees>]) -> Vec<Vec<Point>> {
         let mut out = Vec::new();
-        for line in lines {
+        // Antarctica lies below the lower edge.
+        for line in lines.iter().filter(|line| line.iter().any(|point| point.1 > -60.0)) {
             let points: Vec<Point> =
                 line.iter().map(|(longitude, latitude)| self.point(*longitude, *latitude)).collect();
-            if points.iter().any(|point| point.0 < 0.0) {
-                out.push(points.iter().map(|(x, y)| (x + self.width, *y)).collect());
-            }
-            if points.iter().any(|point| point.0 >= 0.0) {
-                out.push(points);
+            for shift in [-self.width, 0.0, self.width] {
+                if points.iter().any(|point| (0.0..self.width).contains(&(point.0 + shift))) {
+                    out.push(points.iter().map(|(x, y)| (x + shift, *y)).collect());
+                }
             }
         }
         out
     }
 
-    /// Lines on the page, but for those that cut the world open at 180°.
     fn lines(&self, lines: &[Vec<Degrees>], color: Color, width: f32) -> Shape {
-        let mut whole = Vec::new();
-        for line in lines {
-            let mut part: Vec<Degrees> = Vec::new();
-            for point in line {
-                let is_cut = |point: &Degrees| point.0.abs() > 179.9;
-                if part.last().is_some_and(is_cut) && is_cut(point) {
-                    whole.push(std::mem::take(&mut part));
-                }
-                part.push(*point);
-            }
-            whole.push(part);
-        }
-        whole.retain(|line| line.len() > 1);
-        Shape::Lines { lines: self.twice(&whole), color, width, on_land: false }
+        Shape::Lines { lines: self.twice(lines), color, width, on_land: false }
     }
 
     /// A color for each PoP.
@@ -162,21 +145,24 @@ impl Page<'_> {
         largest.iter().take(DOTS).map(dot).collect()
     }
 
-    /// PoPs and their names.
-    fn marks(&self, colors: &[Color]) -> Vec<Shape> {
+    /// PoPs and their names, and how many names have no room.
+    fn marks(&self, colors: &[Color]) -> (Vec<Shape>, usize) {
         let pops = &self.catchments.pops;
         let (size, radius) = match pops.len() {
             0..=20 => (17.0, 5.5),
             21..=80 => (14.0, 4.5),
             _ => (10.5, 3.0),
         };
-        let order: Vec<usize> = by_share(pops).into_iter().filter(|at| pops[*at].place.is_some()).collect();
+        let mut order: Vec<usize> = by_share(pops).into_iter().filter(|at| pops[*at].place.is_some()).collect();
+        // What is not as usual has its name first.
+        order.sort_by_key(|at| pops[*at].state == State::Up);
         let at = |index: &usize| pops[*index].place.map_or((0.0, 0.0), |place| self.point_of(place));
         let names: Vec<Label> = order
             .iter()
             .map(|index| Label { at: at(index), width: self.font.width(&shown(&pops[*index])) * size, size })
             .collect();
         let spots = labels::place(&names, radius, (self.width, TITLE + 2.0, self.bottom - 2.0));
+        let hidden = spots.iter().filter(|spot| spot.is_none()).count();
         let mut shapes = Vec::new();
         for index in order.iter().rev() {
             let (fill, line) = match pops[*index].state {
@@ -192,7 +178,7 @@ impl Page<'_> {
             let halo = Some(WHITE.with_opacity(215));
             shapes.push(Shape::Text { at, text: shown(&pops[*index]), size, anchor, color, halo });
         }
-        shapes
+        (shapes, hidden)
     }
 
     fn title(&self) -> Vec<Shape> {
@@ -228,7 +214,7 @@ impl Page<'_> {
     }
 
     /// All PoPs with their shares, in columns, and below them the credits; and where that ends.
-    fn legend(&self, colors: &[Color]) -> (Vec<Shape>, f32) {
+    fn legend(&self, colors: &[Color], hidden: usize) -> (Vec<Shape>, f32) {
         const ROW: f32 = 21.0;
         const SIZE: f32 = 14.0;
         let pops = &self.catchments.pops;
@@ -239,7 +225,8 @@ impl Page<'_> {
             s => format!("{:.1} %", s * 100.0),
         };
         let name = |index: usize| self.fitting(&shown(&pops[index]), SIZE, 190.0);
-        let widest = order.iter().map(|index| self.font.width(&name(*index))).fold(0.0, f32::max) * SIZE;
+        let names = order.iter().map(|index| name(*index)).chain(["no PoP".to_owned(), "299 more".to_owned()]);
+        let widest = names.map(|name| self.font.width(&name)).fold(0.0, f32::max) * SIZE;
         // A swatch, the name, the share, and some air.
         let share_width = self.font.width("00.0 %") * SIZE;
         let column = (22.0 + widest + 12.0 + share_width + 28.0).max(110.0);
@@ -254,7 +241,11 @@ impl Page<'_> {
         let top = self.bottom + 44.0;
         let mut shapes = vec![Shape::Text {
             at: (MARGIN, self.bottom + 24.0),
-            text: "PoPs and their shares of IPv4 addresses".to_owned(),
+            text: match hidden {
+                0 => "PoPs and their shares of IPv4 addresses".to_owned(),
+                1 => "PoPs and their shares of IPv4 addresses; one name has no room on the map".to_owned(),
+                more => format!("PoPs and their shares of IPv4 addresses; {more} names have no room on the map"),
+            },
             size: SIZE,
             anchor: Anchor::Start,
             color: FAINT,

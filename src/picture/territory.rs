@@ -109,7 +109,7 @@ fn land(world: &World, projection: Projection) -> Grid {
     };
     let mut grid = Grid::new(cells(projection.width()), cells(projection.height()));
     for (number, shape) in world.countries.iter().enumerate() {
-        for shift in [0.0, 360.0] {
+        for shift in [-360.0, 0.0, 360.0] {
             let place = |(longitude, latitude): &Degrees| {
                 let (x, y) = projection.forward(longitude + shift, *latitude);
                 (x / CELL, y / CELL)

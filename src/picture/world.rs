@@ -8,7 +8,7 @@ const FILE: &[u8] = include_bytes!("world.bin");
 /// Degrees per unit of the file.
 const STEP: f64 = 0.05;
 
-/// Longitude and latitude in degrees.
+/// Longitude and latitude in degrees. Longitudes go on past ±180 where a line crosses the date line.
 pub type Degrees = (f64, f64);
 
 /// Countries, and the lines between them and around them.
@@ -74,6 +74,7 @@ impl World {
             if ring.len() > 1 && ring.first() == ring.last() {
                 ring.pop();
             }
+            go_on(&mut ring);
             ring
         };
         shape.rings.iter().map(ring).filter(|ring| ring.len() > 2).collect()
@@ -90,9 +91,26 @@ impl World {
         }
         let of = |wanted: fn(i32) -> bool| {
             let arcs = self.arcs.iter().zip(&uses).filter(|(_, count)| wanted(**count));
-            arcs.map(|(arc, _)| arc.clone()).collect()
+            let arc = |(arc, _): (&Vec<Degrees>, &i32)| {
+                let mut arc = arc.clone();
+                go_on(&mut arc);
+                arc
+            };
+            arcs.map(arc).collect()
         };
         (of(|count| count > 1), of(|count| count == 1))
+    }
+}
+
+/// Lets a line go on where it crosses the date line, instead of around the world.
+fn go_on(line: &mut [Degrees]) {
+    let mut turns = 0.0;
+    for at in 1..line.len() {
+        let step = line[at].0 + turns - line[at - 1].0;
+        if step.abs() > 180.0 {
+            turns -= 360.0 * step.signum();
+        }
+        line[at].0 += turns;
     }
 }
 
@@ -114,8 +132,11 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(world: &World, point: Degrees, expected: &str) {
-        let found: Vec<_> = world.countries.iter().filter(|shape| holds(&world.rings(shape), point)).collect();
+    fn check(world: &World, (longitude, latitude): Degrees, expected: &str) {
+        let point = (longitude, latitude);
+        let around = [-360.0, 0.0, 360.0].map(|turn| (longitude + turn, latitude));
+        let here = |shape: &&Shape| around.iter().any(|point| holds(&world.rings(shape), *point));
+        let found: Vec<_> = world.countries.iter().filter(here).collect();
         let codes: Vec<_> = found.iter().filter_map(|shape| shape.country).map(|country| country.to_string()).collect();
         assert_eq!(codes.join(" "), expected, "{point:?}");
     }
