@@ -81,8 +81,8 @@ mod tests {
     #[test]
     fn names_do_not_cover_each_other_and_stay_on_the_page() {
         let label = |x: f32, y: f32| Label { at: (x, y), width: 30.0, size: 12.0 };
-        let labels: Vec<_> = (0..100).map(|at| label((at % 10) as f32 * 40.0, (at / 10) as f32 * 14.0)).collect();
-        let placed = place(&labels, 4.0, (400.0, 0.0, 140.0));
+        let labels: Vec<_> = (0u8..100).map(|at| label(f32::from(at % 10) * 40.0, f32::from(at / 10) * 18.0)).collect();
+        let placed = place(&labels, 4.0, (400.0, 0.0, 180.0));
         assert!(placed.iter().flatten().count() > 30);
         let frames: Vec<Frame> = labels
             .iter()
@@ -98,7 +98,7 @@ mod tests {
         }
         // One that stands alone has its name to the right.
         assert_eq!(
-            place(&[label(50.0, 50.0)], 4.0, (400.0, 0.0, 140.0))[0].map(|(_, anchor)| anchor),
+            place(&[label(50.0, 50.0)], 4.0, (400.0, 0.0, 180.0))[0].map(|(_, anchor)| anchor),
             Some(Anchor::Start)
         );
     }

@@ -41,13 +41,11 @@ impl Territories {
         let mut grid = fill(catchments, world, projection);
         spread(&mut grid, BEYOND);
         let mut touching = HashMap::new();
-        for row in 0..grid.rows as i32 {
-            for column in 0..grid.columns as i32 {
-                let here = grid.at(column, row);
-                for other in [grid.at(column + 1, row), grid.at(column, row + 1)] {
-                    if here != other && here < nobody && other < nobody {
-                        *touching.entry((here.min(other), here.max(other))).or_default() += 1;
-                    }
+        for (column, row) in grid.places() {
+            let here = grid.at(column, row);
+            for other in [grid.at(column + 1, row), grid.at(column, row + 1)] {
+                if here != other && here < nobody && other < nobody {
+                    *touching.entry((here.min(other), here.max(other))).or_default() += 1;
                 }
             }
         }
@@ -79,14 +77,16 @@ fn fill(catchments: &Catchments, world: &World, projection: Projection) -> Grid 
         by_country.into_iter().map(|(country, list)| (country, Tree::new(list))).collect();
     let land = land(world, projection);
     let mut grid = Grid::new(land.columns, land.rows);
-    for (at, number) in land.cells.iter().enumerate().filter(|(_, number)| **number != Grid::NONE) {
-        let (column, row) = (at % land.columns, at / land.columns);
-        #[expect(clippy::cast_precision_loss, reason = "a few thousand cells")]
-        let (longitude, latitude) = projection.inverse((column as f64 + 0.5) * CELL, (row as f64 + 0.5) * CELL);
+    for (column, row) in land.places() {
+        let number = land.at(column, row);
+        if number == Grid::NONE {
+            continue;
+        }
+        let (longitude, latitude) = projection.inverse((f64::from(column) + 0.5) * CELL, (f64::from(row) + 0.5) * CELL);
         let Some(place) = Place::from_degrees(latitude, longitude) else { continue };
         let here = point(place);
         let nearest = everyone.nearest(here);
-        let country = world.countries.get(usize::from(*number)).and_then(|shape| shape.country);
+        let country = world.countries.get(usize::from(number)).and_then(|shape| shape.country);
         let own = country.and_then(|country| by_country.get(&country)).and_then(|tree| tree.nearest(here));
         let chosen = match (own, nearest) {
             (Some((own, square)), Some((_, least))) if square <= NEAR || square <= least * FARTHER * FARTHER => {
@@ -95,18 +95,14 @@ fn fill(catchments: &Catchments, world: &World, projection: Projection) -> Grid 
             (_, nearest) => nearest.map(|(client, _)| client),
         };
         let pop = chosen.and_then(|client| catchments.clients.get(client as usize)).and_then(|client| client.pop);
-        grid.cells[at] = pop.unwrap_or(nobody);
+        grid.set(column, row, pop.unwrap_or(nobody));
     }
     grid
 }
 
 /// Which country the middle of each cell lies in, and cells that a coast touches.
 fn land(world: &World, projection: Projection) -> Grid {
-    let cells = |units: f64| {
-        #[expect(clippy::cast_sign_loss, reason = "a size")]
-        let count = (units / CELL).ceil() as usize;
-        count
-    };
+    let cells = |units: f64| (units / CELL).ceil() as i32;
     let mut grid = Grid::new(cells(projection.width()), cells(projection.height()));
     for (number, shape) in world.countries.iter().enumerate() {
         for shift in [-360.0, 0.0, 360.0] {
@@ -116,7 +112,7 @@ fn land(world: &World, projection: Projection) -> Grid {
             };
             let rings: Vec<Vec<(f64, f64)>> =
                 world.rings(shape).iter().map(|ring| ring.iter().map(place).collect()).collect();
-            if rings.iter().flatten().all(|point| point.0 > grid.columns as f64 || point.0 < 0.0) {
+            if rings.iter().flatten().all(|point| point.0 > f64::from(grid.columns) || point.0 < 0.0) {
                 continue;
             }
             scan(&mut grid, &rings, number as u16);
@@ -127,9 +123,8 @@ fn land(world: &World, projection: Projection) -> Grid {
 
 /// Fills the cells whose middle lies within rings, and those where a ring has a corner and nobody else is.
 fn scan(grid: &mut Grid, rings: &[Vec<(f64, f64)>], number: u16) {
-    #[expect(clippy::cast_precision_loss, reason = "a few thousand rows")]
     for row in 0..grid.rows {
-        let y = row as f64 + 0.5;
+        let y = f64::from(row) + 0.5;
         let mut cuts = Vec::new();
         for ring in rings {
             for (a, b) in ring.iter().zip(ring.iter().cycle().skip(1)) {
@@ -140,21 +135,16 @@ fn scan(grid: &mut Grid, rings: &[Vec<(f64, f64)>], number: u16) {
         }
         cuts.sort_unstable_by(f64::total_cmp);
         for pair in cuts.chunks_exact(2) {
-            #[expect(clippy::cast_sign_loss, reason = "clamped")]
-            let column = |x: f64| (x - 0.5).ceil().clamp(0.0, grid.columns as f64) as usize;
-            let (from, to) = (column(pair[0]), column(pair[1]));
-            let start = row * grid.columns;
-            grid.cells[start + from..start + to.max(from)].fill(number);
+            let column = |x: f64| (x - 0.5).ceil().clamp(0.0, f64::from(grid.columns)) as i32;
+            for column in column(pair[0])..column(pair[1]) {
+                grid.set(column, row, number);
+            }
         }
     }
     for (x, y) in rings.iter().flatten() {
-        let (column, row) = (x.floor(), y.floor());
-        if column >= 0.0 && row >= 0.0 {
-            #[expect(clippy::cast_sign_loss, reason = "not below 0")]
-            let (column, row) = (column as usize, row as usize);
-            if column < grid.columns && row < grid.rows && grid.cells[row * grid.columns + column] == Grid::NONE {
-                grid.cells[row * grid.columns + column] = number;
-            }
+        let (column, row) = (x.floor() as i32, y.floor() as i32);
+        if grid.at(column, row) == Grid::NONE {
+            grid.set(column, row, number);
         }
     }
 }
@@ -164,14 +154,10 @@ fn spread(grid: &mut Grid, steps: usize) {
     const AROUND: [(i32, i32); 8] = [(0, -1), (-1, 0), (1, 0), (0, 1), (-1, -1), (1, -1), (-1, 1), (1, 1)];
     for _ in 0..steps {
         let before = grid.clone();
-        for row in 0..grid.rows as i32 {
-            for column in 0..grid.columns as i32 {
-                if before.at(column, row) == Grid::NONE {
-                    let beside = AROUND.iter().map(|(x, y)| before.at(column + x, row + y));
-                    if let Some(number) = beside.into_iter().find(|number| *number != Grid::NONE) {
-                        grid.cells[row as usize * grid.columns + column as usize] = number;
-                    }
-                }
+        for (column, row) in before.places().filter(|(column, row)| before.at(*column, *row) == Grid::NONE) {
+            let mut beside = AROUND.iter().map(|(x, y)| before.at(column + x, row + y));
+            if let Some(number) = beside.find(|number| *number != Grid::NONE) {
+                grid.set(column, row, number);
             }
         }
     }

@@ -226,6 +226,9 @@ impl Cells {
     }
 }
 
+/// First and last address of a piece, and what each table has there.
+type Piece<K, const N: usize> = (K, K, [Found<K, u32>; N]);
+
 /// Several tables over the same space, walked together: pieces in which none of them changes.
 struct Together<'a, K: Bits, const N: usize> {
     ranges: [SiteRanges<'a, K>; N],
@@ -244,8 +247,8 @@ impl<'a, K: Bits, const N: usize> Together<'a, K, N> {
         Self { ranges, now: Some(now), first: K::ZERO }
     }
 
-    /// First and last address of the next piece, and what each table has there.
-    fn next(&mut self) -> Option<(K, K, [Found<K, u32>; N])> {
+    /// The next piece.
+    fn next(&mut self) -> Option<Piece<K, N>> {
         let now = self.now?;
         let first = self.first;
         let last = now.iter().map(|found| found.end).min()?;

@@ -416,3 +416,38 @@ fn json_has_the_same_figures() {
     let diff = json(&world, "diff zones zones --geodb old.mmdb --down fra --json");
     assert_eq!(diff["largest_move"], 0.0);
 }
+
+#[test]
+fn pictures_show_every_pop_and_its_clients() {
+    let world = World::new();
+    let files = "--svg map.svg --png map.png --geojson map.json --scale 0.5";
+    let (text, code) = run(&world, &format!("map www.example.com --geodb old.mmdb --down ams {files}"));
+    assert_eq!(code, 0, "{text}");
+
+    let svg = std::fs::read_to_string(world.path("map.svg")).unwrap();
+    for word in ["www.example.com", ">fra<", ">ams (down)<", ">45.2 %<", "Natural Earth", "url(#land)", "</svg>"] {
+        assert!(svg.contains(word), "{word}");
+    }
+    // Land with clients of each PoP that serves, dots, a mark for each PoP.
+    let count = |word: &str| svg.matches(word).count();
+    assert_eq!(count("fill-rule=\"evenodd\" clip-path"), 4);
+    assert!(count("<circle") > 5 + 5);
+
+    let png = std::fs::read(world.path("map.png")).unwrap();
+    assert_eq!(&png[..8], b"\x89PNG\r\n\x1a\n");
+    assert_eq!(u32::from_be_bytes(png[16..20].try_into().unwrap()), 900);
+
+    let json: serde_json::Value = serde_json::from_slice(&std::fs::read(world.path("map.json")).unwrap()).unwrap();
+    let features = json["features"].as_array().unwrap();
+    let of = |kind: &str| features.iter().filter(|f| f["properties"]["kind"] == kind).collect::<Vec<_>>();
+    assert_eq!(of("pop").len(), 5);
+    let addresses: f64 = of("clients").iter().map(|f| f["properties"]["ipv4_addresses"].as_f64().unwrap()).sum();
+    assert_eq!(addresses.to_string(), "2688");
+    let munich = of("clients").into_iter().find(|f| f["geometry"]["coordinates"][0] == 11.58).unwrap();
+    assert_eq!(munich["properties"]["pop"], "fra");
+
+    // The same files give the same octets.
+    run(&world, "map www.example.com --geodb old.mmdb --down ams --svg again.svg --png again.png --scale 0.5");
+    assert_eq!(std::fs::read(world.path("again.png")).unwrap(), png);
+    assert_eq!(std::fs::read_to_string(world.path("again.svg")).unwrap(), svg);
+}
