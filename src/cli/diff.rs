@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use self::names::Names;
 use super::preview::{change_json, flow_table, flows, summary};
 use super::read_settings;
-use super::subject::{Assumptions, Caches, WEIGHTS, float, kilometers, large, percent, table};
+use super::subject::{Assumptions, Caches, WEIGHTS, credits, float, kilometers, large, percent, table};
 use super::words::Page;
 use crate::health::Known;
 use crate::live::MapId;
@@ -105,9 +105,7 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<ExitCode> {
     let (new, loader) = load(&args.new, databases(&args.geodb_new), Some(loader))?;
     let new_names = Names::of(&new, &loader.generation);
     used.extend(loader.databases.used.iter().cloned());
-    let mut credits: Vec<String> = used.into_iter().filter_map(|used| used.credit).collect();
-    credits.sort_unstable();
-    credits.dedup();
+    let credits = credits(&used);
 
     let diff = Diff::new((&old, &old_names), (&new, &new_names), &args.assumptions)?;
     let mut out = io::stdout().lock();

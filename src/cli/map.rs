@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::Places;
 use super::subject::{
-    Assumptions, Caches, Found, Subject, WEIGHTS, amounts_json, family, grouped, kilometers, large, percent, table,
+    Assumptions, Caches, Found, Subject, WEIGHTS, amounts_json, credits, family, grouped, kilometers, large, percent,
+    table,
 };
 use super::words::Page;
 use crate::picture::{self, Catchments, State};
@@ -54,7 +55,7 @@ pub(super) fn run(args: &MapArgs) -> anyhow::Result<ExitCode> {
     let Some(side) = Side::new(&snapshot, found.map, &assume) else { anyhow::bail!("the map is gone") };
     let ground = Ground::of(&side);
     let tally = Tally::new(&side, &ground);
-    let credits: Vec<_> = loader.databases.used.iter().filter_map(|used| used.credit.clone()).collect();
+    let credits = credits(&loader.databases.used);
     let shown = Shown { found: &found, side: &side, tally: &tally, words: args.assumptions.words(), credits: &credits };
     if args.svg.is_some() || args.png.is_some() || args.geojson.is_some() {
         pictures(args, &shown, &ground)?;

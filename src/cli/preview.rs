@@ -9,7 +9,7 @@ use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 
 use super::Places;
-use super::subject::{Assumptions, Found, Subject, WEIGHTS, amounts_json, family, kilometers, percent, table};
+use super::subject::{Assumptions, Found, Subject, WEIGHTS, amounts_json, credits, family, kilometers, percent, table};
 use super::words::Page;
 use crate::explain::Assume;
 use crate::survey::{Amounts, Change, Flow, Ground, Server, Side};
@@ -44,7 +44,7 @@ pub(super) fn run(args: &PreviewArgs) -> anyhow::Result<ExitCode> {
         None => bail!("the map is gone"),
     };
     let well = side(&Assume::default())?;
-    let credits: Vec<_> = loader.databases.used.iter().filter_map(|used| used.credit.clone()).collect();
+    let credits = credits(&loader.databases.used);
     let ground = Ground::of(&well);
     let then = side(&assume)?;
     let head = Head { found: &found, side: &then, words: assumed.words(), assumptions: assumed, credits: &credits };

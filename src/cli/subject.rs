@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::explain::{Assume, Explained, Question, explain, steer_of};
 use crate::live::MapId;
+use crate::reload::databases::Used;
 use crate::snapshot::Snapshot;
 use crate::steering::Family;
 use crate::survey::{Amounts, Entries, Side};
@@ -177,6 +178,14 @@ pub(super) fn large(number: f64) -> String {
 /// What the columns count.
 pub(super) const WEIGHTS: &str = "IPv4 by address; IPv6 by record of the database (its addresses say nothing of clients); people: \
                                   each country's population spread over its IPv4 addresses. km: great circle, by IPv4.";
+
+/// What the licences of databases ask for, each once.
+pub(super) fn credits(used: &[Used]) -> Vec<String> {
+    let mut credits: Vec<String> = used.iter().filter_map(|used| used.credit.clone()).collect();
+    credits.sort_unstable();
+    credits.dedup();
+    credits
+}
 
 /// Amounts as JSON, with their shares of all.
 pub(super) fn amounts_json(amounts: &Amounts, all: &Amounts) -> Value {

@@ -91,7 +91,7 @@ impl Catchments {
             let (Some(served), Some(place)) = (side.served(cell.after.decider), side.place(cell.after.site)) else {
                 continue;
             };
-            let country = ground.country(side, side, cell);
+            let country = cell.country;
             let (latitude, longitude) = place.microdegrees();
             let key = (latitude.div_euclid(CLOSE), longitude.div_euclid(CLOSE), country);
             let gathered = places.entry(key).or_default();

@@ -1,14 +1,15 @@
 //! What moves between two sides: from whom to whom, in which countries, and how much farther.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use foldhash::fast::FixedState;
 use smallvec::SmallVec;
 
 use super::ground::Ground;
 use super::side::{Served, Server, Side};
 use super::tally::Amounts;
-use crate::geo::{Country, Vector};
+use crate::geo::Country;
 
 /// Clients who go from one server to another, or stay.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,7 +67,13 @@ impl Change {
             Server::Pop(pop) => numbers.get(usize::from(pop)).map_or(Server::Nobody, |at| Server::Pop(*at)),
             other => other,
         };
-        let mut flows = BTreeMap::<(Server, Server), Sum>::new();
+        // Servers of the side before, by their number on both.
+        let own: HashMap<Server, Server, FixedState> = (0..numbers.len() as u16)
+            .map(|pop| (by_name(Server::Pop(pop)), Server::Pop(pop)))
+            .chain([Server::Fallback, Server::Nobody].map(|server| (server, server)))
+            .collect();
+        let alike = std::ptr::eq(before.map, after.map);
+        let mut flows = HashMap::<(Server, Server), Sum, FixedState>::default();
         let mut countries = BTreeMap::<Option<Country>, (Amounts, Sum)>::new();
         let (mut all, mut moved) = (Sum::default(), Sum::default());
         for cell in &ground.cells {
@@ -74,16 +81,14 @@ impl Change {
             if was.is_none() && is.is_none() {
                 continue;
             }
-            let country = ground.country(before, after, cell);
-            let people = ground.people(country, &cell.weights);
-            let place = after.place(cell.after.site).or_else(|| before.place(cell.before.site));
-            let vector = place.map(Vector::of);
-            let of_country = countries.entry(country).or_default();
+            let people = ground.people(cell.country, &cell.weights);
+            let of_country = countries.entry(cell.country).or_default();
             for (from, to, part) in moves(was, is, by_name) {
                 let amounts = Amounts::of(&cell.weights, people, part);
-                let km = vector.as_ref().and_then(|place| {
-                    let from = was_number(&numbers, from).and_then(|from| before.kilometers(place, from))?;
-                    Some([from, after.kilometers(place, to)?])
+                let km = cell.vector.as_ref().and_then(|place| {
+                    let was = own.get(&from).and_then(|from| before.kilometers(place, *from))?;
+                    // Who stays is as far as before, but where the PoP itself has moved.
+                    Some([was, if alike && from == to { was } else { after.kilometers(place, to)? }])
                 });
                 flows.entry((from, to)).or_default().add(amounts, km);
                 all.add(amounts, km);
@@ -103,11 +108,13 @@ impl Change {
             moved: sum.amounts,
             km: sum.km(has_v4),
         };
+        let mut flows: Vec<Flow> = flows.into_iter().map(flow).collect();
+        flows.sort_unstable_by_key(|flow| (flow.from, flow.to));
         Self {
             pops,
             total: all.amounts,
             moved: moved.amounts,
-            flows: flows.into_iter().map(flow).collect(),
+            flows,
             countries: countries.into_iter().map(country).collect(),
             km: all.km(has_v4),
             moved_km: moved.km(has_v4),
@@ -155,14 +162,6 @@ fn names(before: &Side<'_>, after: &Side<'_>) -> (Vec<Arc<str>>, Vec<u16>) {
     });
     let numbers = numbers.collect();
     (pops, numbers)
-}
-
-/// A server of the side before, by its own number.
-fn was_number(numbers: &[u16], server: Server) -> Option<Server> {
-    match server {
-        Server::Pop(pop) => numbers.iter().position(|number| *number == pop).map(|at| Server::Pop(at as u16)),
-        other => Some(other),
-    }
 }
 
 /// From whom to whom the clients of a cell go, with their parts: as many as can stay do, and the others go to those who gain, by

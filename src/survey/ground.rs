@@ -7,7 +7,7 @@ use foldhash::fast::FixedState;
 
 use super::people;
 use super::side::Side;
-use crate::geo::{Country, Found, Site, SiteId, SiteRanges, SiteTable, SiteView};
+use crate::geo::{Country, Found, Site, SiteId, SiteRanges, SiteTable, SiteView, Vector};
 use crate::live::Map;
 use crate::net::Bits;
 
@@ -87,7 +87,7 @@ pub struct Weights {
 }
 
 /// All addresses that are alike for both sides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cell {
     /// What they are before; of one side alone the same as after.
     pub before: Spot,
@@ -95,6 +95,10 @@ pub struct Cell {
     pub after: Spot,
     /// How much they count.
     pub weights: Weights,
+    /// Their country, by the side after, else by the one before.
+    pub country: Option<Country>,
+    /// Where they are, likewise.
+    pub vector: Option<Vector>,
 }
 
 /// The clients of the address space, by what two sides know of them.
@@ -122,19 +126,16 @@ impl Ground {
         cells.walk::<u128>(before, after, |weights, _, record| weights.v6_records += u64::from(record));
         let (was, is) = (before.sites(), after.sites());
         let is_client = |cell: &Cell| is_known(is, cell.after.site) || is_known(was, cell.before.site);
-        let cells: Vec<Cell> = cells.list().filter(is_client).collect();
+        let mut cells: Vec<Cell> = cells.list().filter(is_client).collect();
         let mut countries = BTreeMap::new();
-        for cell in &cells {
-            if let Some(country) = country_of(was, is, cell) {
+        for cell in &mut cells {
+            cell.country = is.site(cell.after.site).country.or_else(|| was.site(cell.before.site).country);
+            cell.vector = after.place(cell.after.site).or_else(|| before.place(cell.before.site)).map(Vector::of);
+            if let Some(country) = cell.country {
                 *countries.entry(country).or_default() += cell.weights.v4;
             }
         }
         Self { cells, countries }
-    }
-
-    /// The country of a cell.
-    pub fn country(&self, before: &Side<'_>, after: &Side<'_>, cell: &Cell) -> Option<Country> {
-        country_of(before.sites(), after.sites(), cell)
     }
 
     /// People of a cell of a country: as many of its population as the cell has of its IPv4 addresses.
@@ -149,10 +150,6 @@ impl Ground {
 #[expect(clippy::cast_precision_loss, reason = "at most 2^32 addresses")]
 pub(super) fn float(count: u64) -> f64 {
     count as f64
-}
-
-fn country_of(was: &SiteTable, is: &SiteTable, cell: &Cell) -> Option<Country> {
-    is.site(cell.after.site).country.or_else(|| was.site(cell.before.site).country)
 }
 
 /// Whether anything is known of a site, by a database or by the operator.
@@ -222,6 +219,8 @@ impl Cells {
             before: spot(a, b),
             after: spot(c, d),
             weights,
+            country: None,
+            vector: None,
         })
     }
 }

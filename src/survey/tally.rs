@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 
 use super::ground::{Cell, Ground, Weights, float};
 use super::side::{Server, Side};
-use crate::geo::{Country, Vector};
+use crate::geo::Country;
 
 /// Sums of weights. Exact while nobody shares clients by weight, people aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -108,9 +108,8 @@ impl Tally {
         let mut countries = BTreeMap::<_, BTreeMap<Server, Amounts>>::new();
         for cell in &ground.cells {
             let Some(served) = side.served(cell.after.decider) else { continue };
-            let country = ground.country(side, side, cell);
+            let (country, vector) = (cell.country, cell.vector);
             let people = ground.people(country, &cell.weights);
-            let vector = side.place(cell.after.site).map(Vector::of);
             for (server, part) in &served.shares {
                 let amounts = Amounts::of(&cell.weights, people, *part);
                 let sums = sums.entry(*server).or_default();

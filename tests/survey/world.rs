@@ -31,7 +31,7 @@ const LONDON: Option<(f64, f64)> = Some((51.51, -0.13));
 const BOSTON: Option<(f64, f64)> = Some((42.36, -71.06));
 const OSAKA: Option<(f64, f64)> = Some((34.69, 135.5));
 
-/// Within 198.18.0.0/20, 203.0.112.0/22 and 2001:db8::/120.
+/// Within [`AREAS`].
 pub(crate) const OLD: &[Record] = &[
     record("198.18.0.0/22", "DE", MUNICH),
     record("198.18.2.0/24", "DE", BERLIN),
