@@ -201,7 +201,8 @@ impl Diff {
             let _ = writeln!(out, "at most {} moves at one name: {verdict} {}", percent(most), percent(max));
         }
         if !changed.is_empty() {
-            let _ = writeln!(out, "\n{}", page.wrap(WEIGHTS, 0));
+            let gap = if out.ends_with("\n\n") { "" } else { "\n" };
+            let _ = writeln!(out, "{gap}{}", page.wrap(WEIGHTS, 0));
             for credit in credits {
                 let _ = writeln!(out, "\n{credit}");
             }
@@ -262,7 +263,7 @@ impl Steered {
             if was != is {
                 let grown = (float(is.blocks) / float(was.blocks).max(1.0) - 1.0) * 100.0;
                 let line = format!(
-                    "resolvers' caches, {family}: {} blocks before, {} after ({grown:+.1} %); live ranges {} and {}",
+                    "resolvers' caches, {family}: {} blocks before, {} after ({grown:+.1}%); live ranges {} and {}",
                     large(float(was.blocks)),
                     large(float(is.blocks)),
                     large(float(was.ranges.into())),

@@ -34,6 +34,7 @@ use crate::config::render;
 use crate::config::settings::{self, Io, Settings};
 use crate::daemon::Setup;
 use crate::geo::DB_IP_CREDIT;
+use crate::picture::OUTLINES;
 use crate::reload::{Loader, Options};
 use crate::snapshot::Identity;
 
@@ -155,6 +156,7 @@ fn version() -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     writeln!(out, "catchment {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "The database in the program: {DB_IP_CREDIT}; simplified, for demonstration.")?;
+    writeln!(out, "{OUTLINES}. Letters of pictures: Roboto, Apache License 2.0. Population: World Bank, 2024.")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -95,7 +95,7 @@ impl Catchments {
             let (latitude, longitude) = place.microdegrees();
             let key = (latitude.div_euclid(CLOSE), longitude.div_euclid(CLOSE), country);
             let gathered = places.entry(key).or_default();
-            let amounts = crate::survey::Amounts::of(&cell.weights, ground.people(country, &cell.weights), 1.0);
+            let amounts = crate::survey::Amounts::of(&cell.weights, cell.people, 1.0);
             // Records of IPv6 decide where there is nothing else.
             let weight = amounts.v4 + amounts.v6;
             if gathered.largest.is_none_or(|(most, _)| weight > most) {

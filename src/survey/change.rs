@@ -1,6 +1,6 @@
 //! What moves between two sides: from whom to whom, in which countries, and how much farther.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -74,17 +74,16 @@ impl Change {
             .collect();
         let alike = std::ptr::eq(before.map, after.map);
         let mut flows = HashMap::<(Server, Server), Sum, FixedState>::default();
-        let mut countries = BTreeMap::<Option<Country>, (Amounts, Sum)>::new();
+        let mut countries = HashMap::<Option<Country>, (Amounts, Sum), FixedState>::default();
         let (mut all, mut moved) = (Sum::default(), Sum::default());
         for cell in &ground.cells {
             let (was, is) = (before.served(cell.before.decider), after.served(cell.after.decider));
             if was.is_none() && is.is_none() {
                 continue;
             }
-            let people = ground.people(cell.country, &cell.weights);
             let of_country = countries.entry(cell.country).or_default();
             for (from, to, part) in moves(was, is, by_name) {
-                let amounts = Amounts::of(&cell.weights, people, part);
+                let amounts = Amounts::of(&cell.weights, cell.people, part);
                 let km = cell.vector.as_ref().and_then(|place| {
                     let was = own.get(&from).and_then(|from| before.kilometers(place, *from))?;
                     // Who stays is as far as before, but where the PoP itself has moved.
@@ -110,12 +109,14 @@ impl Change {
         };
         let mut flows: Vec<Flow> = flows.into_iter().map(flow).collect();
         flows.sort_unstable_by_key(|flow| (flow.from, flow.to));
+        let mut countries: Vec<CountryChange> = countries.into_iter().map(country).collect();
+        countries.sort_unstable_by_key(|change| change.country);
         Self {
             pops,
             total: all.amounts,
             moved: moved.amounts,
             flows,
-            countries: countries.into_iter().map(country).collect(),
+            countries,
             km: all.km(has_v4),
             moved_km: moved.km(has_v4),
         }

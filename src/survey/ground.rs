@@ -99,6 +99,8 @@ pub struct Cell {
     pub country: Option<Country>,
     /// Where they are, likewise.
     pub vector: Option<Vector>,
+    /// How many people that is ([`Ground::people`]).
+    pub people: f64,
 }
 
 /// The clients of the address space, by what two sides know of them.
@@ -135,7 +137,12 @@ impl Ground {
                 *countries.entry(country).or_default() += cell.weights.v4;
             }
         }
-        Self { cells, countries }
+        let mut ground = Self { cells, countries };
+        let people: Vec<f64> = ground.cells.iter().map(|cell| ground.people(cell.country, &cell.weights)).collect();
+        for (cell, people) in ground.cells.iter_mut().zip(people) {
+            cell.people = people;
+        }
+        ground
     }
 
     /// People of a cell of a country: as many of its population as the cell has of its IPv4 addresses.
@@ -221,6 +228,7 @@ impl Cells {
             weights,
             country: None,
             vector: None,
+            people: 0.0,
         })
     }
 }

@@ -109,9 +109,8 @@ impl Tally {
         for cell in &ground.cells {
             let Some(served) = side.served(cell.after.decider) else { continue };
             let (country, vector) = (cell.country, cell.vector);
-            let people = ground.people(country, &cell.weights);
             for (server, part) in &served.shares {
-                let amounts = Amounts::of(&cell.weights, people, *part);
+                let amounts = Amounts::of(&cell.weights, cell.people, *part);
                 let sums = sums.entry(*server).or_default();
                 sums.amounts += amounts;
                 total += amounts;

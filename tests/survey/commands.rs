@@ -205,96 +205,96 @@ fn diff_says_what_an_edit_does() {
         "diff zones new --geodb old.mmdb --max-move 40%",
         1,
         &expect![[r#"
-        names that go: 1
-          alias.example.com
-        names that come: 1
-          other.example.com
-        names no longer steered: 1
-          tiers.example.com
-        records that change for everyone: 2
-          ns1.example.com A
-          tiers.example.com A
+            names that go: 1
+              alias.example.com
+            names that come: 1
+              other.example.com
+            names no longer steered: 1
+              tiers.example.com
+            records that change for everyone: 2
+              ns1.example.com A
+              tiers.example.com A
 
-        coarse.example.com: service web, policy coarse
-          PoPs that go: fra
-          ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
-            2001:db8:a::10
-          45.2 % of IPv4, 50.0 % of IPv6 and 13.5 % of people move, from 336 to 644 km
-            on average; all clients: 1,671 to 1,810 km
+            coarse.example.com: service web, policy coarse
+              PoPs that go: fra
+              ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
+                2001:db8:a::10
+              45.2 % of IPv4, 50.0 % of IPv6 and 13.5 % of people move, from 336 to 644 km
+                on average; all clients: 1,671 to 1,810 km
 
-          from  to     IPv4    IPv6  people  km before  after
-          fra   ams  45.2 %  50.0 %  13.5 %        336    644
+              from  to     IPv4    IPv6  people  km before  after
+              fra   ams  45.2 %  50.0 %  13.5 %        336    644
 
-          country  of its IPv4   IPv6        people  km before  after
-          DE             100 %  100 %  83.5 million        336    644
+              country  of its IPv4   IPv6        people  km before  after
+              DE             100 %  100 %  83.5 million        336    644
 
-        ruled.example.com: service web, policy ruled
-          PoPs that go: fra
-          ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
-            2001:db8:a::10
-          45.2 % of IPv4, 50.0 % of IPv6 and 13.5 % of people move, from 336 to 644 km
-            on average; all clients: 2,996 to 3,136 km
+            ruled.example.com: service web, policy ruled
+              PoPs that go: fra
+              ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
+                2001:db8:a::10
+              45.2 % of IPv4, 50.0 % of IPv6 and 13.5 % of people move, from 336 to 644 km
+                on average; all clients: 2,996 to 3,136 km
 
-          from  to     IPv4    IPv6  people  km before  after
-          fra   ams  45.2 %  50.0 %  13.5 %        336    644
+              from  to     IPv4    IPv6  people  km before  after
+              fra   ams  45.2 %  50.0 %  13.5 %        336    644
 
-          country  of its IPv4   IPv6        people  km before  after
-          DE             100 %  100 %  83.5 million        336    644
+              country  of its IPv4   IPv6        people  km before  after
+              DE             100 %  100 %  83.5 million        336    644
 
-        www.example.com: service web, policy nearest
-          PoPs that go: fra
-          ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
-            2001:db8:a::10
-          45.2 % of IPv4, 50.0 % of IPv6 and 13.5 % of people move, from 336 to 644 km
-            on average; all clients: 1,671 to 1,810 km
+            www.example.com: service web, policy nearest
+              PoPs that go: fra
+              ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
+                2001:db8:a::10
+              45.2 % of IPv4, 50.0 % of IPv6 and 13.5 % of people move, from 336 to 644 km
+                on average; all clients: 1,671 to 1,810 km
 
-          from  to     IPv4    IPv6  people  km before  after
-          fra   ams  45.2 %  50.0 %  13.5 %        336    644
+              from  to     IPv4    IPv6  people  km before  after
+              fra   ams  45.2 %  50.0 %  13.5 %        336    644
 
-          country  of its IPv4   IPv6        people  km before  after
-          DE             100 %  100 %  83.5 million        336    644
+              country  of its IPv4   IPv6        people  km before  after
+              DE             100 %  100 %  83.5 million        336    644
 
-        near.example.com: service web, policy near
-          PoPs that go: fra
-          ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
-            2001:db8:a::10
-          33.9 % of IPv4, 37.5 % of IPv6 and 10.2 % of people move, from 438 to 943 km
-            on average; all clients: 1,755 to 1,926 km
-          resolvers' caches, IPv4: 92 blocks before, 92 after (+0.0 %); live ranges 19
-            and 16
+            near.example.com: service web, policy near
+              PoPs that go: fra
+              ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
+                2001:db8:a::10
+              33.9 % of IPv4, 37.5 % of IPv6 and 10.2 % of people move, from 438 to 943 km
+                on average; all clients: 1,755 to 1,926 km
+              resolvers' caches, IPv4: 92 blocks before, 92 after (+0.0%); live ranges 19
+                and 16
 
-          from  to     IPv4    IPv6  people  km before  after
-          fra   lhr  22.6 %  25.0 %   6.8 %        336    943
-          ams   lhr  11.3 %  12.5 %   3.4 %        644    943
+              from  to     IPv4    IPv6  people  km before  after
+              fra   lhr  22.6 %  25.0 %   6.8 %        336    943
+              ams   lhr  11.3 %  12.5 %   3.4 %        644    943
 
-          country  of its IPv4    IPv6        people  km before  after
-          DE            75.0 %  75.0 %  62.6 million        438    943
+              country  of its IPv4    IPv6        people  km before  after
+              DE            75.0 %  75.0 %  62.6 million        438    943
 
-        weights.example.com: service web, policy weighted
-          PoPs that go: fra
-          ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
-            2001:db8:a::10
-          14.3 % of IPv4, 14.3 % of IPv6 and 14.3 % of people move, from 3,865 to
-            4,853 km on average; all clients: 4,712 to 4,853 km
+            weights.example.com: service web, policy weighted
+              PoPs that go: fra
+              ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
+                2001:db8:a::10
+              14.3 % of IPv4, 14.3 % of IPv6 and 14.3 % of people move, from 3,865 to
+                4,853 km on average; all clients: 4,712 to 4,853 km
 
-          from  to    IPv4   IPv6  people  km before  after
-          fra   lhr  7.1 %  7.1 %   7.1 %      3,865  3,961
-          fra   iad  4.8 %  4.8 %   4.8 %      3,865  6,658
-          fra   ams  2.4 %  2.4 %   2.4 %      3,865  3,918
+              from  to    IPv4   IPv6  people  km before  after
+              fra   lhr  7.1 %  7.1 %   7.1 %      3,865  3,961
+              fra   iad  4.8 %  4.8 %   4.8 %      3,865  6,658
+              fra   ams  2.4 %  2.4 %   2.4 %      3,865  3,918
 
-          country  of its IPv4    IPv6        people  km before   after
-          US            14.3 %  14.3 %  48.6 million      5,897   3,768
-          JP            14.3 %  14.3 %  17.7 million      9,261   9,992
-          DE            14.3 %  14.3 %  11.9 million        336   2,849
-          GB            14.3 %     0 %   9.9 million        638   2,045
-          AQ            14.3 %     0 %             0     16,799  16,307
+              country  of its IPv4    IPv6        people  km before   after
+              US            14.3 %  14.3 %  48.6 million      5,897   3,768
+              JP            14.3 %  14.3 %  17.7 million      9,261   9,992
+              DE            14.3 %  14.3 %  11.9 million        336   2,849
+              GB            14.3 %     0 %   9.9 million        638   2,045
+              AQ            14.3 %     0 %             0     16,799  16,307
 
-        at most 50.0 % moves at one name: more than 40.0 %
+            at most 50.0 % moves at one name: more than 40.0 %
 
-        IPv4 by address; IPv6 by record of the database (its addresses say nothing of
-        clients); people: each country's population spread over its IPv4 addresses. km:
-        great circle, by IPv4.
-    "#]],
+            IPv4 by address; IPv6 by record of the database (its addresses say nothing of
+            clients); people: each country's population spread over its IPv4 addresses. km:
+            great circle, by IPv4.
+        "#]],
     );
     check(
         &world,
@@ -310,79 +310,79 @@ fn diff_says_what_an_edit_does() {
         "diff zones zones --geodb-old old.mmdb --geodb-new new.mmdb --max-move 5%",
         1,
         &expect![[r#"
-        coarse.example.com: service web, policy coarse
-          19.2 % of IPv4, 25.0 % of IPv6 and 2.5 % of people move, from 8,077 to 8,544
-            km on average; all clients: 2,236 to 2,326 km
-          resolvers' caches, IPv4: 91 blocks before, 73 after (-19.8 %); live ranges
-            17 and 17
+            coarse.example.com: service web, policy coarse
+              19.2 % of IPv4, 25.0 % of IPv6 and 2.5 % of people move, from 8,077 to 8,544
+                km on average; all clients: 2,236 to 2,326 km
+              resolvers' caches, IPv4: 91 blocks before, 73 after (-19.8%); live ranges 17
+                and 17
 
-          from  to    IPv4    IPv6  people  km before   after
-          iad   fra  9.5 %  25.0 %   2.4 %      6,732     423
-          sin   fra  9.5 %     0 %     0 %      9,539  16,799
-          fra   lhr  0.1 %     0 %   0.1 %        638      23
+              from  to    IPv4    IPv6  people  km before   after
+              iad   fra  9.5 %  25.0 %   2.4 %      6,732     423
+              sin   fra  9.5 %     0 %     0 %      9,539  16,799
+              fra   lhr  0.1 %     0 %   0.1 %        638      23
 
-          country  of its IPv4    IPv6        people  km before   after
-          DE            17.4 %  50.0 %  14.5 million      6,732     423
-          GB             0.9 %     0 %       613,978        638      23
-          AQ             100 %     0 %             0      9,539  16,799
+              country  of its IPv4    IPv6        people  km before   after
+              DE            17.4 %  50.0 %  14.5 million      6,732     423
+              GB             0.9 %     0 %       613,978        638      23
+              AQ             100 %     0 %             0      9,539  16,799
 
-        near.example.com: service web, policy near
-          19.2 % of IPv4, 25.0 % of IPv6 and 2.5 % of people move, from 8,077 to 8,583
-            km on average; all clients: 2,320 to 2,417 km
-          resolvers' caches, IPv4: 92 blocks before, 92 after (+0.0 %); live ranges 19
-            and 20
+            near.example.com: service web, policy near
+              19.2 % of IPv4, 25.0 % of IPv6 and 2.5 % of people move, from 8,077 to 8,583
+                km on average; all clients: 2,320 to 2,417 km
+              resolvers' caches, IPv4: 92 blocks before, 92 after (+0.0%); live ranges 19
+                and 20
 
-          from  to     IPv4    IPv6  people  km before   after
-          sin   fra   9.5 %     0 %     0 %      9,539  16,799
-          iad   fra   4.8 %  12.5 %   1.2 %      6,732     423
-          iad   ams   4.8 %  12.5 %   1.2 %      6,732     576
-          fra   lhr   0.1 %     0 %   0.1 %        638      23
-          fra   ams  <0.1 %     0 %  <0.1 %        638     358
+              from  to     IPv4    IPv6  people  km before   after
+              sin   fra   9.5 %     0 %     0 %      9,539  16,799
+              iad   fra   4.8 %  12.5 %   1.2 %      6,732     423
+              iad   ams   4.8 %  12.5 %   1.2 %      6,732     576
+              fra   lhr   0.1 %     0 %   0.1 %        638      23
+              fra   ams  <0.1 %     0 %  <0.1 %        638     358
 
-          country  of its IPv4    IPv6        people  km before   after
-          DE            17.4 %  50.0 %  14.5 million      6,732     500
-          GB             0.9 %     0 %       613,978        638     107
-          AQ             100 %     0 %             0      9,539  16,799
+              country  of its IPv4    IPv6        people  km before   after
+              DE            17.4 %  50.0 %  14.5 million      6,732     500
+              GB             0.9 %     0 %       613,978        638     107
+              AQ             100 %     0 %             0      9,539  16,799
 
-        ruled.example.com: service web, policy ruled
-          19.2 % of IPv4, 25.0 % of IPv6 and 2.5 % of people move, from 8,473 to 8,590
-            km on average; all clients: 3,292 to 3,314 km
-          resolvers' caches, IPv4: 92 blocks before, 73 after (-20.7 %); live ranges
-            16 and 15
+            ruled.example.com: service web, policy ruled
+              19.2 % of IPv4, 25.0 % of IPv6 and 2.5 % of people move, from 8,473 to 8,590
+                km on average; all clients: 3,292 to 3,314 km
+              resolvers' caches, IPv4: 92 blocks before, 73 after (-20.7%); live ranges 16
+                and 15
 
-          from  to     IPv4    IPv6  people  km before   after
-          sin   fra  11.9 %     0 %   0.6 %      9,617  13,523
-          iad   fra   7.1 %  25.0 %   1.8 %      6,732     423
-          fra   iad   0.1 %     0 %   0.1 %        638   5,921
+              from  to     IPv4    IPv6  people  km before   after
+              sin   fra  11.9 %     0 %   0.6 %      9,617  13,523
+              iad   fra   7.1 %  25.0 %   1.8 %      6,732     423
+              fra   iad   0.1 %     0 %   0.1 %        638   5,921
 
-          country  of its IPv4    IPv6        people  km before   after
-          DE            17.4 %  50.0 %  14.5 million      7,531     423
-          GB             0.9 %     0 %       613,978        638   5,921
-          AQ             100 %     0 %             0      9,539  16,799
+              country  of its IPv4    IPv6        people  km before   after
+              DE            17.4 %  50.0 %  14.5 million      7,531     423
+              GB             0.9 %     0 %       613,978        638   5,921
+              AQ             100 %     0 %             0      9,539  16,799
 
-        www.example.com: service web, policy nearest
-          19.2 % of IPv4, 25.0 % of IPv6 and 2.5 % of people move, from 8,077 to 8,544
-            km on average; all clients: 2,236 to 2,326 km
-          resolvers' caches, IPv4: 91 blocks before, 73 after (-19.8 %); live ranges
-            17 and 17
+            www.example.com: service web, policy nearest
+              19.2 % of IPv4, 25.0 % of IPv6 and 2.5 % of people move, from 8,077 to 8,544
+                km on average; all clients: 2,236 to 2,326 km
+              resolvers' caches, IPv4: 91 blocks before, 73 after (-19.8%); live ranges 17
+                and 17
 
-          from  to    IPv4    IPv6  people  km before   after
-          iad   fra  9.5 %  25.0 %   2.4 %      6,732     423
-          sin   fra  9.5 %     0 %     0 %      9,539  16,799
-          fra   lhr  0.1 %     0 %   0.1 %        638      23
+              from  to    IPv4    IPv6  people  km before   after
+              iad   fra  9.5 %  25.0 %   2.4 %      6,732     423
+              sin   fra  9.5 %     0 %     0 %      9,539  16,799
+              fra   lhr  0.1 %     0 %   0.1 %        638      23
 
-          country  of its IPv4    IPv6        people  km before   after
-          DE            17.4 %  50.0 %  14.5 million      6,732     423
-          GB             0.9 %     0 %       613,978        638      23
-          AQ             100 %     0 %             0      9,539  16,799
+              country  of its IPv4    IPv6        people  km before   after
+              DE            17.4 %  50.0 %  14.5 million      6,732     423
+              GB             0.9 %     0 %       613,978        638      23
+              AQ             100 %     0 %             0      9,539  16,799
 
-        2 steered names stay as they are for every client
-        at most 25.0 % moves at one name: more than 5.0 %
+            2 steered names stay as they are for every client
+            at most 25.0 % moves at one name: more than 5.0 %
 
-        IPv4 by address; IPv6 by record of the database (its addresses say nothing of
-        clients); people: each country's population spread over its IPv4 addresses. km:
-        great circle, by IPv4.
-    "#]],
+            IPv4 by address; IPv6 by record of the database (its addresses say nothing of
+            clients); people: each country's population spread over its IPv4 addresses. km:
+            great circle, by IPv4.
+        "#]],
     );
     check(
         &world,
