@@ -56,7 +56,8 @@ pub(super) fn run(args: &MapArgs) -> anyhow::Result<ExitCode> {
     let ground = Ground::of(&side);
     let tally = Tally::new(&side, &ground);
     let credits = credits(&loader.databases.used);
-    let shown = Shown { found: &found, side: &side, tally: &tally, words: args.assumptions.words(), credits: &credits };
+    let shown =
+        Shown { found: &found, side: &side, tally: &tally, words: args.assumptions.words(side.map), credits: &credits };
     if args.svg.is_some() || args.png.is_some() || args.geojson.is_some() {
         pictures(args, &shown, &ground)?;
     }
@@ -161,14 +162,14 @@ impl Shown<'_> {
         let all = Row { server: Server::Nobody, amounts: tally.total, away: tally.away, km: tally.km };
         rows.push(line("all".to_owned(), &all, tally));
         out.push_str(&table(&rows, 1));
-        let _ = writeln!(
-            out,
-            "\n{} IPv4 addresses in {} records, {} records of IPv6, {} people",
+        let counts = format!(
+            "{} IPv4 addresses in {} records, {} records of IPv6, {} people",
             large(tally.total.v4),
             grouped(tally.total.v4_records),
             grouped(tally.total.v6),
             large(tally.total.people)
         );
+        let _ = writeln!(out, "\n{}", page.wrap(&counts, 2));
         if tally.away.v4 + tally.away.v6 > 0.0 {
             let _ = writeln!(
                 out,

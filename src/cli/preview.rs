@@ -47,7 +47,8 @@ pub(super) fn run(args: &PreviewArgs) -> anyhow::Result<ExitCode> {
     let credits = credits(&loader.databases.used);
     let ground = Ground::of(&well);
     let then = side(&assume)?;
-    let head = Head { found: &found, side: &then, words: assumed.words(), assumptions: assumed, credits: &credits };
+    let head =
+        Head { found: &found, side: &then, words: assumed.words(then.map), assumptions: assumed, credits: &credits };
     let mut out = io::stdout().lock();
     if !args.each {
         let change = Change::new(&well, &then, &ground);

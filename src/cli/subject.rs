@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::explain::{Assume, Explained, Question, explain, steer_of};
-use crate::live::MapId;
+use crate::live::{Map, MapId};
 use crate::reload::databases::Used;
 use crate::snapshot::Snapshot;
 use crate::steering::Family;
@@ -46,10 +46,18 @@ impl Assumptions {
         Ok(assume)
     }
 
-    /// `all PoPs up`, `fra down`, `fra, lhr down, ams drained`.
-    pub(super) fn words(&self) -> String {
+    /// `all PoPs up`, `fra down`, `fra, lhr down, ams drained`, `sin drained by the files`.
+    pub(super) fn words(&self, map: &Map) -> String {
         let list = |pops: &[String], what: &str| (!pops.is_empty()).then(|| format!("{} {what}", pops.join(", ")));
-        let words: Vec<_> = [list(&self.down, "down"), list(&self.drain, "drained")].into_iter().flatten().collect();
+        let by_files: Vec<String> = map
+            .pops
+            .iter()
+            .zip(&map.drained)
+            .filter(|(_, drained)| **drained)
+            .map(|(pop, _)| pop.to_string())
+            .collect();
+        let lists = [list(&self.down, "down"), list(&self.drain, "drained"), list(&by_files, "drained by the files")];
+        let words: Vec<_> = lists.into_iter().flatten().collect();
         if words.is_empty() { "all PoPs up".to_owned() } else { words.join(", ") }
     }
 }

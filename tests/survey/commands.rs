@@ -99,6 +99,26 @@ fn map_is_a_table() {
         great circle, by IPv4.
     "#]],
     );
+    world.zones("drained", &FLEET.replace("iad: {at", "iad: {drain: true, at"), ZONE);
+    check(&world, "map www.example.com --zones drained --geodb old.mmdb", 0, &expect![[r#"
+        www.example.com: service web, policy nearest, 5 PoPs; iad drained by the files
+
+        PoP    IPv4    IPv6  people  mean km    p50    p95    max
+        fra  45.2 %  50.0 %  13.5 %      336    304    423    423
+        lhr  35.7 %  25.0 %  66.4 %    2,813  5,244  5,244  5,244
+        sin  19.0 %  25.0 %  20.1 %    7,295  5,164  9,539  9,539
+        ams     0 %     0 %     0 %        –      –      –      –
+        iad     0 %     0 %     0 %        –      –      –      –
+        all   100 %   100 %   100 %    2,546    423  9,539  9,539
+
+        2,688 IPv4 addresses in 15 records, 4 records of IPv6, 616.8 million people
+        away from their best PoP: 19.1 % of IPv4, 25.0 % of IPv6, 55.1 % of people
+        resolvers' caches: at most 91 blocks of IPv4 and 116 of IPv6 (live ranges: 17
+          and 7)
+        IPv4 by address; IPv6 by record of the database (its addresses say nothing of
+        clients); people: each country's population spread over its IPv4 addresses. km:
+        great circle, by IPv4.
+    "#]]);
     check(
         &world,
         "map --service web --geodb old.mmdb",
