@@ -100,7 +100,11 @@ fn map_is_a_table() {
     "#]],
     );
     world.zones("drained", &FLEET.replace("iad: {at", "iad: {drain: true, at"), ZONE);
-    check(&world, "map www.example.com --zones drained --geodb old.mmdb", 0, &expect![[r#"
+    check(
+        &world,
+        "map www.example.com --zones drained --geodb old.mmdb",
+        0,
+        &expect![[r#"
         www.example.com: service web, policy nearest, 5 PoPs; iad drained by the files
 
         PoP    IPv4    IPv6  people  mean km    p50    p95    max
@@ -118,7 +122,8 @@ fn map_is_a_table() {
         IPv4 by address; IPv6 by record of the database (its addresses say nothing of
         clients); people: each country's population spread over its IPv4 addresses. km:
         great circle, by IPv4.
-    "#]]);
+    "#]],
+    );
     check(
         &world,
         "map --service web --geodb old.mmdb",
