@@ -217,7 +217,7 @@ fn explain_link(
     let map = &snapshot.maps[steer.map.0 as usize];
     let live_map = live.map(steer.map);
     let is_assumed = !question.assume.is_empty();
-    let facts = assumed(map, &live_map.facts, &question.assume);
+    let facts = assume(map, &live_map.facts, &question.assume);
 
     let key = Key::new(map, &snapshot.sites, steer.ecs, question);
     let site_id = map.deciding_site(&snapshot.sites, key.block);
@@ -324,10 +324,10 @@ impl Now {
 ///
 /// # Errors
 /// What the name is instead of steered.
-pub fn expected(parts: &Parts, name: &Name, client: Block, assume: &Assume) -> Result<Vec<String>, Explained> {
+pub fn expected(parts: &Parts, name: &Name, client: Block, assumed: &Assume) -> Result<Vec<String>, Explained> {
     let steer = steered(&follow(parts, name, Type::A))?;
     let map = &parts.maps[steer.map.0 as usize];
-    let facts = assumed(map, &map.facts(&Known::default(), None), assume);
+    let facts = assume(map, &map.facts(&Known::default(), None), assumed);
     let block = Folded::new(client.address(), client.length()).block;
     let site = map.deciding_site(&parts.sites, block);
     let decision = map.decide(&parts.sites, site, &facts);
@@ -509,7 +509,7 @@ fn unit_block(map: &Map, key: &Key) -> Option<Block> {
 }
 
 /// What the members of a map are under assumptions.
-pub fn assumed(map: &Map, facts: &Facts, assume: &Assume) -> Facts {
+pub fn assume(map: &Map, facts: &Facts, assume: &Assume) -> Facts {
     let mut facts = facts.clone();
     if assume.is_empty() {
         return facts;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use smallvec::{SmallVec, smallvec};
 
 use super::ground::{Space, Stretch};
-use crate::explain::{Assume, assumed};
+use crate::explain::{self, Assume};
 use crate::geo::{Country, Place, SiteId, SiteTable, Vector};
 use crate::health::Known;
 use crate::live::{AnswerId, LiveMap, Map, MapId};
@@ -55,7 +55,7 @@ impl<'a> Side<'a> {
     /// service has it, else of AAAA. `None` for the number of another snapshot.
     pub fn new(parts: &'a Parts, map: MapId, assume: &Assume) -> Option<Self> {
         let map = parts.maps.get(map.0 as usize)?.as_ref();
-        let facts = assumed(map, &map.facts(&Known::default(), None), assume);
+        let facts = explain::assume(map, &map.facts(&Known::default(), None), assume);
         let has_v4 = map.homes.decisions.iter().any(|decision| decision.v4 != Choice::Absent);
         let family = if has_v4 { Family::V4 } else { Family::V6 };
         let live = LiveMap::assume(map, &parts.sites, facts);

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use catchment::dns::Name;
-use catchment::explain::{Assume, expected, steer_of};
+use catchment::explain::{self, Assume, steer_of};
+use catchment::health::Known;
 use catchment::net::Block;
 use catchment::snapshot::Snapshot;
+use catchment::steering::Choice;
 use catchment::survey::{Change, Entries, Ground, Server, Side, Tally, people};
 
 use crate::world::{AREAS, FLEET, NEW, OLD, Record, World, ZONE};
@@ -62,10 +64,15 @@ fn place_of_pop(pop: &str) -> (f64, f64) {
     }
 }
 
-/// Who serves an address: the explainer's word for one client.
+/// Who serves an address, decided for it alone, as the explainer decides.
 fn serves(snapshot: &Snapshot, label: &str, assume: &Assume, address: IpAddr) -> String {
-    let pops = expected(snapshot, &name(label), Block::host(address), assume).unwrap();
-    pops.first().cloned().unwrap_or_else(|| "nobody".to_owned())
+    let map = &snapshot.maps[steer_of(snapshot, &name(label)).unwrap().map.0 as usize];
+    let facts = explain::assume(map, &map.facts(&Known::default(), None), assume);
+    let site = map.deciding_site(&snapshot.sites, Block::host(address));
+    match map.decide(&snapshot.sites, site, &facts).v4 {
+        Choice::Members { members, .. } => map.pops[usize::from(members[0])].to_string(),
+        other => panic!("{other:?}"),
+    }
 }
 
 fn assume(down: &[&str], drain: &[&str]) -> Assume {
