@@ -15,7 +15,7 @@ use super::subject::{
     table,
 };
 use super::words::Page;
-use crate::picture::{self, Catchments, State};
+use crate::picture::{self, Catchments, Frame, State};
 use crate::survey::{Ground, Row, Server, Side, Tally};
 
 #[derive(Clone, Debug, Args)]
@@ -38,6 +38,9 @@ pub(super) struct MapArgs {
     /// Pixels of the PNG per unit of 1800 across
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = scale)]
     scale: f32,
+    /// Show this part of the world only: `SOUTH,WEST,NORTH,EAST` in degrees
+    #[arg(long, value_name = "DEGREES", value_parser = Frame::parse, allow_hyphen_values = true)]
+    frame: Option<Frame>,
     /// Write PoPs and clients by place as GeoJSON (RFC 7946)
     #[arg(long, value_name = "FILE")]
     geojson: Option<PathBuf>,
@@ -101,7 +104,7 @@ fn pictures(args: &MapArgs, shown: &Shown<'_>, ground: &Ground) -> anyhow::Resul
     if args.svg.is_none() && args.png.is_none() {
         return Ok(());
     }
-    let scene = picture::draw(&catchments);
+    let scene = picture::draw(&catchments, args.frame.unwrap_or(Frame::WORLD));
     if let Some(path) = &args.svg {
         write(path, picture::svg::svg(&scene).as_bytes())?;
     }

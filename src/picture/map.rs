@@ -5,7 +5,7 @@ use super::clients::{Catchments, ClientPlace, PopMark, State};
 use super::colors::{self, PALETTE, darker};
 use super::font::Font;
 use super::labels::{self, Label};
-use super::projection::Projection;
+use super::projection::{Frame, Projection};
 use super::scene::{Anchor, Color, Point, Scene, Shape};
 use super::territory::Territories;
 use super::world::{Degrees, World};
@@ -30,10 +30,10 @@ const DOTS: usize = 4000;
 /// Rows of a legend; what has no room is counted.
 const LEGEND_ROWS: usize = 10;
 
-/// Draws a map.
-pub fn draw(catchments: &Catchments) -> Scene {
+/// Draws a map of a part of the world.
+pub fn draw(catchments: &Catchments, frame: Frame) -> Scene {
     let world = World::new();
-    let projection = Projection::new(WIDTH);
+    let projection = Projection::new(WIDTH, frame);
     let font = Font::new();
     #[expect(clippy::cast_possible_truncation, reason = "units of a picture")]
     let (width, height) = (WIDTH as f32, projection.height() as f32);
@@ -62,7 +62,11 @@ pub fn draw(catchments: &Catchments) -> Scene {
     // What reached beyond the map goes under the page's own white.
     shapes.push(Shape::Box(0.0, 0.0, width, TITLE, WHITE));
     shapes.extend(page.title());
-    let (legend, bottom) = page.legend(&colors, hidden);
+    // Of a part of the world those who have a part of it; of the whole everybody.
+    let has_land = |pop: &usize| territories.areas.get(*pop).is_some_and(|rings| !rings.is_empty());
+    let listed = by_share(&catchments.pops);
+    let listed = listed.into_iter().filter(|pop| frame == Frame::WORLD || has_land(pop) || page.is_on_map(*pop));
+    let (legend, bottom) = page.legend(&listed.collect::<Vec<_>>(), &colors, hidden);
     shapes.push(Shape::Box(0.0, page.bottom, width, bottom - page.bottom, WHITE));
     shapes.extend(legend);
     Scene {
@@ -93,18 +97,38 @@ impl Page<'_> {
 
     fn point_of(&self, place: crate::geo::Place) -> Point {
         let (x, y) = self.point(place.longitude(), place.latitude());
-        (if x < 0.0 { x + self.width } else { x }, y)
+        (x.rem_euclid(self.turn()), y)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "units of a picture")]
+    fn turn(&self) -> f32 {
+        self.projection.turn() as f32
+    }
+
+    /// Whether a point is on the map.
+    fn shows(&self, (x, y): Point) -> bool {
+        (0.0..=self.width).contains(&x) && (TITLE..=self.bottom).contains(&y)
+    }
+
+    /// Whether a PoP has a place, and that is on the map.
+    fn is_on_map(&self, pop: usize) -> bool {
+        let place = self.catchments.pops.get(pop).and_then(|pop| pop.place);
+        place.is_some_and(|place| self.shows(self.point_of(place)))
     }
 
     /// Lines on the page, and once more those that reach over an edge of it.
     fn twice(&self, lines: &[Vec<Degrees>]) -> Vec<Vec<Point>> {
         let mut out = Vec::new();
-        // Antarctica lies below the lower edge.
-        for line in lines.iter().filter(|line| line.iter().any(|point| point.1 > -60.0)) {
+        for line in lines {
             let points: Vec<Point> =
                 line.iter().map(|(longitude, latitude)| self.point(*longitude, *latitude)).collect();
-            for shift in [-self.width, 0.0, self.width] {
-                if points.iter().any(|point| (0.0..self.width).contains(&(point.0 + shift))) {
+            let [west, north, east, south] =
+                points.iter().fold([f32::MAX, f32::MAX, f32::MIN, f32::MIN], |edges, at| {
+                    [edges[0].min(at.0), edges[1].min(at.1), edges[2].max(at.0), edges[3].max(at.1)]
+                });
+            // Some lie outside of the frame altogether, as Antarctica does.
+            for shift in [-self.turn(), 0.0, self.turn()] {
+                if west + shift <= self.width && east + shift >= 0.0 && north <= self.bottom && south >= TITLE {
                     out.push(points.iter().map(|(x, y)| (x + shift, *y)).collect());
                 }
             }
@@ -132,8 +156,9 @@ impl Page<'_> {
     /// Clients, as dots whose areas are as their IPv4 addresses.
     fn dots(&self, colors: &[Color]) -> Vec<Shape> {
         let clients = &self.catchments.clients;
-        let all: f64 = clients.iter().map(|client| client.v4).sum();
-        let mut largest: Vec<&ClientPlace> = clients.iter().filter(|client| client.v4 > 0.0).collect();
+        let shown = |client: &&ClientPlace| client.v4 > 0.0 && self.shows(self.point_of(client.place));
+        let mut largest: Vec<&ClientPlace> = clients.iter().filter(shown).collect();
+        let all: f64 = largest.iter().map(|client| client.v4).sum();
         largest.sort_by(|a, b| b.v4.total_cmp(&a.v4));
         let dot = |client: &&ClientPlace| {
             let color = client.pop.and_then(|pop| colors.get(usize::from(pop))).copied().unwrap_or(NOBODY);
@@ -148,12 +173,12 @@ impl Page<'_> {
     /// PoPs and their names, and how many names have no room.
     fn marks(&self, colors: &[Color]) -> (Vec<Shape>, usize) {
         let pops = &self.catchments.pops;
-        let (size, radius) = match pops.len() {
+        let mut order: Vec<usize> = by_share(pops).into_iter().filter(|at| self.is_on_map(*at)).collect();
+        let (size, radius) = match order.len() {
             0..=20 => (17.0, 5.5),
             21..=80 => (14.0, 4.5),
             _ => (10.5, 3.0),
         };
-        let mut order: Vec<usize> = by_share(pops).into_iter().filter(|at| pops[*at].place.is_some()).collect();
         // What is not as usual has its name first.
         order.sort_by_key(|at| pops[*at].state == State::Up);
         let at = |index: &usize| pops[*index].place.map_or((0.0, 0.0), |place| self.point_of(place));
@@ -213,12 +238,11 @@ impl Page<'_> {
         kept + "…"
     }
 
-    /// All PoPs with their shares, in columns, and below them the credits; and where that ends.
-    fn legend(&self, colors: &[Color], hidden: usize) -> (Vec<Shape>, f32) {
+    /// PoPs in this order with their shares, in columns, and below them the credits; and where that ends.
+    fn legend(&self, order: &[usize], colors: &[Color], hidden: usize) -> (Vec<Shape>, f32) {
         const ROW: f32 = 21.0;
         const SIZE: f32 = 14.0;
         let pops = &self.catchments.pops;
-        let order = by_share(pops);
         let percent = |share: f64| match share {
             s if s <= 0.0 => "0 %".to_owned(),
             s if s < 0.0005 => "<0.1 %".to_owned(),

@@ -25,6 +25,7 @@ pub mod world;
 
 pub use clients::{Catchments, ClientPlace, PopMark, State};
 pub use map::draw;
+pub use projection::Frame;
 pub use scene::Scene;
 
 /// The credit for land and countries.

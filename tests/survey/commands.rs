@@ -471,6 +471,13 @@ fn pictures_show_every_pop_and_its_clients() {
     let munich = of("clients").into_iter().find(|f| f["geometry"]["coordinates"][0] == 11.58).unwrap();
     assert_eq!(munich["properties"]["pop"], "fra");
 
+    // A part of the world has the PoPs of that part, and those who serve in it.
+    run(&world, "map www.example.com --geodb old.mmdb --frame 47,5,55.5,16 --svg part.svg");
+    let part = std::fs::read_to_string(world.path("part.svg")).unwrap();
+    assert!(part.contains(">fra<") && !part.contains(">sin<"), "{part}");
+    let (text, code) = run(&world, "map www.example.com --frame 47,5,55.5 --svg part.svg");
+    assert!(code == 2 && text.contains("accepted is `SOUTH,WEST,NORTH,EAST` in degrees"), "{text}");
+
     // The same files give the same octets.
     run(&world, "map www.example.com --geodb old.mmdb --down ams --svg again.svg --png again.png --scale 0.5");
     assert_eq!(std::fs::read(world.path("again.png")).unwrap(), png);
