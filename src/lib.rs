@@ -33,6 +33,8 @@ pub mod mapped;
 pub mod metrics;
 // IP blocks, and IPv4-in-IPv6 folded to IPv4 here and only here.
 pub mod net;
+// A survey as a picture of the world (SVG, PNG) and as GeoJSON.
+pub mod picture;
 // The scheduler of probes and the probes themselves.
 pub mod probe;
 // A packet's bytes in, an answer's bytes and an outcome out. Synchronous, allocates nothing.
@@ -45,5 +47,7 @@ pub mod server;
 pub mod snapshot;
 // Steering policy + site + health → decision with reasons. Pure: no clock, no randomness.
 pub mod steering;
+// What a snapshot does to the whole address space: shares per PoP, distances, and what a change moves.
+pub mod survey;
 // Static zone data and the lookup algorithm of RFC 1034 §4.3.2. Pure; knows nothing of clients.
 pub mod zone;

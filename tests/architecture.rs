@@ -31,6 +31,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("compile", &["dns", "net", "zone", "geo", "health", "steering", "live", "config", "snapshot"]),
     ("query", &["dns", "net", "zone", "live", "snapshot"]),
     ("explain", &["dns", "net", "zone", "geo", "health", "steering", "live", "snapshot"]),
+    ("survey", &["net", "geo", "health", "steering", "live", "snapshot", "explain"]),
+    ("picture", &["geo", "survey"]),
     ("server", &["query", "snapshot"]),
     ("probe", &["health", "snapshot"]),
     ("reload", &["dns", "zone", "geo", "health", "mapped", "config", "compile", "explain", "snapshot"]),
@@ -38,8 +40,10 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that hold no clock, randomness, I/O or tokio: `now`, `seed` and the files' bytes are arguments.
-const PURE: &[&str] =
-    &["dns", "net", "zone", "geo", "health", "steering", "live", "config", "snapshot", "compile", "query", "explain"];
+const PURE: &[&str] = &[
+    "dns", "net", "zone", "geo", "health", "steering", "live", "config", "snapshot", "compile", "query", "explain",
+    "survey", "picture",
+];
 
 /// What a pure room never names outside its tests.
 const IMPURE: &[&str] = &[
@@ -58,6 +62,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("serde_saphyr", "src/config/yaml.rs"),
     ("hickory_server", "src/server/portable.rs"),
     ("memmap2", "src/mapped.rs"),
+    ("tiny_skia", "src/picture/png.rs"),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -16,7 +16,7 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::{from_environment, read_settings};
+use super::settings_at;
 use crate::control::wire::{ErrorBody, PREFIX};
 
 /// Longer than any answer takes.
@@ -62,7 +62,7 @@ impl Server {
         if let Some(socket) = &self.socket {
             return Ok(socket.clone());
         }
-        let mut settings = from_environment(read_settings(self.config.as_deref())?.0)?;
+        let mut settings = settings_at(self.config.as_deref())?;
         if let Some(state) = &self.state {
             settings.state.clone_from(state);
         }

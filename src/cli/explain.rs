@@ -157,7 +157,7 @@ fn assume(words: &[String]) -> anyhow::Result<Assume> {
 }
 
 /// An assumption about what does not exist would change nothing, and look as if it did not matter.
-fn check_names(assume: &Assume, snapshot: &Snapshot) -> anyhow::Result<()> {
+pub(super) fn check_names(assume: &Assume, snapshot: &Snapshot) -> anyhow::Result<()> {
     for name in assume.pops() {
         if !snapshot.pops.iter().any(|pop| pop.name == *name) {
             let names: Vec<_> = snapshot.pops.iter().map(|pop| pop.name.as_str()).collect();

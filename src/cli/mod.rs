@@ -4,6 +4,7 @@
 mod check;
 mod client;
 mod config;
+mod diff;
 mod drain;
 mod explain;
 mod export;
@@ -11,11 +12,14 @@ mod force;
 pub mod geodb;
 mod health;
 pub mod log;
+mod map;
 mod order;
+mod preview;
 mod schema;
 mod scope_audit;
 mod serve;
 mod status;
+mod subject;
 mod words;
 
 use std::ffi::OsString;
@@ -33,6 +37,7 @@ use crate::config::render;
 use crate::config::settings::{self, Io, Settings, environment};
 use crate::daemon::Setup;
 use crate::geo::DB_IP_CREDIT;
+use crate::picture::OUTLINES;
 use crate::reload::{Loader, Options};
 use crate::snapshot::Identity;
 
@@ -83,6 +88,12 @@ enum Command {
     Config(config::ConfigArgs),
     /// Print what files may hold, for editors and people
     Schema(schema::SchemaArgs),
+    /// Show which clients each PoP serves: shares, distances, a picture of the world
+    Map(map::MapArgs),
+    /// Show where clients would go if PoPs failed or were drained
+    Preview(preview::PreviewArgs),
+    /// Show what an edit of zone files, or another database, would do to clients
+    Diff(diff::DiffArgs),
     /// Look into databases, and build small ones
     Geodb(geodb::GeodbArgs),
 }
@@ -143,6 +154,9 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::ScopeAudit(args) => scope_audit::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Map(args) => map::run(&args),
+        Command::Preview(args) => preview::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Geodb(args) => geodb::run(&args),
     }
 }
@@ -151,14 +165,14 @@ fn version() -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     writeln!(out, "catchment {}", env!("CARGO_PKG_VERSION"))?;
     writeln!(out, "The database in the program: {DB_IP_CREDIT}; simplified, for demonstration.")?;
+    writeln!(out, "{OUTLINES}. Letters of pictures: Roboto, Apache License 2.0. Population: World Bank, 2024.")?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl Places {
     /// The settings file, with the environment and then these flags applied.
     fn settings(&self) -> anyhow::Result<Settings> {
-        let (settings, _) = read_settings(self.config.as_deref())?;
-        Ok(self.over(from_environment(settings)?))
+        Ok(self.over(settings_at(self.config.as_deref())?))
     }
 
     /// Settings with these flags applied.
@@ -174,6 +188,11 @@ impl Places {
         }
         settings
     }
+}
+
+/// The settings file (`catchment.yaml` where there is one) with the environment applied.
+fn settings_at(config: Option<&Path>) -> anyhow::Result<Settings> {
+    from_environment(read_settings(config)?.0)
 }
 
 /// Settings with the environment's variables applied.

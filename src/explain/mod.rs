@@ -491,7 +491,8 @@ fn unit_block(map: &Map, key: &Key) -> Option<Block> {
     map.plan.sticky.then(|| Block::new(address, length))
 }
 
-fn assume(map: &Map, facts: &Facts, assume: &Assume) -> Facts {
+/// What the members of a map are under assumptions.
+pub fn assume(map: &Map, facts: &Facts, assume: &Assume) -> Facts {
     let mut facts = facts.clone();
     if assume.is_empty() {
         return facts;

@@ -271,6 +271,11 @@ impl LiveMap {
         Self::decide(map, sites, known, facts)
     }
 
+    /// Fills a map for facts that are assumed, without scopes. Addresses of its answers are those of members without health.
+    pub fn assume(map: &Map, sites: &SiteTable, facts: Facts) -> Self {
+        Self::decide(map, sites, &Known::default(), facts)
+    }
+
     /// Sites whose home still stands keep it. Of the others, those whose runner-up is well go there, as deciding them would
     /// give; only the rest are decided one by one. So a single failure over half a million sites takes a millisecond or
     /// two.

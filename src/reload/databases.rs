@@ -93,6 +93,11 @@ impl Databases {
         Self { places, stamps: Vec::new(), key: None, used: Vec::new(), sites: Arc::new(SiteTable::empty()) }
     }
 
+    /// Whether these are the directories and files that are looked at.
+    pub fn is_of(&self, places: &[PathBuf]) -> bool {
+        self.places == places
+    }
+
     /// Looks at the files and compiles them if they changed. `now` is in seconds since 1970.
     pub fn look(&mut self, state: &State, now: u64) -> Look {
         let mut look = Look::default();
