@@ -173,13 +173,18 @@ impl Map {
 
     /// Bytes of the static part on the heap; homes that maps share count for each.
     pub fn memory(&self) -> usize {
-        (self.homes.by_site.len() + self.homes.runners_up.len()) * size_of::<u16>()
-            + self.homes.stances.memory()
-            + self.homes.coarse.as_ref().map_or(0, Coarse::memory)
+        self.homes.memory()
     }
 }
 
 impl Homes {
+    /// Bytes on the heap.
+    pub fn memory(&self) -> usize {
+        (self.by_site.capacity() + self.runners_up.capacity()) * size_of::<u16>()
+            + self.stances.memory()
+            + self.coarse.as_ref().map_or(0, Coarse::memory)
+    }
+
     fn compile(key: HomesKey, plan: &Plan, facts: &Facts, sites: &Arc<SiteTable>) -> Self {
         let shape = &key.shape;
         let stances = Stances::compile(shape, sites, &key.prefixes);
