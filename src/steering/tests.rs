@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::decide::{Class, decide, decide_with_runner_up, ranking};
+use super::decide::{Class, decide, decide_with_runners_up, ranking};
 use super::facts::panic as panics;
 use super::rule::{Effect, Match, Origin, Rule, Rules};
 use super::*;
@@ -317,11 +317,11 @@ fn latency_decides_where_it_gains_more_than_its_margin() {
 }
 
 #[test]
-fn the_runner_up_is_who_serves_when_only_the_home_fails() {
+fn the_runners_up_are_who_serves_when_those_before_them_fail() {
     let shape = plan(&nearest(), &[]).shape;
     let class = Class::at(place(UTRECHT));
-    let (decision, runner_up) = decide_with_runner_up(&shape, &class, &facts("++ ++ ++").healthy());
-    assert_eq!((decision.first(), runner_up), (Some(1), Some(0)));
+    let (decision, runners_up) = decide_with_runners_up(&shape, &class, &facts("++ ++ ++").healthy());
+    assert_eq!((decision.first(), runners_up), (Some(1), [Some(0), Some(2)]));
 }
 
 /// Who is wanted, and how an answer of them is marked.
