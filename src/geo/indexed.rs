@@ -105,7 +105,7 @@ impl Indexable for u32 {
     }
 }
 
-/// Every 16th start, and how many of those there are below each /20 of the global unicast addresses (2000::/3), which hold
+/// Every 16th start, and how many of those there are below each /20 of the global unicast addresses (`2000::/3`), which hold
 /// nearly all of them, by the tens in each /20.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Samples {
@@ -115,11 +115,11 @@ pub struct Samples {
 
 /// Neighbors that one sample stands for: two cache lines of starts.
 const FAN: usize = 16;
-/// The upper bits that all of 2000::/3 has …
+/// The upper bits that all of `2000::/3` has …
 const GLOBAL: u64 = 0x2000 << 48;
 /// … and the bits below a /20.
 const SHIFT: u32 = 44;
-/// How many /20s there are in 2000::/3.
+/// How many /20s there are in `2000::/3`.
 const BLOCKS: u64 = 1 << 17;
 
 impl Indexable for u128 {

@@ -267,7 +267,9 @@ mod tests {
             let borders: std::collections::BTreeMap<u32, u32> =
                 [(0, 2)].into_iter().chain(list.into_iter().map(|(at, site)| (at << 8, site + 2))).collect();
             let mut ranges = Ranges::new(2);
-            borders.iter().for_each(|(start, site)| ranges.push(*start, *site));
+            for (start, site) in &borders {
+                ranges.push(*start, *site);
+            }
             let place = |at: &(i32, i32)| Place::from_degrees(f64::from(at.0), f64::from(at.1));
             let table: Vec<_> = places.iter().map(|at| Site { place: place(at), ..Site::default() }).collect();
             let sites = Arc::new(SiteTable::from_ranges(ranges, Ranges::new(0), &table).unwrap());

@@ -33,7 +33,7 @@ pub(super) struct Few<'n> {
 /// Members that are searched as quickly without.
 const FEW: usize = 64;
 /// Cubes along each axis.
-const SIDE: usize = 48;
+const SIDE: u16 = 48;
 /// The length of a cube's edge.
 const EDGE: f64 = 2.0 / SIDE as f64;
 /// From its center to a corner; a little more for rounding.
@@ -60,7 +60,8 @@ impl Nearby {
         }
         let cubes = self.0.get_or_init(|| Cubes::new(&places.collect::<Vec<_>>()));
         let [x, y, z] = from.axes().map(cube);
-        let at = (x * SIDE + y) * SIDE + z;
+        let side = usize::from(SIDE);
+        let at = (x * side + y) * side + z;
         let first = at.checked_sub(1).map_or(0, |before| cubes.ends[before] as usize);
         Some(Few { members: &cubes.members[first..cubes.ends[at] as usize], beyond: cubes.beyond[at] })
     }
@@ -68,15 +69,12 @@ impl Nearby {
 
 impl Cubes {
     fn new(places: &[Option<Vector>]) -> Self {
-        let mut cubes = Self {
-            ends: Vec::with_capacity(SIDE.pow(3)),
-            beyond: Vec::with_capacity(SIDE.pow(3)),
-            members: Vec::new(),
-        };
-        let center = |at: usize| (at as f64 + 0.5) * EDGE - 1.0;
+        let mut cubes = Self { ends: Vec::new(), beyond: Vec::new(), members: Vec::new() };
+        let center = |at: u16| (f64::from(at) + 0.5) * EDGE - 1.0;
+        let axes = || (0..SIDE).map(center);
+        let centers = axes().flat_map(|x| axes().flat_map(move |y| axes().map(move |z| (x, y, z))));
         let mut distances: Vec<(f64, u16)> = Vec::new();
-        for at in 0..SIDE.pow(3) {
-            let (x, y, z) = (center(at / SIDE / SIDE), center(at / SIDE % SIDE), center(at % SIDE));
+        for (x, y, z) in centers {
             let mut beyond = 0.0;
             // No point of the surface is in the others, and nobody is among their members.
             if ((x * x + y * y + z * z).sqrt() - 1.0).abs() <= RADIUS {
@@ -105,7 +103,7 @@ impl Cubes {
 fn cube(coordinate: f64) -> usize {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from -1 to 1; `as` saturates")]
     let at = ((coordinate + 1.0) / EDGE) as usize;
-    at.min(SIDE - 1)
+    at.min(usize::from(SIDE) - 1)
 }
 
 #[cfg(test)]

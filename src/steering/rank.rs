@@ -1,8 +1,6 @@
 //! How a policy orders the members of a service for one class of clients: what a rule puts first, then by cost, then in
 //! written order (SEMANTICS §2.2, §2.3, §2.5).
 
-use smallvec::SmallVec;
-
 use super::decide::Class;
 use super::plan::{Given, Order, Shape};
 use super::policy::LatencyMap;
@@ -25,7 +23,7 @@ enum Costs<'p> {
     /// By distance from here, if that is known, and the microseconds that bias and rules add.
     Distance(Option<Vector>, Option<Extras<'p>>),
     /// Integers; `None` without a place or measurement.
-    Totals(SmallVec<[Option<i64>; 64]>),
+    Totals(Vec<Option<i64>>),
 }
 
 /// What is added to costs.
@@ -171,7 +169,7 @@ impl<'p> Costs<'p> {
         let extras = Extras { shape, adjust, least };
         if let (Order::Latency(margin), Some(row)) = (shape.order, class.stance.latency) {
             let chord = |vector: Option<Vector>| Some(class.vector?.chord_squared(&vector?));
-            let chords: SmallVec<[_; 64]> = shape.members.iter().map(|member| chord(member.vector)).collect();
+            let chords: Vec<_> = shape.members.iter().map(|member| chord(member.vector)).collect();
             if let Some(totals) = measured(shape, &chords, row, &extras, &margin) {
                 return Self::Totals(totals);
             }
@@ -188,7 +186,7 @@ fn measured(
     row: Row,
     extras: &Extras<'_>,
     margin: &super::policy::Margin,
-) -> Option<SmallVec<[Option<i64>; 64]>> {
+) -> Option<Vec<Option<i64>>> {
     let Given::Latency(values) = shape.latency.get(row.index as usize)? else { return None };
     if values.is_empty() {
         return None;

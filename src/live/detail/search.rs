@@ -60,8 +60,12 @@ pub(super) fn search<K: Clip>(scene: &Scene<'_>, view: SiteView<'_, K>, detail: 
     while !look(high) && high < 1e12 {
         (low, high) = (high, high * 4.0);
     }
-    while low == high && low > 1e-6 {
-        if look(low / 4.0) { (low, high) = (low / 4.0, low / 4.0) } else { low /= 4.0 }
+    // The first one was too high already.
+    if high <= first {
+        low = high / 4.0;
+        while look(low) && low > 1e-6 {
+            (low, high) = (low / 4.0, low);
+        }
     }
     while high / low > CLOSE {
         let middle = (low * high).sqrt();

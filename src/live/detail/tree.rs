@@ -301,9 +301,8 @@ impl<'p, K: Clip> Pass<'p, K> {
 /// Whom two halves of one group may both come to; the sums stand where those of the first did.
 fn meet(left: Open, right: Open, pool: &mut [f32]) -> Open {
     match (left, right) {
-        (Open::Nobody, _) | (_, Open::Nobody) => Open::Nobody,
         (Open::One(a, detour), Open::One(b, more)) if a == b => Open::One(a, detour + more),
-        (Open::One(..), Open::One(..)) => Open::Nobody,
+        (Open::Nobody, _) | (_, Open::Nobody) | (Open::One(..), Open::One(..)) => Open::Nobody,
         (Open::One(at, detour), Open::All(from)) | (Open::All(from), Open::One(at, detour)) => {
             pool.get(from + usize::from(at)).map_or(Open::Nobody, |more| Open::One(at, detour + more))
         }
