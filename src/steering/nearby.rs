@@ -31,7 +31,7 @@ pub(super) struct Few<'n> {
 }
 
 /// Members that are searched as quickly without.
-const FEW: usize = 64;
+const FEW: usize = 24;
 /// Cubes along each axis.
 const SIDE: u16 = 48;
 /// The length of a cube's edge.
