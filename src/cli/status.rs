@@ -9,7 +9,7 @@ use clap::Args;
 use super::client::{Server, typed};
 use super::order;
 use super::words::{Page, count, safe, short, size};
-use crate::control::wire::{GuardStatus, Status};
+use crate::control::wire::{GuardStatus, MapMemory, Memory, PrunedFamily, Status};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct StatusArgs {
@@ -66,8 +66,11 @@ fn text(status: &Status, page: Page) -> String {
     if status.databases.is_empty() {
         row(title, "none");
     }
-    let resident = status.memory.resident_octets.map_or_else(String::new, |all| format!("; process {}", size(all)));
-    row("memory", &format!("live tables {}{resident}", size(status.memory.live_octets as u64)));
+    let mut title = "memory";
+    for line in memory(&status.memory) {
+        row(title, &line);
+        title = "";
+    }
 
     let targets = &status.targets;
     let states = [
@@ -101,6 +104,54 @@ fn text(status: &Status, page: Page) -> String {
         row(title, "none");
     }
     out
+}
+
+/// Maps that are shown each.
+const MAPS: usize = 10;
+/// Policies and services that are named of maps that decide alike.
+const NAMED: usize = 4;
+
+/// The tables and the process, then a line for each of the largest maps.
+fn memory(memory: &Memory) -> Vec<String> {
+    let bytes = |octets: usize| size(octets as u64);
+    let mut first = format!("live tables {}", bytes(memory.live_octets));
+    match (memory.sites.mapped_octets, memory.sites.heap_octets) {
+        (0, 0) => {}
+        (0, heap) => _ = write!(first, "; site table {}", bytes(heap)),
+        (mapped, 0) => _ = write!(first, "; site table {}, mapped", bytes(mapped)),
+        (mapped, heap) => _ = write!(first, "; site table {}, mapped, and {} beside it", bytes(mapped), bytes(heap)),
+    }
+    if let Some(all) = memory.resident_octets {
+        let _ = write!(first, "; process {}", size(all));
+    }
+    let mut lines = vec![first];
+    lines.extend(memory.maps.iter().take(MAPS).map(map));
+    let rest = memory.maps.get(MAPS..).unwrap_or_default();
+    if !rest.is_empty() {
+        let all = rest.iter().map(|map| map.static_octets + map.live_octets).sum();
+        lines.push(format!("{} more: {} in all", count(rest.len(), "map"), bytes(all)));
+    }
+    lines
+}
+
+/// A map, or those that decide alike.
+fn map(map: &MapMemory) -> String {
+    let named = map.of.iter().take(NAMED).map(|of| format!("{} for {}", safe(&of.policy), safe(&of.service)));
+    let mut line = named.collect::<Vec<_>>().join(", ");
+    if map.of.len() > NAMED {
+        let _ = write!(line, " and {} alike", map.of.len() - NAMED);
+    }
+    let all = map.static_octets + map.live_octets;
+    let _ = write!(line, ": {}, {} of that live", size(all as u64), size(map.live_octets as u64));
+    if let Some(ranges) = map.ranges {
+        let _ = write!(line, "; {} ranges of IPv4, {} of IPv6", ranges.v4, ranges.v6);
+    }
+    if let Some(pruned) = map.pruned {
+        let family =
+            |pruned: &PrunedFamily| format!("{} entries at most, {} m farther", pruned.entries, pruned.detour_meters);
+        let _ = write!(line, "; less detail: IPv4 {}; IPv6 {}", family(&pruned.v4), family(&pruned.v6));
+    }
+    line
 }
 
 /// The guard in a line.
@@ -165,7 +216,13 @@ mod tests {
                  "age_seconds": 1_900_000},
                 {"path": "geodb/GeoLite2-ASN.mmdb", "kind": "GeoLite2-ASN", "built": "2026-11-22T00:00:00Z",
                  "age_seconds": 70_000}],
-            "memory": {"live_octets": 24_120_000, "resident_octets": 131_000_000},
+            "memory": {"live_octets": 24_120_000, "resident_octets": 131_000_000,
+                "sites": {"mapped_octets": 112_000_000, "heap_octets": 20_400},
+                "maps": [
+                    {"of": [{"policy": "nearest", "service": "web"}, {"policy": "eu", "service": "web"}],
+                     "static_octets": 2_300_000, "live_octets": 22_100_000, "ranges": {"v4": 1_228_119, "v6": 1_606_508}},
+                    {"of": [{"policy": "coarse", "service": "mail"}], "static_octets": 1_100_000, "live_octets": 2_020_000,
+                     "pruned": {"v4": {"entries": 990_771, "detour_meters": 4600}, "v6": {"entries": 1_000, "detour_meters": 0}}}]},
             "targets": {"all": 10, "unknown": 1, "up": 2, "suspect": 1, "down": 5, "recovering": 1},
             "probing": {"in_flight": 256, "limit": 256, "lag_ms": 1500, "oldest_result_ms": 14_800},
             "guard": {"phase": "frozen", "since": "2026-11-22T18:01:00Z",
@@ -191,7 +248,13 @@ mod tests {
             databases  GeoLite2-City, built 2026-11-01 (21 days ago):
                        geodb/GeoLite2-City.mmdb
                        GeoLite2-ASN, built 2026-11-22 (today): geodb/GeoLite2-ASN.mmdb
-            memory     live tables 24.1 MB; process 131.0 MB
+            memory     live tables 24.1 MB; site table 112.0 MB, mapped, and 21 KB beside
+                       it; process 131.0 MB
+                       nearest for web, eu for web: 24.4 MB, 22.1 MB of that live; 1228119
+                       ranges of IPv4, 1606508 of IPv6
+                       coarse for mail: 3.1 MB, 2.0 MB of that live; less detail: IPv4
+                       990771 entries at most, 4600 m farther; IPv6 1000 entries at most, 0
+                       m farther
             targets    10: 2 up, 1 suspect, 5 down, 1 recovering, 1 unknown
             probing    256 of 256 in flight, late by 1.5s; oldest result 14s ago
             guard      FROZEN since 2026-11-22T18:01:00Z: 9 of 10 targets turned bad at once

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::wire::{
-    Alarm, Canary, Database, GuardStatus, Health, LastResult, Latency, Member, Memory, OrderDone, OverrideView,
-    ProbeCounts, Probing, Serves, Service, Stale, Status, Target, TargetCounts, Transition, Zones,
+    Alarm, Canary, Database, GuardStatus, Health, LastResult, Latency, MapMemory, Member, Memory, OrderDone,
+    OverrideView, PolicyAndService, ProbeCounts, Probing, Pruned, PrunedFamily, Ranges, Serves, Service, SitesMemory,
+    Stale, Status, Target, TargetCounts, Transition, Zones,
 };
 use super::{Desk, Files, GuardPhase, GuardView};
 use crate::health::overrides::{Done, Forced, Override, Overrides, Scope};
 use crate::health::{self, CheckKind, State, Verdict};
+use crate::live::{self, Held};
 use crate::probe::TargetReport;
 use crate::snapshot::Snapshot;
 use crate::steering::Standing;
@@ -45,7 +47,7 @@ pub(super) fn status(desk: &Desk) -> Status {
         scopes_complete: live.is_complete(),
         zones: Zones { loaded: snapshot.zones.len() - not_loaded.len(), not_loaded, stale: stale.collect() },
         databases: databases.collect(),
-        memory: Memory { live_octets: live.memory(), resident_octets: resident() },
+        memory: memory(&snapshot),
         targets: count(&reports),
         probing: Probing {
             in_flight: pulse.in_flight,
@@ -161,12 +163,50 @@ fn services(snapshot: &Snapshot, overrides: &Overrides, now_ms: u64) -> Vec<Serv
     services
 }
 
+/// What the tables take, and who they are for.
+fn memory(snapshot: &Snapshot) -> Memory {
+    let live = snapshot.live();
+    let map = |held: Held| {
+        let named = |id: live::MapId| {
+            let map = &snapshot.maps[id.0 as usize];
+            PolicyAndService { policy: map.policy.name.clone(), service: map.service.name.clone() }
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "meters on one planet")]
+        let family = |pruned: live::Pruned| PrunedFamily {
+            entries: pruned.entries,
+            detour_meters: (pruned.kilometers * 1e3).round() as u64,
+        };
+        // A service that stands at many names with the same policy is said once.
+        let mut of: Vec<PolicyAndService> = Vec::new();
+        for named in held.maps.into_iter().map(named) {
+            if !of.contains(&named) {
+                of.push(named);
+            }
+        }
+        MapMemory {
+            of,
+            static_octets: held.homes,
+            live_octets: held.live,
+            ranges: held.ranges.map(|(v4, v6)| Ranges { v4, v6 }),
+            pruned: held.pruned.map(|[v4, v6]| Pruned { v4: family(v4), v6: family(v6) }),
+        }
+    };
+    let mut maps: Vec<_> = live::memory::held(&snapshot.maps, &live).into_iter().map(map).collect();
+    maps.sort_by_key(|map| std::cmp::Reverse(map.static_octets + map.live_octets));
+    Memory {
+        live_octets: maps.iter().map(|map| map.live_octets).sum(),
+        resident_octets: resident(),
+        sites: SitesMemory { mapped_octets: snapshot.sites.mapped(), heap_octets: snapshot.sites.memory() },
+        maps,
+    }
+}
+
 /// Services whose clients are answered with health ignored.
 fn alarms(snapshot: &Snapshot) -> Vec<Alarm> {
     let live = snapshot.live();
     let mut alarms: Vec<Alarm> = Vec::new();
     for (map, live) in snapshot.maps.iter().zip(&live.maps) {
-        let fail_open = live.answers.iter().any(crate::live::Answer::fail_open);
+        let fail_open = live.answers.iter().any(live::Answer::fail_open);
         let members = &live.facts.members;
         let usable = members.iter().filter(|member| member.v4.usable() || member.v6.usable()).count();
         let panic = format!("too few PoPs are usable ({usable} of {}), so health is ignored for a tier", members.len());

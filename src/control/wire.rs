@@ -90,11 +90,79 @@ pub struct Database {
 /// Sizes in octets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
-    /// The live tables.
+    /// The live tables of all maps; what maps share counts once.
     pub live_octets: usize,
     /// The whole process, resident; `None` where the system does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resident_octets: Option<u64>,
+    /// The site table, which all maps share.
+    #[serde(default)]
+    pub sites: SitesMemory,
+    /// The maps, those that decide alike as one; what takes most comes first.
+    #[serde(default)]
+    pub maps: Vec<MapMemory>,
+}
+
+/// The size of the site table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SitesMemory {
+    /// In the mapped cache file: pages that the system may drop.
+    pub mapped_octets: usize,
+    /// On the heap: what the operator's prefixes and AS numbers add, and all of a table that is not mapped.
+    pub heap_octets: usize,
+}
+
+/// What maps that decide alike take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MapMemory {
+    /// Which they are.
+    pub of: Vec<PolicyAndService>,
+    /// Every site's home.
+    pub static_octets: usize,
+    /// Answers by site and live ranges as health is now.
+    pub live_octets: usize,
+    /// Live ranges; absent until they are built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ranges: Option<Ranges>,
+    /// What `ecs: {detail: …}` came to; absent where scopes are exact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pruned: Option<Pruned>,
+}
+
+/// What names a map.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyAndService {
+    /// The policy.
+    pub policy: String,
+    /// The service.
+    pub service: String,
+}
+
+/// Numbers of ranges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ranges {
+    /// IPv4.
+    pub v4: usize,
+    /// IPv6.
+    pub v6: usize,
+}
+
+/// What less detail came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pruned {
+    /// For clients of IPv4.
+    pub v4: PrunedFamily,
+    /// For clients of IPv6.
+    pub v6: PrunedFamily,
+}
+
+/// What less detail came to, for one family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrunedFamily {
+    /// Entries that a resolver could hold at most.
+    pub entries: u64,
+    /// The mean detour that it adds.
+    pub detour_meters: u64,
 }
 
 /// Targets by state.

@@ -61,4 +61,9 @@ impl AsnTable {
     pub fn memory(&self) -> usize {
         self.v4.memory() + self.v6.memory() + self.v4_sources.memory() + self.v6_sources.memory()
     }
+
+    /// Bytes in a mapped file.
+    pub(super) fn mapped(&self) -> usize {
+        self.v4.shared() + self.v6.shared() + self.v4_sources.shared() + self.v6_sources.shared()
+    }
 }

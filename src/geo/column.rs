@@ -56,6 +56,14 @@ impl<T: AnyBitPattern + NoUninit> Column<T> {
             Self::Shared(..) => 0,
         }
     }
+
+    /// Bytes in what is shared; 0 for a column on the heap.
+    pub(super) fn shared(&self) -> usize {
+        match self {
+            Self::Owned(_) => 0,
+            Self::Shared(_, range) => range.len(),
+        }
+    }
 }
 
 impl<T> fmt::Debug for Column<T> {
@@ -100,5 +108,10 @@ impl<K: Bits + AnyBitPattern + NoUninit> RangeColumns<K> {
     /// Bytes on the heap; what lies in shared bytes does not count.
     pub(super) fn memory(&self) -> usize {
         self.starts.memory() + self.values.memory()
+    }
+
+    /// Bytes in what is shared.
+    pub(super) fn shared(&self) -> usize {
+        self.starts.shared() + self.values.shared()
     }
 }

@@ -87,6 +87,11 @@ impl Vector {
         x * x + y * y + z * z
     }
 
+    /// The point by axis.
+    pub fn axes(self) -> [f64; 3] {
+        [self.x, self.y, self.z]
+    }
+
     /// The point in single precision, good to a meter.
     pub fn to_single(self) -> [f32; 3] {
         [self.x as f32, self.y as f32, self.z as f32]

@@ -201,6 +201,15 @@ impl SiteTable {
         ranges + rows + self.asns.as_ref().map_or(0, |asns| asns.memory()) + self.overlay_memory()
     }
 
+    /// Bytes in a mapped file, which is used where it lies: resident as far as they were read lately, and dropped by the system
+    /// when it needs the room. 0 for a table that was just built.
+    pub fn mapped(&self) -> usize {
+        let c = &*self.columns;
+        let ranges = c.v4.shared() + c.v6.shared() + c.v4_sources.shared() + c.v6_sources.shared();
+        let rows = c.rows.shared() + c.text_ends.shared() + c.texts.shared();
+        ranges + rows + self.asns.as_ref().map_or(0, |asns| asns.mapped())
+    }
+
     /// Bytes on the heap that the overlay takes, 0 without one.
     pub fn overlay_memory(&self) -> usize {
         self.overlay.as_ref().map_or(0, Overlaid::memory)

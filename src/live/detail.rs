@@ -2,17 +2,24 @@
 //!
 //! Optimal pruning of the tree of aligned blocks (rate against distortion): bottom up, a block is answered as one when
 //! `λ + detour` is at most what its halves cost, where `λ` is the price of an entry in resolvers' caches and the detour is
-//! extra kilometers times addresses. A budget or a number of entries is met by searching λ. What rules or fences tell apart
-//! is never blurred. A block answered as one follows its largest site with that home, so failover stays exact for it.
+//! extra kilometers times blocks of the longest scope. A budget or a number of entries is met by searching λ ([`search`]). What
+//! rules or fences tell apart is never blurred. A block answered as one follows its largest site with that home, so failover
+//! stays exact for it. A block of the longest scope is always answered as one, so longer sources are told the same as it.
 //!
 //! Static, like homes: health has no part in it. Sums are in a fixed order and in single IEEE operations, so every node
 //! prunes alike.
 
+use std::collections::HashMap;
+
 use super::fill::Homes;
-use super::table::Clip;
+use super::table::{Clip, majority_of};
 use crate::geo::{Found, Ranges, SiteId, SiteTable, SiteView};
-use crate::net::Bits;
 use crate::steering::{Class, Detail, Plan};
+
+mod search;
+mod tree;
+
+use search::search;
 
 /// Site ranges with small odd blocks given to their surroundings.
 #[derive(Debug)]
@@ -42,8 +49,8 @@ impl Coarse {
         }
         let scene = Scene::new(plan, homes, sites);
         let ((v4, first), (v6, second)) = std::thread::scope(|scope| {
-            let v6 = scope.spawn(|| prune(&scene, sites.v6(), plan.detail));
-            let v4 = prune(&scene, sites.v4(), plan.detail);
+            let v6 = scope.spawn(|| search(&scene, sites.v6(), plan.detail));
+            let v4 = search(&scene, sites.v4(), plan.detail);
             // A panic over there is one here.
             (v4, v6.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
@@ -55,37 +62,55 @@ impl Coarse {
     }
 }
 
-/// Prices tried at once, first …
-const DOUBLING: [f64; 16] =
-    [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0, 16384.0, 32768.0];
-/// … and then between two of those.
-const EIGHTHS: [f64; 9] = [1.0, 1.125, 1.25, 1.375, 1.5, 1.625, 1.75, 1.875, 2.0];
-
 /// What is known of a site that may be blurred.
 #[derive(Clone, Copy)]
 struct Known {
     home: u16,
-    /// What rules say of it, as a number.
-    stance: u32,
+    /// Sites that rules treat alike, as a number.
+    group: u32,
     vector: [f32; 3],
+    /// The smallest detour to anybody else.
+    next: f32,
 }
 
 /// What the detours are worked out from.
-struct Scene {
+struct Scene<'s> {
+    homes: &'s Homes,
     /// By site; `None`: never to be blurred.
     sites: Vec<Option<Known>>,
-    /// Coordinates of the members, by axis; not a number without a place, so that no detour leads there.
-    axes: [Vec<f32>; 3],
+    groups: Vec<Group>,
 }
 
+/// Whom the sites of one stance may be given to: the homes of some of them.
+#[derive(Default)]
+struct Group {
+    /// Rising.
+    members: Vec<u16>,
+    /// Coordinates of these members, by axis, in whole [`LANES`]; not a number without a place, so that no detour leads there.
+    axes: [Vec<f32>; 3],
+    /// A site with each of them for home, for blocks that have none themselves.
+    sites: Vec<u32>,
+}
+
+impl Group {
+    /// Members, in whole [`LANES`].
+    fn width(&self) -> usize {
+        self.axes[0].len()
+    }
+}
+
+/// Numbers that are worked on at once.
+const LANES: usize = 8;
 /// Nobody in particular.
 const NOBODY: u16 = u16::MAX;
+/// No group: never to be blurred, or rules tell parts apart.
+const NONE: u32 = u32::MAX;
 
-impl Scene {
-    fn new(plan: &Plan, homes: &Homes, sites: &SiteTable) -> Self {
+impl<'s> Scene<'s> {
+    fn new(plan: &Plan, homes: &'s Homes, sites: &SiteTable) -> Self {
         let vectors = plan.shape.vectors();
-        let axis = |at: usize| vectors.iter().map(|v| v.map_or(f32::NAN, |v| v.to_single()[at])).collect();
         let firsts: Vec<_> = homes.decisions.iter().map(crate::steering::Decision::first).collect();
+        let mut numbers: HashMap<u32, u32, foldhash::fast::FixedState> = HashMap::default();
         let known = |id: u32| {
             let site = SiteId(id);
             if site == SiteId::UNUSABLE || site == SiteId::NOWHERE {
@@ -93,23 +118,57 @@ impl Scene {
             }
             let home = firsts[usize::from(homes.by_site[id as usize])]?;
             let vector = Class::of(sites, site, &homes.stances).vector?.to_single();
-            Some(Known { home, stance: homes.stances.number(site), vector })
+            let count = numbers.len() as u32;
+            let group = *numbers.entry(homes.stances.number(site)).or_insert(count);
+            Some(Known { home, group, vector, next: 0.0 })
         };
-        Self { sites: (0..sites.len() as u32).map(known).collect(), axes: [axis(0), axis(1), axis(2)] }
+        let known: Vec<Option<Known>> = (0..sites.len() as u32).map(known).collect();
+        let mut first_sites: Vec<Vec<(u16, u32)>> = vec![Vec::new(); numbers.len()];
+        let mut seen = std::collections::HashSet::<(u32, u16), foldhash::fast::FixedState>::default();
+        for (known, id) in known.iter().zip(0..) {
+            if let Some(known) = known.filter(|known| seen.insert((known.group, known.home))) {
+                first_sites[known.group as usize].push((known.home, id));
+            }
+        }
+        let group = |mut list: Vec<(u16, u32)>| {
+            list.sort_unstable();
+            let members: Vec<u16> = list.iter().map(|item| item.0).collect();
+            let place = |member: &u16| vectors.get(usize::from(*member)).copied().flatten();
+            let axis = |at: usize| {
+                let single = |member| place(member).map_or(f32::NAN, |v| v.to_single()[at]);
+                let mut axis: Vec<f32> = members.iter().map(single).collect();
+                axis.resize(members.len().next_multiple_of(LANES), f32::NAN);
+                axis
+            };
+            let axes = [axis(0), axis(1), axis(2)];
+            Group { members, axes, sites: list.iter().map(|item| item.1).collect() }
+        };
+        let mut scene = Self { homes, sites: known, groups: first_sites.into_iter().map(group).collect() };
+        let mut unit = vec![0.0; scene.groups.iter().map(Group::width).max().unwrap_or(0)];
+        for id in 0..scene.sites.len() {
+            let Some(known) = scene.sites[id] else { continue };
+            scene.detours(&known, &mut unit[..scene.groups[known.group as usize].width()]);
+            let members = &scene.groups[known.group as usize].members;
+            let others = members.iter().zip(&unit).filter(|(member, _)| **member != known.home);
+            let next = others.fold(f32::INFINITY, |least, (_, detour)| least.min(*detour));
+            scene.sites[id] = Some(Known { next, ..known });
+        }
+        scene
     }
 
     fn site(&self, id: u32) -> Option<Known> {
         self.sites.get(id as usize).copied().flatten()
     }
 
-    /// Extra kilometers from a point to every member, over those to its home.
-    fn detours(&self, from: [f32; 3], home: u16, out: &mut [f32]) {
-        let [xs, ys, zs] = &self.axes;
+    /// Extra kilometers from a site to every member of its group, over those to its home; `out` is as wide as the group.
+    fn detours(&self, site: &Known, out: &mut [f32]) {
+        let Group { members, axes: [xs, ys, zs], .. } = &self.groups[site.group as usize];
+        let from = site.vector;
         for (((out, x), y), z) in out.iter_mut().zip(xs).zip(ys).zip(zs) {
             let (x, y, z) = (x - from[0], y - from[1], z - from[2]);
             *out = kilometers(x * x + y * y + z * z);
         }
-        let at_home = out[usize::from(home)];
+        let at_home = members.binary_search(&site.home).map_or(0.0, |at| out[at]);
         for out in out {
             // `max` would make not a number 0; it must stay out of reach.
             *out = if out.is_nan() { f32::INFINITY } else { (*out - at_home).max(0.0) };
@@ -131,314 +190,6 @@ fn kilometers(chord_squared: f32) -> f32 {
     DIAMETER * if far { std::f32::consts::FRAC_PI_2 - 2.0 * angle } else { angle }
 }
 
-/// What a block comes to at one price.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cost {
-    entries: u64,
-    /// Kilometers times blocks.
-    detour: f64,
-    /// Whether it is one entry, and whose.
-    single: u16,
-}
-
-/// An aligned block on the stack; its detours and homes lie beside it in the pools.
-struct Node<K, const N: usize> {
-    base: K,
-    length: u8,
-    /// Where its ranges begin in the output.
-    output: usize,
-    /// What rules say of all of it; `None` when they tell parts of it apart.
-    stance: Option<u32>,
-    costs: [Cost; N],
-}
-
-/// One pass over a family, at `N` prices. With one price it writes ranges.
-struct Pass<'p, K, const N: usize> {
-    scene: &'p Scene,
-    view: SiteView<'p, K>,
-    prices: [f64; N],
-    nodes: Vec<Node<K, N>>,
-    /// Per node: detour to each member, kilometers times blocks.
-    detours: Vec<f32>,
-    /// Per node: which members are somebody's home, as bits.
-    present: Vec<u64>,
-    members: usize,
-    words: usize,
-    output: Vec<(K, u32)>,
-    /// The site whose detours were worked out last.
-    unit_of: Option<u32>,
-    /// Blocks of which a place is known.
-    weight: f64,
-}
-
-impl<'p, K: Clip, const N: usize> Pass<'p, K, N> {
-    fn run(scene: &'p Scene, view: SiteView<'p, K>, prices: [f64; N]) -> Self {
-        let members = scene.axes[0].len();
-        let words = members.div_ceil(64);
-        let mut pass = Self {
-            scene,
-            view,
-            prices,
-            nodes: Vec::new(),
-            detours: Vec::new(),
-            present: Vec::new(),
-            members,
-            words,
-            output: Vec::new(),
-            unit_of: None,
-            weight: 0.0,
-        };
-        let mut unit = vec![0.0; members];
-        let mut ranges = view.iter().peekable();
-        let mut next = Some(K::ZERO);
-        while let Some(base) = next {
-            while ranges.next_if(|found| found.end < base).is_some() {}
-            let Some(found) = ranges.peek() else { break };
-            let length = largest(base, found.end);
-            let (found, known) = (Found { ..*found }, scene.site(found.value));
-            if length <= K::BLOCK {
-                pass.whole(base, length, &found, known, &mut unit);
-            } else {
-                pass.mixed(base.first(K::BLOCK), &mut unit);
-            }
-            pass.fold();
-            next = base.last(length.min(K::BLOCK)).next();
-        }
-        pass
-    }
-
-    fn push(&mut self, base: K, length: u8, stance: Option<u32>, single: u16) -> usize {
-        let costs = [Cost { entries: 1, detour: 0.0, single }; N];
-        self.nodes.push(Node { base, length, output: self.output.len(), stance, costs });
-        let at = self.nodes.len() - 1;
-        self.detours.resize((at + 1) * self.members, 0.0);
-        self.present.resize((at + 1) * self.words, 0);
-        self.present[at * self.words..].fill(0);
-        if single != NOBODY {
-            self.present[at * self.words + usize::from(single) / 64] |= 1 << (single % 64);
-        }
-        at
-    }
-
-    /// A block inside one range.
-    fn whole(&mut self, base: K, length: u8, found: &Found<K, u32>, known: Option<Known>, unit: &mut [f32]) {
-        let weight = blocks::<K>(length);
-        let Some(Known { home, stance, vector }) = known else {
-            let at = self.push(base, length, None, NOBODY);
-            self.detours[at * self.members..].fill(f32::INFINITY);
-            self.emit(base, found.value);
-            return;
-        };
-        if self.unit_of != Some(found.value) {
-            self.scene.detours(vector, home, unit);
-            self.unit_of = Some(found.value);
-        }
-        self.weight += weight;
-        let at = self.push(base, length, Some(stance), home);
-        #[expect(clippy::cast_possible_truncation, reason = "a sum of detours is good to seven digits")]
-        let weight = weight as f32;
-        for (out, unit) in self.detours[at * self.members..].iter_mut().zip(&*unit) {
-            *out = unit * weight;
-        }
-        self.emit(base, found.value);
-    }
-
-    /// A block of the longest scope that holds several ranges: it is answered as most of it, whatever is pruned.
-    fn mixed(&mut self, base: K, unit: &mut [f32]) {
-        let last = base.last(K::BLOCK);
-        let parts: Vec<_> = self.view.from(base).take_while(|found| found.start <= last).collect();
-        let share = |found: &Found<K, u32>| {
-            #[expect(clippy::cast_precision_loss, reason = "a share")]
-            let share = K::count(found.start.max(base), found.end.min(last)) as f64 / K::count(base, last) as f64;
-            share
-        };
-        let known: Option<Vec<_>> =
-            parts.iter().map(|found| Some((self.scene.site(found.value)?, share(found)))).collect();
-        let majority = known.as_ref().and_then(|known| {
-            let of = |home: u16| known.iter().filter(|part| part.0.home == home).map(|part| part.1).sum::<f64>();
-            let mut best: Option<(f64, u16)> = None;
-            for (Known { home, .. }, _) in known {
-                let weight = of(*home);
-                if best.is_none_or(|best| weight > best.0) {
-                    best = Some((weight, *home));
-                }
-            }
-            best.map(|best| best.1)
-        });
-        if let (Some(known), Some(home)) = (known, majority) {
-            let stance = known[0].0.stance;
-            let same = known.iter().all(|part| part.0.stance == stance);
-            self.weight += 1.0;
-            let at = self.push(base, K::BLOCK, same.then_some(stance), home);
-            self.detours[at * self.members..].fill(0.0);
-            self.unit_of = None;
-            for (Known { vector, .. }, share) in known {
-                self.scene.detours(vector, home, unit);
-                #[expect(clippy::cast_possible_truncation, reason = "a share")]
-                let share = share as f32;
-                for (out, unit) in self.detours[at * self.members..].iter_mut().zip(&*unit) {
-                    *out += unit * share;
-                }
-            }
-            // What the block's one answer costs its parts is not the pruning's.
-            let detours = &mut self.detours[at * self.members..];
-            let own = detours[usize::from(home)];
-            for detour in detours {
-                *detour = (*detour - own).max(0.0);
-            }
-        } else {
-            let at = self.push(base, K::BLOCK, None, NOBODY);
-            self.detours[at * self.members..].fill(f32::INFINITY);
-        }
-        for found in parts {
-            self.emit(found.start.max(base), found.value);
-        }
-    }
-
-    fn emit(&mut self, base: K, site: u32) {
-        if N == 1 {
-            self.output.push((base, site));
-        }
-    }
-
-    /// Joins halves as long as both are there.
-    fn fold(&mut self) {
-        while let [.., left, right] = &self.nodes[..]
-            && left.length == right.length
-            && left.length > 0
-            && left.base.first(left.length - 1) == right.base.first(left.length - 1)
-        {
-            self.join();
-        }
-    }
-
-    fn join(&mut self) {
-        let Some(right) = self.nodes.pop() else { return };
-        let at = self.nodes.len() - 1;
-        let (lefts, rights) = self.detours.split_at_mut((at + 1) * self.members);
-        let lefts = &mut lefts[at * self.members..];
-        for (left, right) in lefts.iter_mut().zip(&*rights) {
-            *left += right;
-        }
-        let (words, others) = self.present.split_at_mut((at + 1) * self.words);
-        let words = &mut words[at * self.words..];
-        for (left, right) in words.iter_mut().zip(&*others) {
-            *left |= right;
-        }
-        let left = &self.nodes[at];
-        let stance = left.stance.filter(|stance| right.stance == Some(*stance));
-        let best = stance.and_then(|_| {
-            let present = |member: &usize| words[member / 64] >> (member % 64) & 1 == 1;
-            let detour = |member: usize| (lefts[member], member as u16);
-            (0..self.members).filter(present).map(detour).min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)))
-        });
-        let mut collapsed = None;
-        let mut costs = [Cost::default(); N];
-        for (index, price) in self.prices.into_iter().enumerate() {
-            let (a, b) = (left.costs[index], right.costs[index]);
-            #[expect(clippy::cast_precision_loss, reason = "fewer entries than 2^52")]
-            let cost = |cost: &Cost| price * cost.entries as f64 + cost.detour;
-            let alike = a.single != NOBODY && a.single == b.single;
-            let mut join = Cost {
-                entries: if alike { 1 } else { a.entries + b.entries },
-                detour: a.detour + b.detour,
-                single: if alike { a.single } else { NOBODY },
-            };
-            if let Some((detour, member)) = best {
-                let one = Cost { entries: 1, detour: f64::from(detour), single: member };
-                if !alike && cost(&one) <= cost(&join) {
-                    join = one;
-                    collapsed = Some(member);
-                }
-            }
-            costs[index] = join;
-        }
-        let (base, length) = (left.base, left.length - 1);
-        let node = &mut self.nodes[at];
-        (node.length, node.stance, node.costs) = (length, stance, costs);
-        self.detours.truncate((at + 1) * self.members);
-        self.present.truncate((at + 1) * self.words);
-        if N == 1 {
-            let output = self.nodes[at].output;
-            if let Some(member) = collapsed
-                && let Some(site) = self.stand_in(base, length, member)
-            {
-                self.output.truncate(output);
-                self.output.push((base, site));
-            } else if self.output[output..].windows(2).all(|pair| pair[0].1 == pair[1].1) {
-                self.output.truncate(output + 1);
-            }
-        }
-    }
-
-    /// The site of the largest range with this home inside a block.
-    fn stand_in(&self, base: K, length: u8, member: u16) -> Option<u32> {
-        let last = base.last(length);
-        let mut best: Option<(u128, u32)> = None;
-        for found in self.view.from(base).take_while(|found| found.start <= last) {
-            let size = K::count(found.start.max(base), found.end.min(last));
-            let fits = self.scene.site(found.value).is_some_and(|site| site.home == member);
-            if fits && best.is_none_or(|best| size > best.0) {
-                best = Some((size, found.value));
-            }
-        }
-        best.map(|best| best.1)
-    }
-
-    /// The whole space at each price.
-    fn totals(&self) -> [Pruned; N] {
-        let mut totals = [Pruned::default(); N];
-        for (index, total) in totals.iter_mut().enumerate() {
-            let all = self.nodes.iter().map(|node| node.costs[index]);
-            total.lambda = self.prices[index];
-            for cost in all {
-                total.entries += cost.entries;
-                total.kilometers += cost.detour / self.weight.max(1.0);
-            }
-        }
-        totals
-    }
-}
-
-/// Prunes one family to what is asked.
-fn prune<K: Clip>(scene: &Scene, view: SiteView<'_, K>, detail: Detail) -> (Ranges<K, u32>, Pruned) {
-    let enough = |pruned: &Pruned| match detail {
-        Detail::Exact => false,
-        Detail::Budget(meters) => pruned.kilometers * 1e3 <= f64::from(meters),
-        Detail::Entries(most) => pruned.entries > u64::from(most),
-    };
-    // Prices that double, then eight times finer from the last that is within the budget (or still has too many entries).
-    let first = total_weight(scene, view) * 1e-7;
-    let coarse = Pass::run(scene, view, DOUBLING.map(|times| first * times));
-    let from = coarse.totals().iter().rev().find(|pruned| enough(pruned)).map_or(first / 2.0, |pruned| pruned.lambda);
-    drop(coarse);
-    let finer = Pass::run(scene, view, EIGHTHS.map(|times| from * times));
-    let totals = finer.totals();
-    let found = match detail {
-        Detail::Entries(_) => totals.iter().find(|pruned| !enough(pruned)),
-        Detail::Exact | Detail::Budget(_) => totals.iter().rev().find(|pruned| enough(pruned)),
-    };
-    let price = found.map_or(if matches!(detail, Detail::Entries(_)) { from * 2.0 } else { 0.0 }, |found| found.lambda);
-    drop(finer);
-    let mut last = Pass::run(scene, view, [price]);
-    let [result] = last.totals();
-    let mut ranges = Ranges::new(0);
-    for (start, site) in last.output.drain(..) {
-        ranges.push(start, site);
-    }
-    ranges.shrink();
-    (ranges, result)
-}
-
-/// Blocks of which a place is known.
-fn total_weight<K: Clip>(scene: &Scene, view: SiteView<'_, K>) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "a weight")]
-    let size = |found: Found<K, u32>| K::count(found.start, found.end) as f64;
-    let weight =
-        |found| if K::WIDTH == 32 { size(found) * blocks::<K>(32) } else { (size(found) / 2f64.powi(72)).sqrt() };
-    view.iter().filter(|found| scene.site(found.value).is_some()).map(weight).sum()
-}
-
 /// What a block of this length weighs. IPv4: its /24s. IPv6: the square root of its /56s, as an allocation of a million times
 /// the size of another does not have a million times its clients.
 fn blocks<K: Clip>(length: u8) -> f64 {
@@ -446,19 +197,15 @@ fn blocks<K: Clip>(length: u8) -> f64 {
     if K::WIDTH == 32 { size } else { size.sqrt() }
 }
 
-/// The length of the largest aligned block that begins at `base` and ends by `end`.
-fn largest<K: Bits>(base: K, end: K) -> u8 {
-    let mut length = K::WIDTH;
-    while length > 0 && base.first(length - 1) == base && base.last(length - 1) <= end {
-        length -= 1;
-    }
-    length
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geo::{Place, Vector};
+    use crate::geo::{Place, Site, Vector};
+    use crate::live::{Map, Source};
+    use crate::net::Bits;
+    use crate::steering::{Member, Policy, Pop, PopId, Service, ServiceAddress};
+    use proptest::prelude::*;
+    use std::sync::Arc;
 
     #[test]
     fn kilometers_are_good_to_two() {
@@ -473,6 +220,73 @@ mod tests {
                 let ours = f64::from(kilometers(chord as f32));
                 assert!((ours - here.kilometers_to(there)).abs() < 2.5, "{ours} {}", here.kilometers_to(there));
             }
+        }
+    }
+
+    /// The least that a block can cost, by trying all: as one of any member, or as its halves. And whose it is as one entry.
+    fn naive(scene: &Scene<'_>, borders: &[(u32, u32)], price: f64, base: u32, length: u8) -> f64 {
+        let (first, last) = (base, base.last(length));
+        let parts: Vec<(Known, f64)> = borders
+            .iter()
+            .enumerate()
+            .filter_map(|(at, &(start, site))| {
+                let end = borders.get(at + 1).map_or(u32::MAX, |next| next.0 - 1);
+                let weight = (f64::from(end.min(last)) - f64::from(start.max(first)) + 1.0) / 256.0;
+                (start <= last && end >= first).then(|| (scene.site(site).unwrap(), weight))
+            })
+            .collect();
+        let members = &scene.groups[0].members;
+        let detour = |at: usize| -> f64 {
+            let mut unit = vec![0.0; scene.groups[0].width()];
+            let part = |(site, weight): &(Known, f64)| {
+                scene.detours(site, &mut unit);
+                f64::from(unit[at]) * weight
+            };
+            parts.iter().map(part).sum()
+        };
+        let one = (0..members.len()).map(detour).fold(f64::INFINITY, f64::min) + price;
+        if parts.iter().all(|part| part.0.home == parts[0].0.home) || length == 24 {
+            return one;
+        }
+        let half = |base: u32| naive(scene, borders, price, base, length + 1);
+        one.min(half(base) + half(base | 1 << (31 - length)))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        /// Pruning is never dearer than the best that can be done with blocks; where halves are one entry by chance it may be
+        /// cheaper than counting them apart.
+        #[test]
+        fn pruning_costs_the_least(
+            list in proptest::collection::vec((0u32..1 << 10, 0u32..40), 1..60),
+            places in proptest::collection::vec((-60i32..70, -180i32..180), 40),
+            pops in 1usize..9,
+            price in 1.0f64..3_000.0,
+        ) {
+            let borders: std::collections::BTreeMap<u32, u32> =
+                [(0, 2)].into_iter().chain(list.into_iter().map(|(at, site)| (at << 8, site + 2))).collect();
+            let mut ranges = Ranges::new(2);
+            for (start, site) in &borders {
+                ranges.push(*start, *site);
+            }
+            let place = |at: &(i32, i32)| Place::from_degrees(f64::from(at.0), f64::from(at.1));
+            let table: Vec<_> = places.iter().map(|at| Site { place: place(at), ..Site::default() }).collect();
+            let sites = Arc::new(SiteTable::from_ranges(ranges, Ranges::new(0), &table).unwrap());
+            let pop = |at: &(i32, i32)| Pop { name: format!("{at:?}"), place: place(at), city: None, country: None, drained: false };
+            let all: Vec<Pop> = places[..pops].iter().map(pop).collect();
+            let address = || ServiceAddress { ip: "192.0.2.1".parse().unwrap(), targets: vec![] };
+            let members = (0..pops as u32).map(|pop| Member::new(PopId(pop), vec![address()])).collect();
+            let source = Source::new(Policy::built_in("nearest").unwrap(), Service::new("web", members));
+            let map = Map::compile(source, &all, &sites, []);
+            let scene = Scene::new(&map.plan, &map.homes, &sites);
+            let pass = tree::Pass::run(&scene, sites.v4(), price, false);
+            let ours = pass.total();
+            #[expect(clippy::cast_precision_loss, reason = "few entries")]
+            let ours = ours.entries as f64 * price + ours.kilometers * f64::from(1 << 24);
+            let borders: Vec<(u32, u32)> = borders.into_iter().collect();
+            let least = naive(&scene, &borders, price, 0, 0);
+            prop_assert!(ours <= least * 1.001 + 1.0, "{ours} and {least} is enough");
         }
     }
 }

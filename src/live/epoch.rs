@@ -29,14 +29,6 @@ impl Live {
     pub fn is_complete(&self) -> bool {
         self.maps.iter().all(|map| map.table.is_some())
     }
-
-    /// Bytes of the tables on the heap.
-    pub fn memory(&self) -> usize {
-        self.maps
-            .iter()
-            .map(|map| map.table.as_ref().map_or(0, |t| t.memory()) + map.by_site.len() * size_of::<u16>())
-            .sum()
-    }
 }
 
 /// The first epoch of a snapshot. Maps take over the tables, scopes included, of those of the previous snapshot that know

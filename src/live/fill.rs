@@ -12,7 +12,7 @@ use super::standing::member_facts;
 use super::table::{Basis, ScopeTable};
 use crate::geo::{SiteId, SiteTable, SiteView};
 use crate::health::Known;
-use crate::steering::decide::{Class, decide_with_runner_up};
+use crate::steering::decide::{Class, decide_with_runners_up};
 use crate::steering::split::UnitKey;
 use crate::steering::{
     Choice, Decision, Detail, Facts, Kind, MemberFacts, Mode, OnEmpty, Plan, Policy, Pop, PrefixMatch, Service, Shape,
@@ -49,8 +49,9 @@ pub struct Homes {
     pub stances: Stances,
     /// Site → home: an index into `decisions`.
     pub by_site: Vec<u16>,
-    /// Site → the member that serves when only its home fails; [`NOBODY`] when that is not so simple.
-    runners_up: Vec<u16>,
+    /// Site → the member that serves when only its home fails, and the one that does when both fail; [`NOBODY`] when that is not
+    /// so simple.
+    runners_up: Vec<[u16; 2]>,
     /// The distinct decisions.
     pub decisions: Vec<Decision>,
     /// The site ranges in less detail, where the policy says so.
@@ -173,13 +174,19 @@ impl Map {
 
     /// Bytes of the static part on the heap; homes that maps share count for each.
     pub fn memory(&self) -> usize {
-        (self.homes.by_site.len() + self.homes.runners_up.len()) * size_of::<u16>()
-            + self.homes.stances.memory()
-            + self.homes.coarse.as_ref().map_or(0, Coarse::memory)
+        self.homes.memory()
     }
 }
 
 impl Homes {
+    /// Bytes on the heap.
+    pub fn memory(&self) -> usize {
+        self.by_site.capacity() * size_of::<u16>()
+            + self.runners_up.capacity() * size_of::<[u16; 2]>()
+            + self.stances.memory()
+            + self.coarse.as_ref().map_or(0, Coarse::memory)
+    }
+
     fn compile(key: HomesKey, plan: &Plan, facts: &Facts, sites: &Arc<SiteTable>) -> Self {
         let shape = &key.shape;
         let stances = Stances::compile(shape, sites, &key.prefixes);
@@ -189,9 +196,9 @@ impl Homes {
             let mut part = Decided::default();
             for id in ids {
                 let class = Class::of(sites, SiteId(id as u32), &stances);
-                let (decision, runner_up) = decide_with_runner_up(shape, &class, facts);
+                let (decision, runners_up) = decide_with_runners_up(shape, &class, facts);
                 part.by_site.push(part.interned.intern(decision));
-                part.runners_up.push(runner_up.filter(|_| simple).unwrap_or(NOBODY));
+                part.runners_up.push(runners_up.map(|member| member.filter(|_| simple).unwrap_or(NOBODY)));
             }
             part
         };
@@ -221,7 +228,7 @@ const WORTH_A_THREAD: usize = 100_000;
 struct Decided {
     interned: Interner,
     by_site: Vec<u16>,
-    runners_up: Vec<u16>,
+    runners_up: Vec<[u16; 2]>,
 }
 
 impl Decided {
@@ -276,9 +283,9 @@ impl LiveMap {
         Self::decide(map, sites, &Known::default(), facts)
     }
 
-    /// Sites whose home still stands keep it. Of the others, those whose runner-up is well go there, as deciding them would
-    /// give; only the rest are decided one by one. So a single failure over half a million sites takes a millisecond or
-    /// two.
+    /// Sites whose home still stands keep it. Of the others, those whose runner-up is well go there, or to the next after it when
+    /// it is out too, as deciding them would give; only the rest are decided one by one. So a single failure over half a
+    /// million sites takes a millisecond or two.
     fn decide(map: &Map, sites: &SiteTable, known: &Known, facts: Facts) -> Self {
         let mut interned = Interner::default();
         let homes = &map.homes;
@@ -295,14 +302,14 @@ impl LiveMap {
             .iter()
             .zip(&homes.runners_up)
             .enumerate()
-            .map(|(site, (&home, &runner_up))| {
+            .map(|(site, (&home, &runners_up))| {
                 let site = SiteId(site as u32);
                 if site == SiteId::UNUSABLE {
                     return AnswerId::RESOLVER;
                 }
                 AnswerId(
                     standing[usize::from(home)]
-                        .or_else(|| substitutes.answer(home, runner_up, &mut interned))
+                        .or_else(|| substitutes.answer(home, runners_up, &mut interned))
                         .unwrap_or_else(|| interned.intern(map.decide(sites, site, &facts))),
                 )
             })
@@ -369,10 +376,12 @@ fn whole(fact: MemberFacts, standing: &dyn Fn(&MemberFacts) -> Standing) -> bool
     standing(&fact).usable() && !fact.avoided() && !fact.forced_down && fact.share == MemberFacts::WHOLE
 }
 
-/// The answers of sites whose home is down and whose runner-up is well, in both families.
+/// The answers of sites whose home is down and whose runner-up, or the next after one that is out too, is well in both families.
 struct Substitutes {
     /// By home decision: whether its PoP is out in every family it has.
     out: Vec<bool>,
+    /// By member: whether it serves nobody as long as anybody else does.
+    gone: Vec<bool>,
     /// By member: the decision that it stands in, if it is well in every family it has.
     decisions: Vec<Option<Decision>>,
     /// By member: that decision's number, once it was needed.
@@ -403,20 +412,24 @@ impl Substitutes {
                     !m.forced_down && (m.avoided() || (!m.v4.usable() && !m.v6.usable()))
                 })
         };
+        let gone = |m: &MemberFacts| m.forced_down || m.avoided() || (!m.v4.usable() && !m.v6.usable());
         Self {
+            gone: facts.members.iter().map(gone).collect(),
             out: homes.decisions.iter().map(out).collect(),
             decisions: facts.members.iter().enumerate().map(decision).collect(),
             numbers: vec![None; facts.members.len()],
         }
     }
 
-    fn answer(&mut self, home: u16, runner_up: u16, interned: &mut Interner) -> Option<u16> {
+    fn answer(&mut self, home: u16, runners_up: [u16; 2], interned: &mut Interner) -> Option<u16> {
         if !self.out[usize::from(home)] {
             return None;
         }
-        let number = self.numbers.get_mut(usize::from(runner_up))?;
+        let [first, second] = runners_up.map(usize::from);
+        let member = if *self.gone.get(first)? { second } else { first };
+        let number = self.numbers.get_mut(member)?;
         if number.is_none() {
-            *number = Some(interned.intern(self.decisions[usize::from(runner_up)].clone()?));
+            *number = Some(interned.intern(self.decisions[member].clone()?));
         }
         *number
     }

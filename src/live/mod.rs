@@ -10,6 +10,7 @@ pub mod dealt;
 pub mod detail;
 pub mod epoch;
 pub mod fill;
+pub mod memory;
 pub mod population;
 mod records;
 mod standing;
@@ -20,6 +21,7 @@ pub use dealt::{Dealt, Pieces};
 pub use detail::Pruned;
 pub use epoch::{Live, advance, complete};
 pub use fill::{Homes, LiveMap, Map, MapId, Source};
+pub use memory::Held;
 pub use population::Population;
 pub use records::Prepared;
 // What packets are dealt by.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::thread;
 
 use super::answer::AnswerId;
-use super::fill::{LiveMap, Map};
-use crate::geo::{Found, Indexable, Indexed, Ranges, SiteId, SiteTable, SiteView};
+use super::fill::{Homes, LiveMap, Map};
+use crate::geo::{Found, Indexable, Indexed, IndexedBuilder, SiteId, SiteTable, SiteView};
 use crate::net::{Bits, Block};
 
 /// What a block of clients gets.
@@ -28,7 +28,7 @@ pub struct ScopeTable {
 
 #[derive(Debug, PartialEq, Eq)]
 struct FamilyTable<K: Indexable> {
-    ranges: Indexed<K, u16>,
+    ranges: Indexed<K>,
     /// First address → deciding site of each block of [`Clip::BLOCK`] bits that holds more than one answer, in order.
     mixed: (Vec<K>, Vec<u32>),
 }
@@ -58,16 +58,48 @@ pub(super) trait Clip: Indexable {
     const BLOCK: u8;
     /// Ranges a block of that length is walked for its majority, at most.
     const WALK: usize;
+    /// The length of the largest aligned block that begins at `base` and ends by `end`.
+    fn largest(base: Self, end: Self) -> u8;
+    /// Whether it is in the one of 16 parts of the space that stand for all of it; a /16 (/32) is as a whole.
+    fn in_sample(self) -> bool;
+}
+
+/// One of 16, whatever the pattern.
+fn is_chosen(block: u32) -> bool {
+    block.wrapping_mul(0x9e37_79b1) >> 28 == 0
 }
 
 impl Clip for u32 {
     const BLOCK: u8 = 24;
     const WALK: usize = 256;
+
+    #[inline]
+    fn largest(base: Self, end: Self) -> u8 {
+        // The logarithm of the number of addresses, rounded down.
+        let size = (end - base).checked_add(1).map_or(32, Self::ilog2);
+        32 - base.trailing_zeros().min(size) as u8
+    }
+
+    #[inline]
+    fn in_sample(self) -> bool {
+        is_chosen(self >> 16)
+    }
 }
 
 impl Clip for u128 {
     const BLOCK: u8 = 56;
     const WALK: usize = 256;
+
+    #[inline]
+    fn largest(base: Self, end: Self) -> u8 {
+        let size = (end - base).checked_add(1).map_or(128, Self::ilog2);
+        128 - base.trailing_zeros().min(size) as u8
+    }
+
+    #[inline]
+    fn in_sample(self) -> bool {
+        is_chosen((self >> 96) as u32)
+    }
 }
 
 /// Ranges walked for the majority of a block shorter than [`Clip::BLOCK`].
@@ -102,9 +134,9 @@ impl LiveMap {
         let v4 = |(first, last): (u32, u32)| (IpAddr::V4(first.into()), IpAddr::V4(last.into()));
         let v6 = |(first, last): (u128, u128)| (IpAddr::V6(first.into()), IpAddr::V6(last.into()));
         match (block, &self.table) {
-            (Block::V4 { base, .. }, Some(table)) => v4(ends(&table.v4.ranges.find(base))),
+            (Block::V4 { base, .. }, Some(table)) => v4(ends(&table.v4.ranges.range(base))),
             (Block::V4 { base, .. }, None) => v4(ends(&map.v4(sites).find(base))),
-            (Block::V6 { base, .. }, Some(table)) => v6(ends(&table.v6.ranges.find(base))),
+            (Block::V6 { base, .. }, Some(table)) => v6(ends(&table.v6.ranges.range(base))),
             (Block::V6 { base, .. }, None) => v6(ends(&map.v6(sites).find(base))),
         }
     }
@@ -180,7 +212,7 @@ impl ScopeTable {
 
     /// Number of live ranges, IPv4 and IPv6.
     pub fn ranges(&self) -> (usize, usize) {
-        (self.v4.ranges.view().len(), self.v6.ranges.view().len())
+        (self.v4.ranges.len(), self.v6.ranges.len())
     }
 }
 
@@ -200,8 +232,8 @@ fn choose<'s, K: Clip>(
     length: u8,
 ) -> Chosen {
     let (answer, scope) = if let Some(table) = table {
-        let found = table.ranges.find(base);
-        (AnswerId(found.value), found.scope(base))
+        let (answer, scope) = table.ranges.find(base);
+        (AnswerId(answer), scope)
     } else {
         let found = sites().find(base);
         (live.by_site[found.value as usize], found.scope(base))
@@ -237,18 +269,23 @@ fn deciding<K: Clip>(map: &Map, sites: SiteView<'_, K>, base: K, length: u8) -> 
 /// The site that answers for a mixed block: the largest among those of the home that most of the block has in the static
 /// map, so that the failure of another PoP never moves the block. `None` when the block has more ranges than are walked.
 fn majority<K: Clip>(map: &Map, sites: SiteView<'_, K>, base: K, length: u8) -> Option<u32> {
-    majority_of(map, sites.from(base), base, length)
+    majority_of(&map.homes, sites.from(base), base, length)
 }
 
 /// The same, of the ranges from the one on that holds the first address of the block.
-fn majority_of<K: Clip>(map: &Map, ranges: impl Iterator<Item = Found<K, u32>>, base: K, length: u8) -> Option<u32> {
+pub(super) fn majority_of<K: Clip>(
+    homes: &Homes,
+    ranges: impl Iterator<Item = Found<K, u32>>,
+    base: K,
+    length: u8,
+) -> Option<u32> {
     let (end, limit) = (base.last(length), if length < K::BLOCK { SHORT_WALK } else { K::WALK });
     let mut tally = Tally::default();
     for (walked, found) in ranges.take_while(|found| found.start <= end).enumerate() {
         if walked == limit {
             return None;
         }
-        tally.add(map, found.value, K::count(found.start.max(base), found.end.min(end)));
+        tally.add(homes, found.value, K::count(found.start.max(base), found.end.min(end)));
     }
     tally.site()
 }
@@ -261,9 +298,9 @@ struct Tally {
 }
 
 impl Tally {
-    fn add(&mut self, map: &Map, site: u32, addresses: u128) {
+    fn add(&mut self, homes: &Homes, site: u32, addresses: u128) {
         // Unusable addresses are a home of their own.
-        let home = if SiteId(site) == SiteId::UNUSABLE { u16::MAX } else { map.homes.by_site[site as usize] };
+        let home = if SiteId(site) == SiteId::UNUSABLE { u16::MAX } else { homes.by_site[site as usize] };
         match self.rows.iter_mut().find(|row| row.1 == site) {
             Some(row) => row.2 = row.2.saturating_add(addresses),
             None => self.rows.push((home, site, addresses)),
@@ -295,29 +332,27 @@ fn build<K: Clip>(
         Some((table, fates)) => cut_anew(live, sites, table, fates),
         None => merge(live, sites),
     };
-    let ranges = Indexed::new(ranges);
     let known = basis.map_or((&[][..], &[][..]), |(table, _)| (&table.mixed.0, &table.mixed.1));
     let mixed = mixed(map, sites, &ranges, known);
     FamilyTable { ranges, mixed }
 }
 
 /// All site ranges with their answers, equal neighbors merged.
-fn merge<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>) -> Ranges<K, u16> {
-    let mut ranges = Ranges::new(0);
+fn merge<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>) -> Indexed<K> {
+    // What is not needed is given back untouched.
+    let mut ranges = IndexedBuilder::new(sites.base_len() / 2);
     let answer = |site: u32| live.by_site[site as usize].0;
     match sites.plain_columns() {
         Some((starts, values)) => ranges.push_all(starts, values, answer),
         None => sites.iter().for_each(|found| ranges.push(found.start, answer(found.value))),
     }
-    ranges
+    ranges.finish()
 }
 
 /// The ranges of an earlier table, those of torn answers cut at the borders of their sites.
-fn cut_anew<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>, basis: &FamilyTable<K>, fates: &[Fate]) -> Ranges<K, u16> {
-    let before = basis.ranges.view();
-    let mut ranges = Ranges::new(0);
-    // What is not needed is given back untouched.
-    ranges.reserve(before.len() + before.len() / 4);
+fn cut_anew<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>, basis: &FamilyTable<K>, fates: &[Fate]) -> Indexed<K> {
+    let before = &basis.ranges;
+    let mut ranges = IndexedBuilder::new(before.len() + before.len() / 4);
     let mut cursor = sites.iter();
     for found in before.iter() {
         if let Fate::Became(answer) = fates[usize::from(found.value)] {
@@ -329,21 +364,16 @@ fn cut_anew<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>, basis: &FamilyTable
             ranges.push(site.start.max(found.start), live.by_site[site.value as usize].0);
         }
     }
-    ranges
+    ranges.finish()
 }
 
 /// The blocks of the clip length with borders inside, and the sites that decide for them. Those are static, so of blocks that
 /// an earlier table has they are `known`.
-fn mixed<K: Clip>(
-    map: &Map,
-    sites: SiteView<'_, K>,
-    ranges: &Indexed<K, u16>,
-    known: (&[K], &[u32]),
-) -> (Vec<K>, Vec<u32>) {
+fn mixed<K: Clip>(map: &Map, sites: SiteView<'_, K>, ranges: &Indexed<K>, known: (&[K], &[u32])) -> (Vec<K>, Vec<u32>) {
     let mut mixed: (Vec<K>, Vec<u32>) = (Vec::new(), Vec::new());
     let mut known = known.0.iter().zip(known.1).peekable();
     let (mut cursor, mut last) = (sites.iter(), None);
-    for Found { start, .. } in ranges.view().iter() {
+    for (start, _) in ranges.pieces(0) {
         let block = start.first(K::BLOCK);
         if start == block || last == Some(block) {
             continue;
@@ -352,7 +382,7 @@ fn mixed<K: Clip>(
         while known.next_if(|(first, _)| **first < block).is_some() {}
         let site = known.next_if(|(first, _)| **first == block).map(|(_, site)| *site).or_else(|| {
             cursor.seek(block);
-            majority_of(map, cursor.clone(), block, K::BLOCK)
+            majority_of(&map.homes, cursor.clone(), block, K::BLOCK)
         });
         if let Some(site) = site {
             mixed.0.push(block);

@@ -462,3 +462,25 @@ proptest! {
         prop_assert!(coarse.v4(&sites).iter().count() <= sites.v4().iter().count());
     }
 }
+
+#[test]
+fn what_maps_share_counts_once() {
+    let sites = sites(Ranges::new(2), Ranges::new(3));
+    let (service, pops) = service();
+    let compile = |policy: Policy, others: &[Arc<Map>]| {
+        let homes = others.iter().map(|map| &map.homes);
+        Arc::new(Map::compile(Source::new(policy, service.clone()), &pops, &sites, homes))
+    };
+    let one = compile(Policy::built_in("nearest").unwrap(), &[]);
+    let alike = compile(Policy { name: "alike".into(), ..Policy::built_in("nearest").unwrap() }, &[Arc::clone(&one)]);
+    let other = compile(Policy::built_in("failover").unwrap(), &[Arc::clone(&one)]);
+    let maps = [one, other, alike];
+    let live = complete(&epoch::first(&maps, &sites, &states(&[]), None), &maps, &sites);
+    let held = memory::held(&maps, &live);
+    let ids: Vec<_> = held.iter().map(|held| held.maps.clone()).collect();
+    assert_eq!(ids, [vec![MapId(0), MapId(2)], vec![MapId(1)]]);
+    let alone = memory::held(&maps[..1], &live);
+    assert_eq!((held[0].homes, held[0].live), (alone[0].homes, alone[0].live));
+    assert_eq!(held[0].ranges, Some((1, 1)));
+    assert!(held[0].homes > 0 && held[0].live > 2 * sites.len());
+}

@@ -178,18 +178,20 @@ pub fn decide(shape: &Shape, class: &Class<'_>, facts: &Facts) -> Decision {
     Decider { shape, class, ranking: &Ranking::new(shape, class), facts }.decide()
 }
 
-/// Decides, and says which member comes next after the first of the decision, whatever its health: who serves the class when
-/// only that one fails. `None` when there is no other, or the families do not have the same first.
-pub fn decide_with_runner_up(shape: &Shape, class: &Class<'_>, facts: &Facts) -> (Decision, Option<u16>) {
+/// Decides, and says which members come next after the first of the decision, whatever their health: who serves the class when
+/// only that one fails, and who when the next does too. `None` when there is no other, or the families do not have the same
+/// first.
+pub fn decide_with_runners_up(shape: &Shape, class: &Class<'_>, facts: &Facts) -> (Decision, [Option<u16>; 2]) {
     let decider = Decider { shape, class, ranking: &Ranking::new(shape, class), facts };
     let decision = decider.decide();
-    let next = |first: u16| {
-        let present = |m: &MemberFacts| (m.v4, m.v6) != (Standing::Absent, Standing::Absent);
-        let wanted = |index| index != first && decider.may(index) && present(decider.fact(index));
+    let present = |m: &MemberFacts| (m.v4, m.v6) != (Standing::Absent, Standing::Absent);
+    let next = |out: [u16; 2]| {
+        let wanted = |index| !out.contains(&index) && decider.may(index) && present(decider.fact(index));
         decider.best(|_, index| wanted(index)).map(|found| found.1)
     };
-    let runner_up = decision.first().and_then(next);
-    (decision, runner_up)
+    let runner_up = decision.first().and_then(|first| next([first; 2]));
+    let third = decision.first().zip(runner_up).and_then(|(first, second)| next([first, second]));
+    (decision, [runner_up, third])
 }
 
 /// One class under one set of facts.

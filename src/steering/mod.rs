@@ -9,6 +9,7 @@
 
 pub mod decide;
 pub mod facts;
+mod nearby;
 pub mod plan;
 pub mod policy;
 mod rank;

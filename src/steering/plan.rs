@@ -99,8 +99,13 @@ pub struct Plan {
 pub struct Shape {
     /// By member.
     pub(super) members: Vec<MemberShape>,
+    /// The smallest bias of all, and whether there is any.
+    pub(super) least_bias: i32,
+    pub(super) is_biased: bool,
     /// Members by tier, at least one tier.
     pub(super) tiers: Vec<Members>,
+    /// Who is near whom.
+    pub(super) nearby: super::nearby::Nearby,
     /// How members are ordered.
     pub(super) order: Order,
     /// Milliseconds per kilometer.
@@ -207,8 +212,11 @@ impl Plan {
             sticky: policy.sticky,
             detail: policy.detail,
             shape: Shape {
+                least_bias: members.iter().map(|member| member.bias).min().unwrap_or(0),
+                is_biased: members.iter().any(|member| member.bias != 0),
                 members,
                 tiers,
+                nearby: super::nearby::Nearby::default(),
                 order,
                 ms_per_km: f64::from(policy.ns_per_km) / 1e6,
                 default_order: policy.default_order.iter().filter_map(index).collect(),

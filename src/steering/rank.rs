@@ -1,13 +1,11 @@
 //! How a policy orders the members of a service for one class of clients: what a rule puts first, then by cost, then in
 //! written order (SEMANTICS §2.2, §2.3, §2.5).
 
-use smallvec::SmallVec;
-
 use super::decide::Class;
 use super::plan::{Given, Order, Shape};
 use super::policy::LatencyMap;
 use super::stance::{Level, Row};
-use crate::geo::location::{chord_slack, cost_of_chord};
+use crate::geo::location::{Vector, chord_slack, cost_of_chord};
 
 /// The order of the members for one class.
 pub(super) struct Ranking<'p> {
@@ -17,24 +15,22 @@ pub(super) struct Ranking<'p> {
     costs: Costs<'p>,
 }
 
-/// Costs, as far as they are worked out. Those of distance are as squared chords, which order alike and take a tenth of the
-/// time; integers are needed only of the nearest and of those so close that the integers may be equal.
+/// Costs, as far as they are worked out. Those of distance are compared as squared chords, which order alike and take a tenth of
+/// the time; integers are needed only of the nearest and of those so close that the integers may be equal.
 enum Costs<'p> {
     /// Nothing but the written order.
     Written,
-    /// By member; `None` without a place.
-    Chords(SmallVec<[Option<f64>; 64]>),
-    /// Chords, and the microseconds that bias and rules add.
-    Biased(SmallVec<[Option<f64>; 64]>, Extras<'p>),
+    /// By distance from here, if that is known, and the microseconds that bias and rules add.
+    Distance(Option<Vector>, Option<Extras<'p>>),
     /// Integers; `None` without a place or measurement.
-    Totals(SmallVec<[Option<i64>; 64]>),
+    Totals(Vec<Option<i64>>),
 }
 
 /// What is added to costs.
 struct Extras<'p> {
     shape: &'p Shape,
     adjust: &'p [(u16, i32)],
-    /// The smallest of all members.
+    /// Nobody's is less.
     least: i64,
 }
 
@@ -67,11 +63,7 @@ impl<'p> Ranking<'p> {
         }
         let known = match &self.costs {
             Costs::Written => return (0..self.shape.members.len() as u16).find(|index| wanted(*index)),
-            Costs::Chords(chords) => nearest(chords, &wanted, None, |chord, _| i64::from(self.cost(chord)), self.shape),
-            Costs::Biased(chords, extras) => {
-                let total = |chord, index| i64::from(self.cost(chord)) + extras.of(index);
-                nearest(chords, &wanted, Some(extras.least), total, self.shape)
-            }
+            Costs::Distance(from, extras) => from.and_then(|from| self.nearest(&from, extras.as_ref(), &wanted)),
             Costs::Totals(totals) => {
                 let wanted = |(index, total): (usize, &Option<i64>)| {
                     let total = (*total)?;
@@ -95,8 +87,10 @@ impl<'p> Ranking<'p> {
         let at = usize::from(index);
         match &self.costs {
             Costs::Written => None,
-            Costs::Chords(chords) => chords[at].map(|chord| i64::from(self.cost(chord))),
-            Costs::Biased(chords, extras) => chords[at].map(|chord| i64::from(self.cost(chord)) + extras.of(index)),
+            Costs::Distance(from, extras) => {
+                let chord = from.as_ref()?.chord_squared(&self.shape.members[at].vector?);
+                Some(self.with_extras(chord, index, extras.as_ref()))
+            }
             Costs::Totals(totals) => totals[at],
         }
     }
@@ -111,8 +105,57 @@ impl<'p> Ranking<'p> {
         matches!(self.costs, Costs::Totals(_))
     }
 
-    fn cost(&self, chord: f64) -> u32 {
-        cost_of_chord(chord, self.shape.ms_per_km)
+    /// The wanted member with the smallest total, the first of those in case of a tie.
+    fn nearest(&self, from: &Vector, extras: Option<&Extras<'_>>, wanted: &impl Fn(u16) -> bool) -> Option<u16> {
+        let members = &self.shape.members;
+        let places = members.iter().map(|member| member.vector);
+        if let Some(few) = self.shape.nearby.few(from, members.len(), places)
+            && let Some((index, limit)) = self.nearest_of(few.members.iter().copied(), from, extras, wanted)
+            && limit < few.beyond
+        {
+            return Some(index);
+        }
+        self.nearest_of(0..members.len() as u16, from, extras, wanted).map(|found| found.0)
+    }
+
+    /// The same among some members, rising, and the longest chord that could win there. Totals are worked out only of members
+    /// whose chord is no longer: nobody's total is below the cost of its chord plus `least`.
+    fn nearest_of(
+        &self,
+        some: impl Iterator<Item = u16> + Clone,
+        from: &Vector,
+        extras: Option<&Extras<'_>>,
+        wanted: &impl Fn(u16) -> bool,
+    ) -> Option<(u16, f64)> {
+        let chord = |index: u16| Some(from.chord_squared(&self.shape.members[usize::from(index)].vector?));
+        let mut shortest = f64::INFINITY;
+        let mut first = 0;
+        for index in some.clone() {
+            if let Some(chord) = chord(index)
+                && chord < shortest
+                && wanted(index)
+            {
+                (shortest, first) = (chord, index);
+            }
+        }
+        if shortest == f64::INFINITY {
+            return None;
+        }
+        let slack = chord_slack(self.shape.ms_per_km);
+        let limit = match extras {
+            None => shortest.sqrt() + slack,
+            Some(extras) => longest_chord(self.with_extras(shortest, first, Some(extras)) - extras.least, slack),
+        };
+        let near = some.filter_map(|index| {
+            let chord = chord(index)?;
+            (chord <= limit * limit && wanted(index)).then(|| (self.with_extras(chord, index, extras), index))
+        });
+        near.min().map(|(_, index)| (index, limit))
+    }
+
+    /// The total of a squared chord.
+    fn with_extras(&self, chord: f64, index: u16, extras: Option<&Extras<'_>>) -> i64 {
+        i64::from(cost_of_chord(chord, self.shape.ms_per_km)) + extras.map_or(0, |extras| extras.of(index))
     }
 }
 
@@ -122,19 +165,16 @@ impl<'p> Costs<'p> {
             Order::Written | Order::Weights => return Self::Written,
             Order::Distance | Order::Latency(_) => {}
         }
-        let chord = |vector: Option<crate::geo::Vector>| Some(class.vector?.chord_squared(&vector?));
-        let chords: SmallVec<_> = shape.members.iter().map(|member| chord(member.vector)).collect();
-        let extras = Extras { shape, adjust, least: 0 };
-        if let (Order::Latency(margin), Some(row)) = (shape.order, class.stance.latency)
-            && let Some(totals) = measured(shape, &chords, row, &extras, &margin)
-        {
-            return Self::Totals(totals);
+        let least = i64::from(shape.least_bias) + adjust.iter().map(|(_, us)| i64::from(*us).min(0)).sum::<i64>();
+        let extras = Extras { shape, adjust, least };
+        if let (Order::Latency(margin), Some(row)) = (shape.order, class.stance.latency) {
+            let chord = |vector: Option<Vector>| Some(class.vector?.chord_squared(&vector?));
+            let chords: Vec<_> = shape.members.iter().map(|member| chord(member.vector)).collect();
+            if let Some(totals) = measured(shape, &chords, row, &extras, &margin) {
+                return Self::Totals(totals);
+            }
         }
-        let least = (0..shape.members.len() as u16).map(|index| extras.of(index)).min().unwrap_or(0);
-        if least == 0 && adjust.is_empty() && shape.members.iter().all(|member| member.bias == 0) {
-            return Self::Chords(chords);
-        }
-        Self::Biased(chords, Extras { least, ..extras })
+        Self::Distance(class.vector, (shape.is_biased || !adjust.is_empty()).then_some(extras))
     }
 }
 
@@ -146,7 +186,7 @@ fn measured(
     row: Row,
     extras: &Extras<'_>,
     margin: &super::policy::Margin,
-) -> Option<SmallVec<[Option<i64>; 64]>> {
+) -> Option<Vec<Option<i64>>> {
     let Given::Latency(values) = shape.latency.get(row.index as usize)? else { return None };
     if values.is_empty() {
         return None;
@@ -169,40 +209,6 @@ fn measured(
         }
     }
     Some(all.map(total).collect())
-}
-
-/// The wanted member with the smallest total, the first of those in case of a tie. Totals are worked out only of members whose
-/// chord could still win: nobody's total is below the cost of its chord plus `least`; `None` where totals are those costs.
-fn nearest(
-    chords: &[Option<f64>],
-    wanted: &impl Fn(u16) -> bool,
-    least: Option<i64>,
-    total: impl Fn(f64, u16) -> i64,
-    shape: &Shape,
-) -> Option<u16> {
-    let mut shortest = f64::INFINITY;
-    let mut first = 0;
-    for (index, chord) in chords.iter().enumerate() {
-        if let Some(chord) = *chord
-            && chord < shortest
-            && wanted(index as u16)
-        {
-            (shortest, first) = (chord, index as u16);
-        }
-    }
-    if shortest == f64::INFINITY {
-        return None;
-    }
-    let slack = chord_slack(shape.ms_per_km);
-    let limit = match least {
-        None => shortest.sqrt() + slack,
-        Some(least) => longest_chord(total(shortest, first) - least, slack),
-    };
-    let near = chords.iter().enumerate().filter_map(|(index, chord)| {
-        let (index, chord) = (index as u16, (*chord)?);
-        (chord <= limit * limit && wanted(index)).then(|| (total(chord, index), index))
-    });
-    near.min().map(|(_, index)| index)
 }
 
 /// An upper bound of the chords whose cost is at most this many microseconds. `slack` is the angle of two microseconds.

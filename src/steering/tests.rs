@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::decide::{Class, decide, decide_with_runner_up, ranking};
+use super::decide::{Class, decide, decide_with_runners_up, ranking};
 use super::facts::panic as panics;
 use super::rule::{Effect, Match, Origin, Rule, Rules};
 use super::*;
@@ -317,11 +317,11 @@ fn latency_decides_where_it_gains_more_than_its_margin() {
 }
 
 #[test]
-fn the_runner_up_is_who_serves_when_only_the_home_fails() {
+fn the_runners_up_are_who_serves_when_those_before_them_fail() {
     let shape = plan(&nearest(), &[]).shape;
     let class = Class::at(place(UTRECHT));
-    let (decision, runner_up) = decide_with_runner_up(&shape, &class, &facts("++ ++ ++").healthy());
-    assert_eq!((decision.first(), runner_up), (Some(1), Some(0)));
+    let (decision, runners_up) = decide_with_runners_up(&shape, &class, &facts("++ ++ ++").healthy());
+    assert_eq!((decision.first(), runners_up), (Some(1), [Some(0), Some(2)]));
 }
 
 /// Who is wanted, and how an answer of them is marked.
@@ -468,5 +468,46 @@ proptest! {
         expected.sort_unstable();
         let order: Vec<_> = ranking(&plan.shape, &class).into_iter().map(|r| (r.cost.unwrap(), r.member)).collect();
         prop_assert_eq!(order, expected);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// With so many members that only those near a client are looked at: who would be found by looking at all, ties included.
+    #[test]
+    fn the_nearest_of_many_is_the_nearest_of_all(
+        points in proptest::collection::vec((-30i8..=30, -60i8..=60, -9i32..=9), 65..150),
+        down in proptest::collection::vec(proptest::bool::weighted(0.3), 150),
+        clients in proptest::collection::vec((-90i8..=90, -180i16..=180), 60),
+        kind in 0u8..3,
+    ) {
+        let named: Vec<_> = points
+            .iter()
+            .enumerate()
+            .map(|(at, (latitude, longitude, _))| (format!("pop{at}"), (f64::from(*latitude) * 3.0, f64::from(*longitude) * 3.0)))
+            .collect();
+        let pops: Vec<_> = named.iter().map(|(name, at)| (name.as_str(), *at)).collect();
+        let bias = |((name, _), (_, _, us)): (&(String, _), &(i8, i8, i32))| (name.clone(), us * 5_000);
+        let bias: Vec<_> = if kind == 0 { vec![] } else { named.iter().zip(&points).map(bias).collect() };
+        let (service, list) = service(&pops, &[]);
+        let shape = Plan::new(&Policy { bias: bias.clone(), ..nearest() }, &service, &list).shape;
+        let marks: Vec<_> = down[..pops.len()].iter().map(|down| if *down { "--" } else { "++" }).collect();
+        let facts = facts(&marks.join(" "));
+        for (latitude, longitude) in clients {
+            let here = place((f64::from(latitude), f64::from(longitude)));
+            let site = Site { place: here, ..Site::default() };
+            let sites = Arc::new(SiteTable::from_ranges(Ranges::new(2), Ranges::new(0), &[site]).unwrap());
+            let stances = Stances::compile(&shape, &sites, &[]);
+            let decision = decide(&shape, &Class::of(&sites, SiteId(2), &stances), &facts);
+            let from = crate::geo::Vector::of(here.unwrap());
+            let total = |at: usize| {
+                let to = crate::geo::Vector::of(place(pops[at].1).unwrap());
+                let bias = bias.get(at).map_or(0, |(_, us)| i64::from(*us));
+                (i64::from(crate::geo::cost(&from, &to, shape.ms_per_km)) + bias, at as u16)
+            };
+            let nearest = (0..pops.len()).filter(|at| !down[*at]).map(total).min();
+            prop_assert_eq!(decision.first(), nearest.map(|found| found.1));
+        }
     }
 }

@@ -57,6 +57,7 @@ fn orders_are_taken_and_refused() {
     check(&daemon, "undrain web@b --over 10m", 0, &["web@b: returning, 0 % of its clients back", "over 10m"]);
     check(&daemon, "health", 0, &["OVERRIDE web@b returning", "web      c    usable", "drained (in its file)"]);
     check(&daemon, "status", 0, &["overrides  web@b returning, 0 % of its clients back", "guard      off"]);
+    check(&daemon, "status", 0, &["memory     live tables ", "; site table ", "           failover for web: "]);
 
     let audit = std::fs::read_to_string(daemon.directory.path().join("state/audit.log")).unwrap();
     let actions: Vec<_> = audit

@@ -96,6 +96,15 @@ pub fn read_sites(folder: PathBuf) -> Arc<SiteTable> {
     Arc::new(SiteTable::build(&databases.iter().collect::<Vec<_>>()).unwrap())
 }
 
+/// Seconds of processor time that this process took, all threads together, in hundredths. What the clock says depends on who else
+/// is there.
+pub fn processor_time() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    // After the name, which may hold anything: utime and stime are the 12th and 13th word.
+    let words: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    (words[11].parse::<f64>().unwrap() + words[12].parse::<f64>().unwrap()) / 100.0
+}
+
 /// xorshift64: the same numbers in every run.
 pub struct Random(pub u64);
 
