@@ -180,6 +180,11 @@ impl Map {
 }
 
 impl Homes {
+    /// What the policy's prefixes say, by label of the site table: for who compiles the same map again.
+    pub fn prefixes(&self) -> Arc<[PrefixMatch]> {
+        Arc::clone(&self.key.prefixes)
+    }
+
     fn compile(key: HomesKey, plan: &Plan, facts: &Facts, sites: &Arc<SiteTable>) -> Self {
         let shape = &key.shape;
         let stances = Stances::compile(shape, sites, &key.prefixes);

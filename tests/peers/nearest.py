@@ -39,7 +39,7 @@ SEED = int(os.environ.get("PEERS_SEED", "1"))
 # /24s that are asked again after each failure, and those by which it is seen that nothing changes any more.
 AFTER_FAILURES, WATCHED = 20_000, 400
 # A server has followed when its answers stand still this long; and the longest we wait for that.
-STILL, PATIENCE = 5.0, 40.0
+STILL, PATIENCE = 8.0, 40.0
 PEOPLE = Path(os.environ.get("PEERS_PEOPLE", Path(__file__).resolve().parents[2] / "src/survey/people.rs"))
 
 
