@@ -13,8 +13,8 @@ use crate::survey::{Entries, Stretch};
 /// Questions of clients after which a cache is looked at.
 pub const CLIENTS: [u64; 3] = [10_000, 100_000, 1_000_000];
 
-/// Tries per client to find one whose place is known and who has not asked yet.
-const TRIES: u64 = 40;
+/// So many clients in a row, for each that has asked, who have all asked before: then there are no others.
+const REPEATED: u64 = 50;
 
 /// Entries of one family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,15 +53,22 @@ impl<K: Bits + std::hash::Hash> Cache<K> {
     }
 }
 
-/// Clients of IPv4: /24s at random.
+/// Clients of IPv4: the /24s of addresses at random, of those that something is known of.
 pub fn v4(asked: &Asked<'_>, seed: u64) -> Cached {
     let sites = asked.side.sites();
-    let places = sites.v4();
+    // First addresses of stretches, and how many known addresses there are up to their ends.
+    let mut known: Vec<(u32, u64)> = Vec::new();
+    let mut all = 0;
+    for stretch in asked.side.stretches::<u32>().filter(|stretch| is_known(sites, stretch.spot.site)) {
+        all += u64::from(stretch.last - stretch.first) + 1;
+        known.push((stretch.first, all));
+    }
     let mut random = Random::new(seed);
     let client = || {
-        let base = (random.next() as u32).first(24);
-        let site = places.find(base).value;
-        is_known(sites, crate::geo::SiteId(site)).then_some(base)
+        let at = random.below(all.max(1));
+        let index = known.partition_point(|(_, end)| *end <= at);
+        let before = index.checked_sub(1).and_then(|index| known.get(index)).map_or(0, |stretch| stretch.1);
+        Some(known.get(index)?.0.wrapping_add((at - before) as u32).first(24))
     };
     fill(asked, client, |base| Block::V4 { base, length: 24 })
 }
@@ -97,11 +104,14 @@ fn fill<K: Space + std::hash::Hash>(
     let mut cached = Cached { after: Vec::new(), ranges, all: blocks };
     let (mut cache, mut seen) = (Cache::new(), HashSet::<K, FixedState>::default());
     for wanted in CLIENTS {
-        let mut tries = wanted * TRIES;
-        while (seen.len() as u64) < wanted && tries > 0 {
-            tries -= 1;
-            let Some(base) = client().filter(|base| seen.insert(*base)) else { continue };
-            cache.ask(base, || asked.scope(block(base)).min(K::LONGEST));
+        let mut repeated = 0;
+        while (seen.len() as u64) < wanted && repeated < REPEATED * (seen.len() as u64 + 100) {
+            repeated += 1;
+            let Some(base) = client() else { break };
+            if seen.insert(base) {
+                cache.ask(base, || asked.scope(block(base)).min(K::LONGEST));
+                repeated = 0;
+            }
         }
         let state = (seen.len() as u64, cache.entries.len() as u64);
         if cached.after.last() != Some(&state) {

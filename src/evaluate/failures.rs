@@ -10,7 +10,7 @@ use crate::geo::SiteId;
 use crate::health::overrides::{Override, Overrides, Scope, Word};
 use crate::health::{Known, State};
 use crate::live::{AnswerId, Live, LiveMap, Map, advance, complete};
-use crate::steering::Standing;
+use crate::steering::MemberFacts;
 use crate::survey::Ground;
 
 /// Returns that are followed to the last scope; the others are compared by answers.
@@ -88,8 +88,8 @@ fn one(asked: &Asked<'_>, oracle: &Oracle, ground: &Ground, group: &[u16], to_th
     }
     let [now] = failed.maps.as_slice() else { return };
     // What has failed is what the map makes of it: a target may be that of several PoPs.
-    let is_down: Vec<bool> =
-        now.facts.members.iter().map(|f| f.v4 != Standing::Usable && f.v6 != Standing::Usable).collect();
+    let is_down = |f: &MemberFacts| f.forced_down || !f.standing(asked.side.family).usable();
+    let is_down: Vec<bool> = now.facts.members.iter().map(is_down).collect();
     let down = |pop: u16| is_down.get(usize::from(pop)).copied().unwrap_or(false);
     if is_down.iter().all(|down| *down) {
         return;

@@ -8,7 +8,7 @@ that of `pops-*.tsv` (name, latitude, longitude, country). gdnsd ranks by `auto_
 Knot's geoip module by the best map there is of countries, and of countries and regions: worked out from the answers it is then asked
 for. Every server is asked by DNS over loopback with client subnets of IPv4 /24s taken at random. Prints tables in Markdown.
 
-PEERS_LISTS (12,50), PEERS_SAMPLES (100000 /24s; half as many by records), PEERS_SEED and PEERS_AUDIT (5000 clients of
+PEERS_LISTS (12,50), PEERS_SERVERS (all), PEERS_SAMPLES (100000 /24s; half as many by records), PEERS_SEED and PEERS_AUDIT (5000 clients of
 `catchment scope-audit`) change what is asked; PEERS_BINARY is the server to test.
 """
 
@@ -32,12 +32,13 @@ import subnets
 from steerers import NAME, Pop, Running, Setup
 from truth import Truth
 
+WANTED = os.environ.get("PEERS_SERVERS", ",".join(server[0] for server in steerers.SERVERS)).split(",")
 LISTS = os.environ.get("PEERS_LISTS", "12,50").split(",")
 SAMPLES = int(os.environ.get("PEERS_SAMPLES", "100000"))
 AUDIT = int(os.environ.get("PEERS_AUDIT", "5000"))
 SEED = int(os.environ.get("PEERS_SEED", "1"))
 # /24s that are asked again after each failure, and those by which it is seen that nothing changes any more.
-AFTER_FAILURES, WATCHED = 20_000, 400
+AFTER_FAILURES, WATCHED = 5_000, 400
 # A server has followed when its answers stand still this long; and the longest we wait for that.
 STILL, PATIENCE = 8.0, 40.0
 PEOPLE = Path(os.environ.get("PEERS_PEOPLE", Path(__file__).resolve().parents[2] / "src/survey/people.rs"))
@@ -108,7 +109,8 @@ def compare(name, pops, truth, database, directory, space, records):
     rows, failures, details = [], [], {}
     probed = steerers.free_port(["127.0.0.1"] + [pop.address for pop in pops])
     with steerers.Listeners(pops, probed) as listeners:
-        for title, make, probes in steerers.SERVERS:
+        for title, make, probes in (server for server in steerers.SERVERS if server[0] in WANTED):
+            since = time.monotonic()
             listeners.set_down([])
             setup = Setup(pops, database, directory / title, steerers.free_port(), probed, by_country, by_region)
             with Running(title, make, setup) as server:
@@ -124,7 +126,7 @@ def compare(name, pops, truth, database, directory, space, records):
                 rows.append((title, row))
                 if probes:
                     failures += [(title, *outcome) for outcome in fail(server, listeners, truth, pops, space[:AFTER_FAILURES])]
-            print(f"… {name} PoPs, {title} done", file=sys.stderr, flush=True)
+            print(f"… {name} PoPs, {title}: {time.monotonic() - since:.0f} s", file=sys.stderr, flush=True)
     print_tables(name, rows, failures)
 
 

@@ -13,7 +13,7 @@ import subnets
 
 NAME = "www.example.com."
 # Seconds until a server must answer.
-READY_WITHIN = 60
+READY_WITHIN = 120
 # Probes of PoPs, for those who probe: seconds between them (gdnsd allows no less).
 INTERVAL = 2
 BINARY = Path(os.environ.get("PEERS_BINARY", Path(__file__).resolve().parents[2] / "target/release/catchment"))
@@ -65,7 +65,11 @@ def catchment(setup):
     return [BINARY, "--listen", f"127.0.0.1:{setup.port}", "--log", "warn", "--geodb", setup.database]
 
 
-def gdnsd(setup):
+def gdnsd_unlimited(setup):
+    return gdnsd(setup, ", auto_dc_limit => 0")
+
+
+def gdnsd(setup, more=""):
     def by_name(value):
         return ", ".join(f"{pop.name} => {value(pop)}" for pop in setup.pops)
 
@@ -81,7 +85,7 @@ service_types => {{ pop => {{
 plugins => {{ geoip => {{
   maps => {{ m => {{
     geoip2_db => {setup.database}, datacenters => [{", ".join(pop.name for pop in setup.pops)}],
-    auto_dc_coords => {{ {by_name(lambda pop: f"[{pop.latitude}, {pop.longitude}]")} }}
+    auto_dc_coords => {{ {by_name(lambda pop: f"[{pop.latitude}, {pop.longitude}]")} }}{more}
   }} }}
   resources => {{ www => {{ map => m, service_types => pop, dcmap => {{ {by_name(lambda pop: pop.address)} }} }} }}
 }} }}
@@ -161,6 +165,7 @@ zone:
 SERVERS = [
     ("catchment", catchment, True),
     ("gdnsd", gdnsd, True),
+    ("gdnsd-unlimited", gdnsd_unlimited, True),
     ("powerdns", powerdns, True),
     ("knot-country", knot_country, False),
     ("knot-region", knot_region, False),

@@ -19,22 +19,22 @@ use super::fleet;
 use super::oracle::Point;
 use super::random::Random;
 use super::report::Table;
-use crate::geo::{Place, Ranges, Site, SiteTable};
+use crate::geo::{DEFAULT_MS_PER_KM, Place, Ranges, Site, SiteTable};
 use crate::health::Known;
 use crate::live::{LiveMap, Map, Source, epoch};
 use crate::net::Block;
 use crate::steering::{City as CityKey, Effect, LatencyMap, Margin, Match, Origin, Policy, Pop, Rank, Rule, Rules};
 
 /// A city is a PoP of the list when it is the nearest to it and no farther than this.
-const NEAR_KM: f64 = 150.0;
-/// Cities that a map learns from: as many, and no farther.
-const TEACHERS: usize = 3;
-const TEACHERS_KM: f64 = 1_000.0;
+const NEAR_KM: f64 = 60.0;
 /// As fast as the best, in milliseconds.
 const AS_FAST_MS: f64 = 1.0;
 /// Random sets of PoPs, and how many are in each.
 const SETS: usize = 200;
 const IN_A_SET: usize = 20;
+
+/// Estimated milliseconds from a client to each PoP.
+type Estimate<'a> = dyn Fn(usize) -> Vec<Option<f64>> + 'a;
 
 /// How a policy does.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,18 +72,22 @@ pub fn measure(cities: &[City], pops: &[Pop], countries: Option<&Countries>) -> 
     let mut rows = vec![
         world.row("best by measurement", &world.best(|_| true)),
         world.row("nearest", &world.nearest()),
-        world.row("squared degrees of latitude and longitude", &world.by(|client, pop| degrees_squared(client, pop))),
+        world.row("squared degrees of latitude and longitude", &world.by(degrees_squared)),
         world.row("best map of countries, with hindsight", &world.country_map()),
     ];
-    let learned = |client: usize| world.learned(client);
-    for margin in [0, 5, 10, 20, 30] {
-        let name = format!("latency map of the {TEACHERS} nearest other cities, margin {margin} ms");
-        rows.push(world.row(&name, &world.by_map(margin, &learned)));
+    let means = |client: usize| world.means(client);
+    let medians = |client: usize| world.medians(client);
+    let learned: [(&str, &Estimate<'_>); 2] =
+        [("means of 3 cities within 1,000 km", &means), ("medians of 5 within 2,000 km, beyond distance", &medians)];
+    for (name, row) in learned {
+        for margin in [0, 5, 10, 30] {
+            rows.push(world.row(&format!("latency map, {name}; margin {margin} ms"), &world.by_map(margin, row)));
+        }
     }
     if let Some(countries) = countries {
         let of_countries = |client: usize| world.of_countries(client, countries, 1.0);
-        for margin in [0, 10, 20, 30, 50] {
-            let name = format!("latency map of countries, margin {margin} ms");
+        for margin in [0, 10, 20, 30] {
+            let name = format!("latency map, means of countries; margin {margin} ms");
             rows.push(world.row(&name, &world.by_map(margin, &of_countries)));
         }
         let half = |client: usize| world.of_countries(client, countries, 0.5);
@@ -106,7 +110,7 @@ fn cities_of(cities: &[City], pops: &[Pop]) -> Vec<usize> {
     chosen
 }
 
-/// What PowerDNS's `pickclosest` compares.
+/// What `pickclosest` of `PowerDNS` compares.
 fn degrees_squared(client: &City, pop: &City) -> f64 {
     (client.at.0 - pop.at.0).powi(2) + (client.at.1 - pop.at.1).powi(2)
 }
@@ -191,7 +195,7 @@ impl<'a> World<'a> {
 
     /// By a latency map with a row for each client, and a margin in milliseconds that it must gain. A row has estimated
     /// milliseconds by PoP.
-    fn by_map(&self, margin_ms: u32, row: &dyn Fn(usize) -> Vec<Option<f64>>) -> Vec<usize> {
+    fn by_map(&self, margin_ms: u32, row: &Estimate<'_>) -> Vec<usize> {
         let rule = |client: usize| {
             let cells = row(client);
             let us = |(pop, ms): (usize, &Option<f64>)| {
@@ -212,31 +216,57 @@ impl<'a> World<'a> {
         Policy::built_in("nearest").map(|policy| self.steered(Policy { rank, ..policy })).unwrap_or_default()
     }
 
-    /// What the nearest other cities measured, PoPs aside: means.
-    fn learned(&self, client: usize) -> Vec<Option<f64>> {
+    /// Other clients that are near, nearest first.
+    fn teachers(&self, client: usize, most: usize, within_km: f64) -> Vec<(f64, usize)> {
         let own = &self.cities[self.clients[client]];
+        let others = (0..self.clients.len()).filter(|other| *other != client);
         let mut near: Vec<(f64, usize)> =
-            (0..self.clients.len()).map(|other| (own.km(&self.cities[self.clients[other]]), other)).collect();
-        near.retain(|(km, other)| *other != client && *km <= TEACHERS_KM);
+            others.map(|other| (own.km(&self.cities[self.clients[other]]), other)).collect();
+        near.retain(|(km, _)| *km <= within_km);
         near.sort_by(|a, b| a.0.total_cmp(&b.0));
-        near.truncate(TEACHERS);
-        let mean = |pop| near.iter().map(|(_, other)| self.ms(*other, pop)).sum::<f64>() / near.len() as f64;
+        near.truncate(most);
+        near
+    }
+
+    /// What the three nearest others measured, if they are within 1,000 km: means.
+    fn means(&self, client: usize) -> Vec<Option<f64>> {
+        let near = self.teachers(client, 3, 1_000.0);
+        let mean = |pop| near.iter().map(|(_, other)| self.ms(*other, pop)).sum::<f64>() / float(near.len());
         (0..self.pops.len()).map(|pop| (!near.is_empty()).then(|| mean(pop))).collect()
     }
 
-    /// Means between the countries of client and PoP, with the line through distances as the rest. Of PoPs of one country the
-    /// nearest is a trace faster.
+    /// What the five nearest others within 2,000 km measured beyond their distance: medians, and the client's own distance.
+    fn medians(&self, client: usize) -> Vec<Option<f64>> {
+        let near = self.teachers(client, 5, 2_000.0);
+        let line = |client: usize, pop: usize| {
+            DEFAULT_MS_PER_KM * self.cities[self.clients[client]].km(&self.cities[self.pops[pop]])
+        };
+        let median = |pop: usize| {
+            let mut beyond: Vec<f64> = near.iter().map(|(_, other)| self.ms(*other, pop) - line(*other, pop)).collect();
+            beyond.sort_by(f64::total_cmp);
+            let middle = beyond.len() / 2;
+            let upper = *beyond.get(middle)?;
+            let lower = if beyond.len().is_multiple_of(2) { *beyond.get(middle.checked_sub(1)?)? } else { upper };
+            Some((f64::midpoint(lower, upper) + line(client, pop)).max(0.0))
+        };
+        (0..self.pops.len()).map(median).collect()
+    }
+
+    /// Means between the countries of client and PoP, with the line through distances as the rest; nothing for countries that
+    /// have a PoP. Of PoPs of one country the nearest is a trace faster.
     fn of_countries(&self, client: usize, countries: &Countries, part: f64) -> Vec<Option<f64>> {
         let own = &self.cities[self.clients[client]];
         let estimate = |pop: &usize| {
             let pop = &self.cities[*pop];
             let ms = countries.ms(countries::code(&own.country)?, countries::code(&pop.country)?)?;
             let km = own.km(pop);
-            Some(part * ms + (1.0 - part) * (26.7 + 0.0174 * km) + km * 1e-5)
+            Some(part * ms + (1.0 - part) * (26.7 + DEFAULT_MS_PER_KM * km) + km * 1e-5)
         };
+        // The mean over a country says nothing of a PoP inside it.
+        let at_home = self.pops.iter().any(|pop| self.cities[*pop].country == own.country);
         let row: Vec<Option<f64>> = self.pops.iter().map(estimate).collect();
         // Half a row would be on two scales.
-        if row.iter().all(Option::is_some) { row } else { vec![None; row.len()] }
+        if at_home || row.iter().any(Option::is_none) { vec![None; row.len()] } else { row }
     }
 
     /// For each country the PoP that is best for its clients together.
@@ -251,12 +281,12 @@ impl<'a> World<'a> {
 
     fn row(&self, policy: &str, chosen: &[usize]) -> Row {
         let best = self.best(|_| true);
-        let all = self.clients.len() as f64;
+        let all = float(self.clients.len());
         let times: Vec<(f64, f64)> =
             (0..chosen.len()).map(|client| (self.ms(client, chosen[client]), self.ms(client, best[client]))).collect();
         let mut excess: Vec<f64> = times.iter().map(|(own, best)| own - best).collect();
         excess.sort_by(f64::total_cmp);
-        let fast = excess.iter().filter(|ms| **ms <= AS_FAST_MS).count() as f64;
+        let fast = float(excess.iter().filter(|ms| **ms <= AS_FAST_MS).count());
         Row {
             policy: policy.to_owned(),
             best: fast / all,
@@ -275,7 +305,7 @@ impl<'a> World<'a> {
             let best = first_of((0..self.pops.len()).map(|pop| left(pop, self.ms(client, pop))));
             sum += self.ms(client, next) - self.ms(client, best);
         }
-        sum / self.clients.len() as f64
+        sum / float(self.clients.len())
     }
 }
 
@@ -293,7 +323,7 @@ fn random_sets(cities: &[City]) -> Row {
             rows.push(world.row("", &world.nearest()));
         }
     }
-    let mean = |value: fn(&Row) -> f64| rows.iter().map(value).sum::<f64>() / rows.len().max(1) as f64;
+    let mean = |value: fn(&Row) -> f64| rows.iter().map(value).sum::<f64>() / float(rows.len().max(1));
     Row {
         policy: format!("nearest, mean of {SETS} random sets of {IN_A_SET} PoPs"),
         best: mean(|row| row.best),
@@ -301,6 +331,11 @@ fn random_sets(cities: &[City]) -> Row {
         excess_ms: mean(|row| row.excess_ms),
         p95_ms: mean(|row| row.p95_ms),
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+fn float(count: usize) -> f64 {
+    count as f64
 }
 
 fn network(city: usize) -> u32 {
