@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is the report")]
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -138,7 +139,7 @@ fn agreement_with_the_full_database() {
             let v4 = agreement(full.v4(), homes_full, table.v4(), &homes);
             let v6 = agreement(full.v6(), homes_full, table.v6(), &homes);
             for share in [v4.0, v4.1, v6.0, v6.1] {
-                row += &format!(" {:.2} % |", 100.0 * share);
+                write!(row, " {:.2} % |", 100.0 * share).unwrap();
             }
             if written.is_none() {
                 assert!(v4.0 >= *space && v6.0 >= *space && v4.1 >= *ranges, "{row}");

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use super::rtt::countries;
 use crate::dns::{Name, Type, rdata};
 use crate::geo::{Country, Overlay, Place, SiteTable};
 use crate::health::{Check, CheckKind, Known, Target, TargetId};
@@ -34,8 +35,8 @@ pub enum ListError {
     Count(usize),
 }
 
-/// Reads a list: a line per PoP with its name, latitude and longitude in degrees, and a country code, with tabs between them.
-/// More columns, empty lines and lines that begin with `#` are passed over; a country that is no code is none.
+/// Reads a list: a line per PoP with its name, latitude and longitude in degrees, and a country, with tabs between them.
+/// More columns, empty lines and lines that begin with `#` are passed over. A country is a code or an English name; what is neither is none.
 ///
 /// # Errors
 /// The first line that is wrong.
@@ -51,7 +52,7 @@ pub fn read(text: &str) -> Result<Vec<Pop>, ListError> {
         let mut degrees = || columns.next().and_then(|text| text.parse::<f64>().ok());
         let place = degrees().zip(degrees()).and_then(|(latitude, longitude)| Place::from_degrees(latitude, longitude));
         let place = place.ok_or(wrong("latitude or longitude is not a number of degrees"))?;
-        let country = columns.next().and_then(Country::new);
+        let country = columns.next().and_then(|text| Country::new(text).or_else(|| countries::code(text)));
         if pops.iter().any(|pop: &Pop| pop.name == name) {
             return Err(wrong("the name is there twice"));
         }

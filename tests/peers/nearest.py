@@ -59,8 +59,9 @@ def main(databases, lists):
         checked = citydb.verify(v4, v6, firsts, put, database)
         print(f"\nDatabase of {datetime.datetime.fromtimestamp(v4.built, datetime.UTC):%Y-%m-%d}: {checked} records, each the same by "
               f"an address of its own. {len(space)} /24s at random, {len(records)} by records, seed {SEED}.")
-        for name, pops in fleets.items():
-            compare(name, pops, truth, database, Path(directory) / name, space, records)
+        good = [compare(name, pops, truth, database, Path(directory) / name, space, records) for name, pops in fleets.items()]
+    if not all(good):
+        sys.exit("catchment is not without fault")
 
 
 class Truth6:
@@ -91,8 +92,10 @@ def print_versions():
         return (done.stdout + done.stderr).strip().splitlines()[0]
 
     print(f"{datetime.date.today()}, {platform.system()} {platform.machine()}, {os.cpu_count()} cores")
-    print("\n".join((said(steerers.BINARY, "--version"), said("/usr/sbin/gdnsd", "version"), said("/usr/sbin/pdns_server", "--version"),
-                     said("/usr/sbin/knotd", "--version"))))
+    power = said("/usr/sbin/pdns_server", "--version")
+    # It begins with the time and ends with the copyright.
+    power = power[power.find("PowerDNS"):].split(" (C)")[0]
+    print("; ".join((said(steerers.BINARY, "--version"), said("/usr/sbin/gdnsd", "version"), power, said("/usr/sbin/knotd", "--version"))))
 
 
 def people():
@@ -102,11 +105,12 @@ def people():
 
 
 def compare(name, pops, truth, database, directory, space, records):
+    """Measures and prints; says whether Catchment is without fault."""
     directory.mkdir()
     judged, by_records = truth.judge(space, pops), truth.judge(records, pops)
     weights = population_weights(truth, judged)
     by_country, by_region = best_maps(truth, pops)
-    rows, failures, details = [], [], {}
+    rows, failures = [], []
     probed = steerers.free_port(["127.0.0.1"] + [pop.address for pop in pops])
     with steerers.Listeners(pops, probed) as listeners:
         for title, make, probes in (server for server in steerers.SERVERS if server[0] in WANTED):
@@ -128,6 +132,9 @@ def compare(name, pops, truth, database, directory, space, records):
                     failures += [(title, *outcome) for outcome in fail(server, listeners, truth, pops, space[:AFTER_FAILURES])]
             print(f"… {name} PoPs, {title}: {time.monotonic() - since:.0f} s", file=sys.stderr, flush=True)
     print_tables(name, rows, failures)
+    return all(row["space"] == row["records"] == 1 and row["audit"]["violations"] == row["audit"]["not_minimal"] == 0
+               for title, row in rows if title == "catchment") and all(
+        (right, dead, moved, same) == (1, 0, 0, True) for title, _, right, dead, moved, same in failures if title == "catchment")
 
 
 def answers(server, blocks):

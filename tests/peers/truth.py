@@ -98,7 +98,7 @@ class Judged:
         distance = self.distances[self.which, chosen[self.block]]
         return np.bincount(self.block, distance * self.share, self.count)
 
-    def score(self, chosen, alive=None, among=None):
+    def score(self, chosen, alive=None):
         """Of each /24 whether the PoP chosen is the one nearest to most of it, and the mean kilometers that it is farther. No answer
         (-1) is not nearest, and has no distance."""
         alive = np.ones(self.pops, dtype=bool) if alive is None else alive
