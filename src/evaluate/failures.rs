@@ -10,7 +10,7 @@ use crate::geo::SiteId;
 use crate::health::overrides::{Override, Overrides, Scope, Word};
 use crate::health::{Known, State};
 use crate::live::{AnswerId, Live, LiveMap, Map, advance, complete};
-use crate::steering::MemberFacts;
+use crate::steering::{Choice, Decision, MemberFacts};
 use crate::survey::Ground;
 
 /// Returns that are followed to the last scope; the others are compared by answers.
@@ -112,7 +112,7 @@ fn one(asked: &Asked<'_>, oracle: &Oracle, ground: &Ground, group: &[u16], to_th
                     outcome.max_km = outcome.max_km.max(excess.unwrap_or(0.0));
                 }
             }
-        } else if was != is {
+        } else if was != is && !is_concerned(&was.decision, down) {
             outcome.moved += addresses;
             outcome.wrong_sites += 1;
         }
@@ -123,6 +123,17 @@ fn one(asked: &Asked<'_>, oracle: &Oracle, ground: &Ground, group: &[u16], to_th
     }
     let same = back.maps.first().is_some_and(|back| same(asked.live, back, to_the_scope));
     outcome.changed_by_return += u64::from(!same);
+}
+
+/// Whether a decision names a member that failed, be it second or one of several who share.
+fn is_concerned(decision: &Decision, down: impl Fn(u16) -> bool) -> bool {
+    [&decision.v4, &decision.v6].into_iter().any(|choice| match choice {
+        Choice::Members { members, .. } => members.iter().any(|member| down(*member)),
+        Choice::Split(split) => {
+            split.group.iter().any(|share| down(share.member)) || split.rest.iter().any(|member| down(*member))
+        }
+        Choice::Absent | Choice::Empty | Choice::Servfail | Choice::Fallback => false,
+    })
 }
 
 fn answer(live: &LiveMap, decider: SiteId) -> Option<&crate::live::Answer> {

@@ -235,16 +235,31 @@ impl Report {
         for table in self.tables() {
             let _ = write!(out, "\n{}", table.text());
         }
-        if self.nearest.unplaced > 0 {
-            let _ = write!(out, "\n{} IPv4 addresses have no known place\n", count(self.nearest.unplaced));
+        for note in self.notes() {
+            let _ = write!(out, "\n{note}\n");
         }
         out
     }
 
+    /// What the tables leave out.
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.nearest.unplaced > 0 {
+            notes.push(format!("{} IPv4 addresses have no known place", count(self.nearest.unplaced)));
+        }
+        let space = &self.nearest.exact.space;
+        if space.elsewhere > 0.0 {
+            let share = percent(space.elsewhere, space.all);
+            notes.push(format!("{share} of the clients are dealt among several PoPs by weight, or told none: nobody is nearest for them"));
+        }
+        notes
+    }
+
     /// For a page.
     pub fn markdown(&mut self) -> String {
+        let notes = self.notes().into_iter().map(|note| format!("{note}.\n"));
         let tables = self.tables();
-        tables.iter().map(Table::markdown).collect::<Vec<_>>().join("\n")
+        tables.iter().map(Table::markdown).chain(notes).collect::<Vec<_>>().join("\n")
     }
 
     /// For programs: shares 0 to 1, distances in kilometers.

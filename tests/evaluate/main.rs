@@ -105,6 +105,19 @@ fn what_is_wrong_on_purpose_is_found() {
     assert!(ordered.text().contains("policy failover"));
 }
 
+/// Who shares clients by weight, or stands second in answers, concerns them when it fails: they have not moved without need.
+#[test]
+fn who_is_dealt_is_not_called_nearest_nor_moved() {
+    let mut dealt = evaluated(Policy::built_in("weighted").unwrap());
+    assert_eq!((dealt.nearest.exact.space.right, dealt.nearest.exact.space.elsewhere), (0.0, 2496.0));
+    assert!(dealt.text().contains("100 % of the clients are dealt among several PoPs by weight, or told none"));
+    let two = evaluated(Policy { count: 2, ..nearest() });
+    assert!(two.nearest.exact.space.share() >= 1.0);
+    for report in [dealt, two] {
+        assert!(report.failures.iter().all(|outcome| outcome.moved == 0), "{:?}", report.failures);
+    }
+}
+
 #[test]
 fn the_same_files_have_the_same_fingerprint() {
     let fingerprint = |policy| evaluated(policy).same.fingerprint;
