@@ -1,8 +1,8 @@
 """The DB-IP City files as one database in the layout of GeoLite2-City, which gdnsd, Knot and PowerDNS read.
 
 The search trees are taken over record for record; only the data section is written anew (`continent.code`, `country.iso_code`,
-`subdivisions[0].names.en`, `city.names.en`, `location.latitude` and `longitude` as doubles). IPv4 lies under ::/96. Addresses of PoPs
-are put in besides, each with the place of its PoP: PowerDNS looks PoPs up by their addresses.
+`subdivisions[0].names.en`, `city.names.en`, and of `location` `latitude` and `longitude` as doubles and `accuracy_radius`). IPv4 lies under
+::/96. Addresses of PoPs are put in besides, each with the place of its PoP: PowerDNS looks PoPs up by their addresses.
 """
 
 import ipaddress
@@ -96,7 +96,8 @@ class Data:
                 entries.append(("country", self.shared(("country", country), lambda: self.map([("iso_code", self.text(country))]))))
             if latitude is not None:
                 place = [(key, b"\x68" + struct.pack(">d", value)) for key, value in (("latitude", latitude), ("longitude", longitude))]
-                entries.append(("location", self.map(place)))
+                # PowerDNS takes no place without a radius, and looks at nothing of it.
+                entries.append(("location", self.map([("accuracy_radius", b"\xa1\x64"), *place])))
             if region:
                 entries.append(("subdivisions", self.shared(("region", region), lambda: control(11, 1) + named(region))))
             return self.map(entries)
@@ -206,6 +207,6 @@ def verify(v4, v6, starts, pops, path):
                 raise SystemExit(f"{kind(int(first))}: {record} became {found}")
             checked += 1
     for address, country, latitude, longitude in pops:
-        if reader.get(address)["location"] != {"latitude": latitude, "longitude": longitude}:
+        if reader.get(address)["location"] != {"accuracy_radius": 100, "latitude": latitude, "longitude": longitude}:
             raise SystemExit(f"{address} is not at its PoP")
     return checked

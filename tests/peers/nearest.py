@@ -40,8 +40,10 @@ SEED = int(os.environ.get("PEERS_SEED", "1"))
 # /24s that are asked again after each failure, and those by which it is seen that nothing changes any more.
 AFTER_FAILURES, WATCHED = 5_000, 400
 # A server has followed when its answers stand still this long; and the longest we wait for that.
-STILL, PATIENCE = 8.0, 40.0
-PEOPLE = Path(os.environ.get("PEERS_PEOPLE", Path(__file__).resolve().parents[2] / "src/survey/people.rs"))
+STILL, PATIENCE = 6.0, 40.0
+# Clients after which a resolver's cache is looked at.
+CLIENTS = (10_000, 100_000, 1_000_000)
+PEOPLE = Path(__file__).resolve().parents[2] / "src/survey/people.rs"
 
 
 def main(databases, lists):
@@ -107,26 +109,23 @@ def people():
 def compare(name, pops, truth, database, directory, space, records):
     """Measures and prints; says whether Catchment is without fault."""
     directory.mkdir()
-    judged, by_records = truth.judge(space, pops), truth.judge(records, pops)
-    weights = population_weights(truth, judged)
     by_country, by_region = best_maps(truth, pops)
     rows, failures = [], []
     probed = steerers.free_port(["127.0.0.1"] + [pop.address for pop in pops])
     with steerers.Listeners(pops, probed) as listeners:
-        for title, make, probes in (server for server in steerers.SERVERS if server[0] in WANTED):
+        for title, make, probes, part in (server for server in steerers.SERVERS if server[0] in WANTED):
+            asked, asked_records = space[:int(part * len(space))], records[:int(part * len(records))]
+            judged, by_records = truth.judge(asked, pops), truth.judge(asked_records, pops)
             since = time.monotonic()
             listeners.set_down([])
             setup = Setup(pops, database, directory / title, steerers.free_port(), probed, by_country, by_region)
             with Running(title, make, setup) as server:
                 settle(server, space[:WATCHED])
-                begun = time.monotonic()
-                chosen, scopes = answers(server, space)
-                rate = len(space) / (time.monotonic() - begun)
-                chosen_of_records, _ = answers(server, records)
-                row = judge(judged, weights, chosen, by_records, chosen_of_records)
-                row["entries"] = [cache_entries(space[:n], scopes) for n in (10_000, 100_000, 1_000_000) if n <= len(space)]
-                row["audit"] = audit(setup.port)
-                row["started"], row["rate"] = server.started, rate
+                chosen, scopes = answers(server, asked)
+                row = judge(judged, population_weights(truth, judged), chosen, by_records, answers(server, asked_records)[0])
+                row["asked"] = len(asked) + len(asked_records)
+                row["entries"] = [cache_entries(asked[:n], scopes) if n <= len(asked) else None for n in CLIENTS if n <= len(space)]
+                row["audit"], row["started"] = audit(setup.port), server.started
                 rows.append((title, row))
                 if probes:
                     failures += [(title, *outcome) for outcome in fail(server, listeners, truth, pops, space[:AFTER_FAILURES])]
@@ -248,19 +247,19 @@ def print_tables(name, rows, failures):
     def percent(share, digits=2):
         return f"{100 * share:.{digits}f} %"
 
-    print(f"\n### {name} PoPs\n\n| server | nearest: /24s | population | records | mean excess km | p95 | p99 | max | no answer |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(f"\n### {name} PoPs\n\n| server | questions | nearest: /24s | population | records | mean excess km | p95 | p99 | max | no answer |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for title, row in rows:
-        print(f"| {title} | {percent(row['space'])} | {percent(row['population'])} | {percent(row['records'])} | {row['mean']:.1f} | "
+        print(f"| {title} | {row['asked']:,} | {percent(row['space'])} | {percent(row['population'])} | {percent(row['records'])} | {row['mean']:.1f} | "
               f"{row['p95']:.0f} | {row['p99']:.0f} | {row['max']:.0f} | {row['unanswered']} |")
-    columns = ["10,000 clients", "100,000", "1,000,000"][:len(rows[0][1]["entries"])]
+    columns = [f"{n:,} clients" for n in CLIENTS[:len(rows[0][1]["entries"])]]
     print(f"\n| server | scope violations | not minimal | cache entries after {' | '.join(columns)} | ready after |")
     print("|---|---|---|" + "---|" * len(columns) + "---|")
     for title, row in rows:
         found = row["audit"]
         wasted = percent(found["not_minimal"] / found["siblings"], 1) if found["siblings"] else "–"
         print(f"| {title} | {found['violations']} of {found['pairs']} pairs | {wasted} | "
-              f"{' | '.join(f'{entries:,}' for entries in row['entries'])} | {row['started']:.1f} s |")
+              f"{' | '.join('–' if entries is None else f'{entries:,}' for entries in row['entries'])} | {row['started']:.1f} s |")
     print("\n| server | down | nearest of the living, for those hurt | answered with a dead PoP | others moved | as before after return |")
     print("|---|---|---|---|---|---|")
     for title, what, right, dead, moved, same in failures:
