@@ -19,11 +19,12 @@ use crate::health::Known;
 use crate::reload::databases::Used;
 use crate::reload::{Loader, Now};
 use crate::snapshot::Snapshot;
-use crate::steering::Policy;
+use crate::steering::{Policy, Rank};
+use crate::zone::Entry;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct EvaluateArgs {
-    /// The steered name [default: the one with most PoPs]
+    /// The steered name [default: the one that is steered by distance to most PoPs]
     name: Option<String>,
     /// PoPs to evaluate instead of those in the files: a line for each with name, latitude, longitude and country, between
     /// tabs; by distance
@@ -127,23 +128,20 @@ fn read_pops(path: &std::path::Path) -> anyhow::Result<Vec<crate::steering::Pop>
     fleet::read(&text).with_context(|| format!("{shown} is no list of PoPs"))
 }
 
-/// The name that is steered to most PoPs; of several the first.
+/// The name that is steered by distance to most PoPs; of several the first. Without any by distance, of the others.
 fn largest(snapshot: &Snapshot) -> Option<Name> {
-    let mut best: Option<(usize, Name)> = None;
-    for (_, entry) in snapshot.zones.iter() {
-        let crate::zone::Entry::Loaded(zone) = entry else { continue };
-        for owner in zone.owners().filter(|owner| owner.steer.is_some()) {
-            let Some(name) = Name::from_wire(owner.name) else { continue };
-            let Some(steer) = steer_of(snapshot, &name) else { continue };
-            let pops = snapshot.maps.get(steer.map.0 as usize)?.pops.len();
-            // Owners come in no particular order.
-            let first =
-                |(most, other): &(usize, Name)| pops > *most || (pops == *most && *name.as_wire() < *other.as_wire());
-            if best.as_ref().is_none_or(first) {
-                best = Some((pops, name));
-            }
-        }
-    }
+    let zones = snapshot.zones.iter().filter_map(|(_, entry)| match entry {
+        Entry::Loaded(zone) => Some(zone),
+        Entry::NotLoaded => None,
+    });
+    let owners = zones.flat_map(|zone| zone.owners()).filter(|owner| owner.steer.is_some());
+    let names = owners.filter_map(|owner| {
+        let name = Name::from_wire(owner.name)?;
+        let map = snapshot.maps.get(steer_of(snapshot, &name)?.map.0 as usize)?;
+        Some(((map.policy.rank == Rank::Distance, map.pops.len()), name))
+    });
+    // Owners come in no particular order.
+    let best = names.max_by(|(a, one), (b, other)| a.cmp(b).then_with(|| other.as_wire().cmp(one.as_wire())));
     best.map(|(_, name)| name)
 }
 

@@ -13,8 +13,7 @@ fn run(arguments: &[&str]) -> (Output, String, String) {
     fs::write(path("pops.tsv"), world::POPS).unwrap();
     fs::write(path("bad.tsv"), "fra\n").unwrap();
     fs::create_dir(path("zones")).unwrap();
-    let zone =
-        "zone: example.com\nns: [ns1]\nrecords:\n  ns1: {A: 192.0.2.53}\n  www: {steer: web}\n  one: {steer: less}\n";
+    let zone = "zone: example.com\nns: [ns1]\nrecords:\n  ns1: {A: 192.0.2.53}\n  www: {steer: web}\n  api: {steer: {service: web, policy: failover}}\n  one: {steer: less}\n";
     let fleet = "pops:\n  fra: {at: [50.11, 8.68]}\n  iad: {at: [38.95, -77.45]}\nservices:\n  web: {pops: {fra: [192.0.2.1], \
                  iad: [192.0.2.2]}}\n  less: {pops: {fra: [192.0.2.1]}}\n";
     fs::write(path("zones/example.com.yaml"), zone).unwrap();
