@@ -238,6 +238,11 @@ def fail(server, listeners, truth, pops, blocks):
         listeners.set_down([])
         settle(server, blocks[:WATCHED])
         after, scopes_after = answers(server, blocks)
+        # Catchment's scopes follow its answers; while it is busy, much later.
+        deadline = time.monotonic() + PATIENCE
+        while ((after != before).any() or scopes_after != scopes) and time.monotonic() < deadline:
+            time.sleep(1)
+            after, scopes_after = answers(server, blocks)
         yield (what, right[~unhurt].mean() if (~unhurt).any() else 1.0, np.isin(chosen, down).mean(),
                (chosen != before)[unhurt].mean() if unhurt.any() else 0.0,
                bool((after == before).all() and scopes_after == scopes))
