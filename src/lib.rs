@@ -19,6 +19,8 @@ pub mod control;
 pub mod daemon;
 // The protocol's words: names, messages, EDNS, client subnet, RDATA text. Knows nothing of zones or sockets.
 pub mod dns;
+// How good the steering of a map is: nearest rates, failures, caches, against an oracle of its own.
+pub mod evaluate;
 // Decides again with reasons, and holds the result against the live tables.
 pub mod explain;
 // Client address → site: coordinates, sorted ranges, MaxMind databases, the compiled site table.

@@ -31,6 +31,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("compile", &["dns", "net", "zone", "geo", "health", "steering", "live", "config", "snapshot"]),
     ("query", &["dns", "net", "zone", "live", "snapshot"]),
     ("explain", &["dns", "net", "zone", "geo", "health", "steering", "live", "snapshot"]),
+    ("evaluate", &["dns", "net", "zone", "geo", "health", "steering", "live", "snapshot", "explain", "survey"]),
     ("survey", &["net", "geo", "health", "steering", "live", "snapshot", "explain"]),
     ("picture", &["geo", "survey"]),
     ("server", &["query", "snapshot"]),
@@ -42,7 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Rooms that hold no clock, randomness, I/O or tokio: `now`, `seed` and the files' bytes are arguments.
 const PURE: &[&str] = &[
     "dns", "net", "zone", "geo", "health", "steering", "live", "config", "snapshot", "compile", "query", "explain",
-    "survey", "picture",
+    "survey", "picture", "evaluate",
 ];
 
 /// What a pure room never names outside its tests.

@@ -6,6 +6,7 @@ mod client;
 mod config;
 mod diff;
 mod drain;
+mod evaluate;
 mod explain;
 mod export;
 mod force;
@@ -94,6 +95,8 @@ enum Command {
     Preview(preview::PreviewArgs),
     /// Show what an edit of zone files, or another database, would do to clients
     Diff(diff::DiffArgs),
+    /// Measure how good the steering is: nearest rate, failures, caches, scopes
+    Evaluate(evaluate::EvaluateArgs),
     /// Look into databases, and build small ones
     Geodb(geodb::GeodbArgs),
 }
@@ -157,6 +160,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Map(args) => map::run(&args),
         Command::Preview(args) => preview::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Geodb(args) => geodb::run(&args),
     }
 }

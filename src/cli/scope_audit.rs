@@ -20,7 +20,10 @@ use serde_json::{Value, json};
 
 use super::Places;
 use crate::dns::{Name, Type};
+use crate::evaluate::Scopes;
+use crate::evaluate::random::Random;
 use crate::net::Block;
+use crate::snapshot::Snapshot;
 
 /// Violations that are shown.
 const SHOWN: usize = 20;
@@ -73,6 +76,12 @@ pub(super) fn run(args: &ScopeAuditArgs) -> anyhow::Result<ExitCode> {
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// The audit of a snapshot, by A: for `evaluate`.
+pub(super) fn of_snapshot(snapshot: &Snapshot, name: &Name, samples: u64, seed: u64) -> anyhow::Result<Scopes> {
+    let question = Question { name: name.clone(), rtype: Type::A };
+    Ok(files::audit_snapshot(snapshot, &question, samples, seed)?.into())
+}
+
 fn server_address(text: &str) -> anyhow::Result<SocketAddr> {
     if let Ok(address) = text.parse() {
         return Ok(address);
@@ -120,7 +129,7 @@ trait Asked {
 
 /// What came of it.
 #[derive(Clone, Debug, Default)]
-struct Report {
+pub(super) struct Report {
     /// Clients tried.
     samples: u64,
     /// Queries sent.
@@ -130,13 +139,13 @@ struct Report {
     /// Answers without a client subnet, taken as scope 0.
     without: u64,
     /// Pairs of different clients in one scope block.
-    pairs: u64,
+    pub(super) pairs: u64,
     /// Pairs told different things.
-    violations: u64,
+    pub(super) violations: u64,
     shown: Vec<Violation>,
     /// Sibling blocks asked, and those that are told the same by the same scope.
-    siblings: u64,
-    not_minimal: u64,
+    pub(super) siblings: u64,
+    pub(super) not_minimal: u64,
     /// Scopes shorter than, equal to and longer than the source prefix length; and 0.
     shorter: u64,
     equal: u64,
@@ -338,33 +347,15 @@ fn sibling(client: Block, scope: u8) -> Block {
     }
 }
 
-/// xorshift64*: the same clients for the same seed.
-#[derive(Clone, Debug)]
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        // Any state but 0 will do; this spreads small seeds.
-        Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        // The upper bits are the better ones.
-        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
-    }
-
-    fn bits(&mut self) -> u128 {
-        u128::from(self.next()) << 64 | u128::from(self.next())
-    }
-
+/// Clients at random.
+trait RandomClients {
     /// A block of `length` bits inside the block of `scope` bits around a client: the first, the last, or any.
+    fn inside(&mut self, client: Block, scope: u8, length: u8) -> Block;
+    /// A source prefix length: what resolvers send, now and then another.
+    fn length(&mut self, is_ipv4: bool) -> u8;
+}
+
+impl RandomClients for Random {
     fn inside(&mut self, client: Block, scope: u8, length: u8) -> Block {
         let bits = match self.below(4) {
             0 => 0,
@@ -383,7 +374,6 @@ impl Random {
         }
     }
 
-    /// A source prefix length: what resolvers send, now and then another.
     fn length(&mut self, is_ipv4: bool) -> u8 {
         match (self.below(8), is_ipv4) {
             (0, true) => 8 + self.below(25) as u8,

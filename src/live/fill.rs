@@ -187,6 +187,11 @@ impl Homes {
             + self.coarse.as_ref().map_or(0, Coarse::memory)
     }
 
+    /// What the policy's prefixes say, by label of the site table: for who compiles the same map again.
+    pub fn prefixes(&self) -> Arc<[PrefixMatch]> {
+        Arc::clone(&self.key.prefixes)
+    }
+
     fn compile(key: HomesKey, plan: &Plan, facts: &Facts, sites: &Arc<SiteTable>) -> Self {
         let shape = &key.shape;
         let stances = Stances::compile(shape, sites, &key.prefixes);

@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Answer, Asked, Question, Random, Report, Told};
+use super::{Answer, Asked, Question, RandomClients as _, Report, Told};
 use crate::cli::Places;
 use crate::dns::message::{HEADER, Header, Reader};
 use crate::dns::{Name, Type, rdata};
+use crate::evaluate::random::Random;
 use crate::explain;
 use crate::geo::SiteTable;
 use crate::live::{AnswerId, Live, MapId};
@@ -19,7 +20,17 @@ const EDGES: usize = 1 << 20;
 
 pub(super) fn audit(places: &Places, question: &Question, samples: u64, seed: u64) -> anyhow::Result<Report> {
     let (snapshot, _, _) = crate::cli::explain::load(places)?;
-    let mut asked = Files::new(&snapshot, question);
+    audit_snapshot(&snapshot, question, samples, seed)
+}
+
+/// Asks what a snapshot answers now.
+pub(super) fn audit_snapshot(
+    snapshot: &Snapshot,
+    question: &Question,
+    samples: u64,
+    seed: u64,
+) -> anyhow::Result<Report> {
+    let mut asked = Files::new(snapshot, question);
     let clients = Clients::new(&snapshot.sites);
     let mut random = Random::new(seed);
     let mut report = Report::default();

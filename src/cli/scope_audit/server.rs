@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use super::{Answer, Asked, Question, Random, Report, Told};
+use super::{Answer, Asked, Question, RandomClients as _, Report, Told};
 use crate::dns::message::{Header, Reader};
 use crate::dns::{FoldedName, Type, edns};
+use crate::evaluate::random::Random;
 use crate::net::Block;
 
 /// Workers, each with a socket and one query under way.
