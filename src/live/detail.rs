@@ -2,7 +2,7 @@
 //!
 //! Optimal pruning of the tree of aligned blocks (rate against distortion): bottom up, a block is answered as one when
 //! `λ + detour` is at most what its halves cost, where `λ` is the price of an entry in resolvers' caches and the detour is
-//! extra kilometers times blocks of the longest scope. A budget or a number of entries is met by searching λ ([`search`]). What
+//! extra kilometers times blocks of the longest scope. A budget or a number of entries is met by searching λ (`search`). What
 //! rules or fences tell apart is never blurred. A block answered as one follows its largest site with that home, so failover
 //! stays exact for it. A block of the longest scope is always answered as one, so longer sources are told the same as it.
 //!
