@@ -24,8 +24,12 @@ const PURSE: Duration = Duration::from_secs(1);
 const PERMILLE: u32 = 40;
 /// In such a storm a change waits this long at most.
 const LONGEST: Duration = Duration::from_millis(250);
-/// Work of no hurry, on threads of its own, pauses for this many times what it took: 3 % and 2 % of a core.
-const SCOPES_PAUSE: u32 = 32;
+/// Scope tables take threads of their own, and may take a second of them at once, as when a region goes dark and comes back;
+/// then 30 ms of each second. Even then they are not older than this: scopes that are narrower than need be cost entries in
+/// resolvers' caches.
+const SCOPES_PERMILLE: u32 = 30;
+const SCOPES_LONGEST: Duration = Duration::from_secs(5);
+/// Writing is of no hurry: it pauses for this many times what it took, 2 % of a core.
 const REMEMBER_PAUSE: u32 = 48;
 /// Health is written down after a change, at most this often, and now and then without one: `explain` takes a file that
 /// is older than [`remembered::FRESH`] for that of a dead server.
@@ -42,7 +46,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut last_answers = Instant::now();
     let mut last_scopes = Instant::now();
     let mut pace = Pace::new(PURSE, PERMILLE, LONGEST, Instant::now());
-    let (mut scopes, mut remember) = (SCOPES, REMEMBER);
+    let mut scopes_pace = Pace::new(PURSE, SCOPES_PERMILLE, SCOPES_LONGEST, Instant::now());
+    let mut remember = REMEMBER;
     let mut written = Instant::now();
     let mut dirty = true;
     let watched = !canaries.borrow().is_empty();
@@ -72,7 +77,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             Ok(()) = canaries.changed(), if watched => {}
             () = sleep_until(by_time) => {}
             // Scopes follow on a thread of their own, so that the next answers need not wait for them.
-            () = sleep_until(last_scopes + scopes), if incomplete && completing.is_none() => {
+            () = sleep_until((last_scopes + SCOPES).max(scopes_pace.next())), if incomplete && completing.is_none() => {
                 last_scopes = Instant::now();
                 let snapshot = Arc::clone(&snapshot);
                 let live = Arc::clone(&snapshot.live());
@@ -84,7 +89,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             }
             done = ended(&mut completing) => {
                 completing = None;
-                scopes = SCOPES.max(last_scopes.elapsed() * SCOPES_PAUSE);
+                scopes_pace.spent(last_scopes.elapsed(), Instant::now());
                 match done {
                     Ok((snapshot, live)) => {
                         let (epoch, published) = (live.epoch, snapshot.publish(live));
