@@ -19,7 +19,8 @@ use super::preview::{change_json, flow_table, flows, summary};
 use super::settings_at;
 use super::subject::{Assumptions, Caches, WEIGHTS, credits, float, kilometers, large, percent, table};
 use super::words::Page;
-use crate::health::Known;
+use crate::daemon::{overrides_kept, remembered};
+use crate::health::{Known, Target};
 use crate::live::MapId;
 use crate::reload::{Loader, Now, Options};
 use crate::snapshot::{Identity, Snapshot};
@@ -32,10 +33,13 @@ const SHOWN: usize = 20;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct DiffArgs {
-    /// Directory of zone and fleet files before
-    old: PathBuf,
-    /// Directory of zone and fleet files after; may be the same, to compare databases
-    new: PathBuf,
+    /// Directory of zone and fleet files before, and after; may be the same, to compare databases. With `--live` the one after
+    /// alone
+    #[arg(value_name = "OLD NEW", num_args = 1..=2, required = true)]
+    zones: Vec<PathBuf>,
+    /// Before is what the server here serves now: the files it accepted, with the health and the orders that hold
+    #[arg(long)]
+    live: bool,
     /// Directory of databases, or a database, for both; may be given again [default: as in the settings, geodb]
     #[arg(long, value_name = "PATH")]
     geodb: Vec<PathBuf>,
@@ -53,6 +57,9 @@ pub(super) struct DiffArgs {
     /// Settings file [default: catchment.yaml, if it is there]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// With `--live`: the server's directory of what survives a restart [default: state]
+    #[arg(long, value_name = "DIR", requires = "live")]
+    state: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -68,29 +75,45 @@ fn share(text: &str) -> Result<f64, String> {
 
 pub(super) fn run(args: &DiffArgs) -> anyhow::Result<ExitCode> {
     let settings = settings_at(args.config.as_deref())?;
+    let state = args.state.as_ref().unwrap_or(&settings.state);
+    // What a server measures is the same for both, by what is probed.
+    let known = |targets: &[Target]| -> Option<Known> {
+        let (states, _) = remembered::read(&state.join("health.json"), targets)?;
+        let (overrides, now_ms) = overrides_kept(state);
+        Some(Known { overrides, now_ms, ..Known::of(states) })
+    };
     let databases = |own: &[PathBuf]| match (own, args.geodb.as_slice()) {
         ([], []) => settings.geodb.clone(),
         ([], both) => both.to_vec(),
         (own, _) => own.to_vec(),
     };
-    let load = |zones: &Path, geodb: Vec<PathBuf>, before: Option<Loader>| {
+    let load = |zones: &Path, geodb: Vec<PathBuf>, before: Option<Loader>, served: bool| {
         let options = Options {
             zones: zones.to_owned(),
             geodb,
-            state: None,
+            state: served.then(|| state.clone()),
             grace: settings.vanish_grace,
             identity: Identity::default(),
         };
         let same = before.filter(|before| before.databases.is_of(&options.geodb));
-        let mut loader = Loader::forgetful(options);
+        // What is served may be the last good version of a file, and its database is in the cache.
+        let mut loader = if served { Loader::read_only(options) } else { Loader::forgetful(options) };
         if let Some(same) = same {
             // The databases are read once, and the two tables are one.
             loader.databases = same.databases;
         }
         loader.generation.allow_probes(&settings.probes);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-        let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, _| Known::default());
-        if loaded.findings.diagnostics.has_errors() {
+        let mut unheard = false;
+        let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, targets| {
+            let known = if args.live { known(targets) } else { None };
+            unheard |= args.live && known.is_none();
+            known.unwrap_or_default()
+        });
+        if unheard {
+            bail!("no server runs here: {} is missing or old", state.join("health.json").display());
+        }
+        if !served && loaded.findings.diagnostics.has_errors() {
             bail!("{}\n{} is not usable; see `catchment check`", loaded.findings.diagnostics, zones.display());
         }
         if let Some(error) = loaded.database.errors.first() {
@@ -99,15 +122,22 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<ExitCode> {
         let Some(snapshot) = loaded.snapshot else { bail!("{}: nothing could be loaded", zones.display()) };
         Ok((snapshot, loader))
     };
-    let (old, loader) = load(&args.old, databases(&args.geodb_old), None)?;
+    let health = if args.live { Health::AsMeasured } else { Health::Unknown };
+    let (before, after) = match (args.zones.as_slice(), args.live) {
+        ([after], true) => (settings.zones.as_path(), after.as_path()),
+        ([before, after], false) => (before.as_path(), after.as_path()),
+        ([_], _) => bail!("two directories are compared, or one with `--live`"),
+        (_, _) => bail!("with `--live` one directory is compared with what is served"),
+    };
+    let (old, loader) = load(before, databases(&args.geodb_old), None, args.live)?;
     let mut used: Vec<_> = loader.databases.used.clone();
     let old_names = Names::of(&old, &loader.generation);
-    let (new, loader) = load(&args.new, databases(&args.geodb_new), Some(loader))?;
+    let (new, loader) = load(after, databases(&args.geodb_new), Some(loader), false)?;
     let new_names = Names::of(&new, &loader.generation);
     used.extend(loader.databases.used.iter().cloned());
     let credits = credits(&used);
 
-    let diff = Diff::new((&old, &old_names), (&new, &new_names), &args.assumptions)?;
+    let diff = Diff::new((&old, &old_names), (&new, &new_names), &args.assumptions, health)?;
     let mut out = io::stdout().lock();
     if args.json {
         writeln!(out, "{:#}", diff.json(args, &credits))?;
@@ -116,6 +146,24 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<ExitCode> {
     }
     let most = diff.most();
     Ok(if args.max_move.is_some_and(|max| most > max) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// What is taken for the health of PoPs.
+#[derive(Clone, Copy, Debug)]
+enum Health {
+    /// Everything up but for what is assumed.
+    Unknown,
+    /// What a server here knows, the operator's orders included.
+    AsMeasured,
+}
+
+impl Health {
+    fn side<'s>(self, snapshot: &'s Snapshot, map: MapId, assume: &crate::explain::Assume) -> Option<Side<'s>> {
+        match self {
+            Self::Unknown => Side::new(snapshot, map, assume),
+            Self::AsMeasured => Side::now(snapshot, &snapshot.live(), map, assume),
+        }
+    }
 }
 
 /// Everything that differs.
@@ -142,6 +190,7 @@ impl Diff {
         (old, old_names): (&Arc<Snapshot>, &Names),
         (new, new_names): (&Arc<Snapshot>, &Names),
         assumptions: &Assumptions,
+        health: Health,
     ) -> anyhow::Result<Self> {
         let written = names::Written::between(old_names, new_names);
         let mut pairs = BTreeMap::<(u32, u32), Vec<String>>::new();
@@ -161,7 +210,8 @@ impl Diff {
         }
         let mut steered = Vec::new();
         for ((before, after), names) in pairs {
-            let (Some(was), Some(is)) = (Side::new(old, MapId(before), &assume), Side::new(new, MapId(after), &assume))
+            let (Some(was), Some(is)) =
+                (health.side(old, MapId(before), &assume), health.side(new, MapId(after), &assume))
             else {
                 continue;
             };
@@ -192,8 +242,8 @@ impl Diff {
         let same: usize = same.iter().map(|steered| steered.names.len()).sum();
         // Writing to a string cannot fail.
         if same > 0 {
-            let names = if same == 1 { "name stays" } else { "names stay" };
-            let _ = writeln!(out, "{same} steered {names} as they are for every client");
+            let names = if same == 1 { "name stays as it is" } else { "names stay as they are" };
+            let _ = writeln!(out, "{same} steered {names} for every client");
         }
         if let Some(max) = args.max_move {
             let most = self.most();

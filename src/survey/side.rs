@@ -8,9 +8,9 @@ use super::ground::{Space, Stretch};
 use crate::explain::{self, Assume};
 use crate::geo::{Country, Place, SiteId, SiteTable, Vector};
 use crate::health::Known;
-use crate::live::{AnswerId, LiveMap, Map, MapId};
+use crate::live::{AnswerId, Live, LiveMap, Map, MapId};
 use crate::snapshot::Parts;
-use crate::steering::{Choice, Decision, Family, Kind, Mode};
+use crate::steering::{Choice, Decision, Facts, Family, Kind, Mode};
 
 /// Who serves clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -55,11 +55,20 @@ impl<'a> Side<'a> {
     /// service has it, else of AAAA. `None` for the number of another snapshot.
     pub fn new(parts: &'a Parts, map: MapId, assume: &Assume) -> Option<Self> {
         let map = parts.maps.get(map.0 as usize)?.as_ref();
-        let facts = explain::assume(map, &map.facts(&Known::default(), None), assume);
+        Some(Self::under(parts, map, &map.facts(&Known::default(), None), assume))
+    }
+
+    /// The same with the health and orders that the live tables were filled from.
+    pub fn now(parts: &'a Parts, live: &Live, map: MapId, assume: &Assume) -> Option<Self> {
+        Some(Self::under(parts, parts.maps.get(map.0 as usize)?.as_ref(), &live.map(map).facts, assume))
+    }
+
+    fn under(parts: &'a Parts, map: &'a Map, facts: &Facts, assume: &Assume) -> Self {
+        let facts = explain::assume(map, facts, assume);
         let has_v4 = map.homes.decisions.iter().any(|decision| decision.v4 != Choice::Absent);
         let family = if has_v4 { Family::V4 } else { Family::V6 };
         let live = LiveMap::assume(map, &parts.sites, facts);
-        Some(Self::of(parts, map, live, family))
+        Self::of(parts, map, live, family)
     }
 
     /// What the live tables hold, for a family of answers.

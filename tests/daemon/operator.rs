@@ -98,6 +98,42 @@ fn answers_follow_orders() {
 }
 
 #[test]
+fn an_edit_is_held_against_what_is_served() {
+    let (daemon, listeners) = fleet();
+    until_www_is(&daemon, "20 IN A 192.0.2.1");
+    check(&daemon, "drain a --reason test", 0, &[]);
+    until_www_is(&daemon, "20 IN A 192.0.2.2");
+    let path = daemon.directory.path();
+    let zone = std::fs::read_to_string(path.join("zones/example.com.yaml")).unwrap();
+    std::fs::create_dir(path.join("next")).unwrap();
+    let next = |text: &str| std::fs::write(path.join("next/example.com.yaml"), text).unwrap();
+
+    // Written within a second of a change.
+    let deadline = Instant::now() + LIMIT;
+    while !path.join("state/health.json").exists() {
+        assert!(Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    next(&zone);
+    check(&daemon, "diff next --live --max-move 0", 0, &["1 steered name stays as it is"]);
+    // Drains are what is served: who loses `b` goes to `c`, as `a` is drained as well. By the files alone they are at `a`.
+    let b = format!(", b: {{ip: 192.0.2.2, probe: \"{}\"}}", listeners[1].local_addr().unwrap());
+    assert!(zone.contains(&b));
+    next(&zone.replace(&b, ""));
+    check(&daemon, "diff next --live --max-move 5%", 1, &["b     c "]);
+    check(&daemon, "diff zones next --max-move 5%", 0, &["not more than"]);
+    // A broken file is not served.
+    daemon.write_zone("example.com.yaml", "zone: example.com\nns: [");
+    daemon.until("example.com.yaml:");
+    next(&zone);
+    check(&daemon, "diff next --live --max-move 0", 0, &["1 steered name stays as it is"]);
+
+    check(&daemon, "diff zones next --live", 1, &["one directory"]);
+    check(&daemon, "diff next", 1, &["two directories"]);
+    assert!(daemon.stop().1.success());
+}
+
+#[test]
 fn overrides_end_by_themselves() {
     let (daemon, _listeners) = fleet();
     check(&daemon, "force down a --reason test --for 1s", 0, &["a: forced down until "]);

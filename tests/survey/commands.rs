@@ -244,14 +244,14 @@ fn diff_says_what_an_edit_does() {
               PoPs that go: fra
               ams answers with 192.0.2.21, 2001:db8:a::10 in place of 192.0.2.20,
                 2001:db8:a::10
-              45.2 % of IPv4, 50.0 % of IPv6 and 13.5 % of people move, from 336 to 644 km
-                on average; all clients: 1,671 to 1,810 km
+              42.9 % of IPv4, 50.0 % of IPv6 and 12.8 % of people move, from 331 to 647 km
+                on average; all clients: 1,685 to 1,821 km
 
               from  to     IPv4    IPv6  people  km before  after
-              fra   ams  45.2 %  50.0 %  13.5 %        336    644
+              fra   ams  42.9 %  50.0 %  12.8 %        331    647
 
               country  of its IPv4   IPv6        people  km before  after
-              DE             100 %  100 %  83.5 million        336    644
+              DE            94.7 %  100 %  79.1 million        331    647
 
             ruled.example.com: service web, policy ruled
               PoPs that go: fra
@@ -337,9 +337,9 @@ fn diff_says_what_an_edit_does() {
         &expect![[r#"
             coarse.example.com: service web, policy coarse
               19.2 % of IPv4, 25.0 % of IPv6 and 2.5 % of people move, from 8,077 to 8,544
-                km on average; all clients: 2,236 to 2,326 km
-              resolvers' caches, IPv4: 91 blocks before, 73 after (-19.8%); live ranges 17
-                and 17
+                km on average; all clients: 2,251 to 2,340 km
+              resolvers' caches, IPv4: 90 blocks before, 72 after (-20.0%); live ranges 13
+                and 13
 
               from  to    IPv4    IPv6  people  km before   after
               iad   fra  9.5 %  25.0 %   2.4 %      6,732     423

@@ -153,7 +153,8 @@ fn who(fields: &Fields<'_, '_>, sink: &mut Sink) -> (IpAddr, Option<Block>) {
     let source = resolver.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     match client {
         Some((false, block)) => (block.address(), None),
-        Some((true, block)) => (source, Some(block)),
+        // Where client subnets are not heeded (`ecs: off`), the client is its own resolver.
+        Some((true, block)) => (block.address(), Some(block)),
         None => (source, subnet),
     }
 }

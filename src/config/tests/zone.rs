@@ -48,7 +48,7 @@ expect:
         shop.example.com. steer web by two Order count 1 ttl 30/30/30 ; z.yaml:9:10
         more.example.com. steer web by nearest Distance count 1 ttl 60/5/10 ; z.yaml:10:10
         expect shop.example.com. for 192.0.2.1 None without ["fra"]: ["iad"] ; z.yaml:15:5
-        expect example.com. for 127.0.0.1 Some(V6 { base: 42540766411282592856903984951653826560, length: 32 }) without []: ["fra"] ; z.yaml:16:5
+        expect example.com. for 2001:db8:: Some(V6 { base: 42540766411282592856903984951653826560, length: 32 }) without []: ["fra"] ; z.yaml:16:5
     "#]]
     .assert_eq(&describe(&loaded.zones[0]));
 }
