@@ -1,61 +1,36 @@
 //! `http` and `https` as written.
 
-use super::super::super::grammar::{Keys, Shape, key};
+use super::super::super::grammar::{Key, Keys, Shape, key};
 use super::super::super::reader::{Fields, Sink, boolean, entries, integer, one_or_more, text, word};
 use super::super::super::yaml::Node;
 use super::host;
 use crate::health::check::{Body, Http, HttpVersion, Pattern, Tls};
 
-pub(super) const HTTP: Keys = Keys {
-    what: "an `http` check",
-    known: &[
-        key("method", Shape::Form("a method in capitals", "^[A-Z]{1,16}$"), "GET", "The request's method."),
-        key("path", super::PATH, "/", "The request's path, with a query if wanted."),
-        key("host", Shape::Text, "the address", "The `Host` header."),
-        key("headers", Shape::Named("a header", &Shape::Text), "none", "Further headers."),
-        key("status", Shape::OneOrMore(&STATUS), "200-399", "Status codes that are good."),
-        key("body", Shape::Text, "none", "A text that must be within the first 64 KiB of the body."),
-        key("regex", Shape::Text, "none", "Instead: a pattern (of the Rust crate `regex`) that must match there."),
-        key("http", Shape::Words(&["1", "2"]), "1", "The version of HTTP."),
-        key(
-            "redirects",
-            Shape::Whole(0, Http::MAX_REDIRECTS as u64),
-            "0",
-            "How many redirects are followed, only to the same scheme, host and port, always at the target's address.",
-        ),
-        key("port", super::PORT, "the check's", "Where the `probe` of an address names none."),
-    ],
-    planned: &[],
-};
-pub(super) const HTTPS: Keys = Keys {
-    what: "an `https` check",
-    known: &[
-        key("method", Shape::Form("a method in capitals", "^[A-Z]{1,16}$"), "GET", "The request's method."),
-        key("path", super::PATH, "/", "The request's path, with a query if wanted."),
-        key("host", Shape::Text, "the address", "The `Host` header."),
-        key("headers", Shape::Named("a header", &Shape::Text), "none", "Further headers."),
-        key("status", Shape::OneOrMore(&STATUS), "200-399", "Status codes that are good."),
-        key("body", Shape::Text, "none", "A text that must be within the first 64 KiB of the body."),
-        key("regex", Shape::Text, "none", "Instead: a pattern (of the Rust crate `regex`) that must match there."),
-        key("http", Shape::Words(&["1", "2"]), "1", "The version of HTTP."),
-        key(
-            "redirects",
-            Shape::Whole(0, Http::MAX_REDIRECTS as u64),
-            "0",
-            "How many redirects are followed, only to the same scheme, host and port, always at the target's address.",
-        ),
-        key("port", super::PORT, "the check's", "Where the `probe` of an address names none."),
-        key(
-            "server_name",
-            Shape::Text,
-            "`host`",
-            "The name in the handshake (SNI), and whom the certificate must be for.",
-        ),
-        key("verify", Shape::Flag, "true", "Whether the certificate's chain and name are checked."),
-        key("min_days", Shape::Whole(0, MAX_DAYS as u64), "0", "Days the certificate must still be valid for."),
-    ],
-    planned: &[],
-};
+/// The keys of `https`; `http` has those that come before TLS.
+const KEYS: &[Key] = &[
+    key("method", Shape::Form("a method in capitals", "^[A-Z]{1,16}$"), "GET", "The request's method."),
+    key("path", super::PATH, "/", "The request's path, with a query if wanted."),
+    key("host", Shape::Text, "the address", "The `Host` header."),
+    key("headers", Shape::Named("a header", &Shape::Text), "none", "Further headers."),
+    key("status", Shape::OneOrMore(&STATUS), "200-399", "Status codes that are good."),
+    key("body", Shape::Text, "none", "A text that must be within the first 64 KiB of the body."),
+    key("regex", Shape::Text, "none", "Instead: a pattern (of the Rust crate `regex`) that must match there."),
+    key("http", Shape::Words(&["1", "2"]), "1", "The version of HTTP."),
+    key(
+        "redirects",
+        Shape::Whole(0, Http::MAX_REDIRECTS as u64),
+        "0",
+        "How many redirects are followed, only to the same scheme, host and port, always at the target's address.",
+    ),
+    key("port", super::PORT, "the check's", "Where the `probe` of an address names none."),
+    key("server_name", Shape::Text, "`host`", "The name in the handshake (SNI), and whom the certificate must be for."),
+    key("verify", Shape::Flag, "true", "Whether the certificate's chain and name are checked."),
+    key("min_days", Shape::Whole(0, MAX_DAYS as u64), "0", "Days the certificate must still be valid for."),
+];
+/// Of [`KEYS`], those without TLS.
+const PLAIN: usize = 10;
+pub(super) const HTTP: Keys = Keys { what: "an `http` check", known: KEYS.split_at(PLAIN).0, planned: &[] };
+pub(super) const HTTPS: Keys = Keys { what: "an `https` check", known: KEYS, planned: &[] };
 /// A code, or a range of them.
 const STATUS: Shape =
     Shape::Either(&[Shape::Whole(100, 599), Shape::Form("a range of codes", "^[1-5][0-9]{2} *- *[1-5][0-9]{2}$")]);

@@ -1,6 +1,6 @@
 //! `tcp`, `tls`, `dns`, `icmp`, `grpc`, `exec` and `push` as written.
 
-use super::super::super::grammar::{Keys, Shape, key, required};
+use super::super::super::grammar::{Key, Keys, Shape, key, required};
 use super::super::super::reader::{Fields, Sink, boolean, integer, kind, name, one_or_more, suggest, text, word};
 use super::super::super::yaml::Node;
 use super::host;
@@ -19,36 +19,17 @@ pub(super) const TCP: Keys = Keys {
     ],
     planned: &[],
 };
+/// The keys of `tls`, the port last, which `tls` of a `grpc` check has not.
+const TLS_KEYS: &[Key] = &[
+    key("name", Shape::Text, "the address", "The name in the handshake (SNI), and whom the certificate must be for."),
+    key("verify", Shape::Flag, "true", "Whether the certificate's chain and name are checked."),
+    key("min_days", Shape::Whole(0, MAX_DAYS as u64), "0", "Days the certificate must still be valid for."),
+    key("port", super::PORT, "the check's", "Where the `probe` of an address names none."),
+];
 /// `tls`.
-pub(super) const TLS: Keys = Keys {
-    what: "a `tls` check",
-    known: &[
-        key(
-            "name",
-            Shape::Text,
-            "the address",
-            "The name in the handshake (SNI), and whom the certificate must be for.",
-        ),
-        key("verify", Shape::Flag, "true", "Whether the certificate's chain and name are checked."),
-        key("min_days", Shape::Whole(0, MAX_DAYS as u64), "0", "Days the certificate must still be valid for."),
-        key("port", super::PORT, "the check's", "Where the `probe` of an address names none."),
-    ],
-    planned: &["alpn"],
-};
-const GRPC_TLS: Keys = Keys {
-    what: "`tls` of a `grpc` check",
-    known: &[
-        key(
-            "name",
-            Shape::Text,
-            "the address",
-            "The name in the handshake (SNI), and whom the certificate must be for.",
-        ),
-        key("verify", Shape::Flag, "true", "Whether the certificate's chain and name are checked."),
-        key("min_days", Shape::Whole(0, MAX_DAYS as u64), "0", "Days the certificate must still be valid for."),
-    ],
-    planned: &[],
-};
+pub(super) const TLS: Keys = Keys { what: "a `tls` check", known: TLS_KEYS, planned: &["alpn"] };
+const GRPC_TLS: Keys =
+    Keys { what: "`tls` of a `grpc` check", known: TLS_KEYS.split_at(TLS_KEYS.len() - 1).0, planned: &[] };
 /// `dns`.
 pub(super) const DNS: Keys = Keys {
     what: "a `dns` check",

@@ -1,0 +1,165 @@
+//! The keys of `catchment.yaml`: what each takes, its default and what it means.
+
+use super::super::grammar::{Keys, Shape, key, required};
+use super::probes::PROBES;
+
+/// The settings.
+pub(in super::super) const SETTINGS: Keys = Keys {
+    what: "the settings",
+    known: &[
+        key(
+            "listen",
+            Shape::OneOrMore(&Shape::Either(&[Shape::Endpoint, Shape::Map(&LISTEN)])),
+            "127.0.0.1:5300 and [::1]:5300",
+            "Addresses and ports to serve over UDP and TCP.",
+        ),
+        key("zones", Shape::Text, "zones", "Directory of zone and fleet files."),
+        key(
+            "geodb",
+            Shape::Either(&[Shape::Words(&["off"]), Shape::OneOrMore(&Shape::Text)]),
+            "geodb",
+            "Databases, or directories of them, in order of precedence. `off`: none at all, not even the one in the program.",
+        ),
+        key("state", Shape::Text, "state", "Directory of what survives a restart."),
+        key(
+            "io",
+            Shape::Words(&["native", "portable"]),
+            "native on Linux",
+            "Which listeners serve: our own, or hickory-server's, for everywhere.",
+        ),
+        key("log", Shape::Map(&LOG), "", "The log, on standard error."),
+        key("identity", Shape::Map(&IDENTITY), "", "What the server tells about itself."),
+        key(
+            "cookies",
+            Shape::Either(&[Shape::Words(&["off"]), Shape::Map(&COOKIES)]),
+            "a secret of its own",
+            "DNS cookies (RFC 7873, RFC 9018). Servers behind one address share secrets.",
+        ),
+        key("tcp", Shape::Map(&TCP), "", "Limits of TCP."),
+        key("udp", Shape::Map(&UDP), "", "UDP."),
+        key("startup", Shape::Map(&STARTUP), "", "The start."),
+        key("probes", Shape::Map(&PROBES), "", "How probes are made, for all targets."),
+        key("reload", Shape::Map(&RELOAD), "", "How files are taken up."),
+        key("health", Shape::Map(&HEALTH), "", "What is known of targets, beside single probes."),
+        key("control", Shape::Map(&CONTROL), "", "Where commands reach the running server."),
+    ],
+    planned: &[
+        "cluster",
+        "limits",
+        "rrl",
+        "tls",
+        "dot",
+        "doh",
+        "doq",
+        "dnssec",
+        "anycast",
+        "ecs",
+        "views",
+        "query_log",
+        "metrics",
+        "user",
+        "group",
+    ],
+};
+pub(super) const LOG: Keys = Keys {
+    what: "`log`",
+    known: &[
+        key("level", Shape::Words(&["error", "warn", "info", "debug", "trace"]), "info", "Least level that is logged."),
+        key("format", Shape::Words(&["text", "json"]), "text", "Lines for people, or JSON objects."),
+    ],
+    planned: &["file", "queries"],
+};
+pub(super) const LISTEN: Keys = Keys {
+    what: "an item of `listen`",
+    known: &[
+        required("address", Shape::Endpoint, "Address and port."),
+        key("ecs", Shape::Words(&["on", "off"]), "on", "Off: client subnets are ignored there, and none is returned."),
+    ],
+    planned: &["tls", "io"],
+};
+pub(super) const COOKIES: Keys = Keys {
+    what: "`cookies`",
+    known: &[key(
+        "secrets",
+        Shape::OneOrMore(&Shape::Form("32 hexadecimal digits", "^[0-9A-Fa-f]{32}$")),
+        "one of its own, in `state/`",
+        "The first makes cookies, all are accepted.",
+    )],
+    planned: &[],
+};
+pub(super) const IDENTITY: Keys = Keys {
+    what: "`identity`",
+    known: &[
+        key(
+            "name",
+            Shape::Text,
+            "none",
+            "`id.server` and `hostname.bind` (RFC 4892), at most 255 octets; also the NSID unless that is written.",
+        ),
+        key("nsid", Shape::Text, "as `name`", "The NSID (RFC 5001), at most 128 octets."),
+        key("version", Shape::Text, "this version", "`version.bind`; `off` refuses."),
+        key("ede", Shape::Words(&["off", "codes", "text"]), "text", "How much extended errors (RFC 8914) say."),
+    ],
+    planned: &[],
+};
+pub(super) const TCP: Keys = Keys {
+    what: "`tcp`",
+    known: &[
+        key("connections", Shape::Whole(1, 1_000_000), "1000", "Connections at a time."),
+        key("per_client", Shape::Whole(1, 1_000_000), "100", "Of these, of one client."),
+        key(
+            "idle",
+            Shape::Time("100ms", "10m"),
+            "10s",
+            "How long a connection may be silent; what clients that ask for keepalive are told (RFC 7828).",
+        ),
+        key("write", Shape::Time("100ms", "10m"), "5s", "How long a client may take to read its answers."),
+    ],
+    planned: &["backlog", "queries"],
+};
+pub(super) const UDP: Keys = Keys {
+    what: "`udp`",
+    known: &[
+        key(
+            "threads",
+            Shape::Either(&[Shape::Words(&["auto"]), Shape::Whole(1, 256)]),
+            "auto: one a core",
+            "Threads, each with a socket per address.",
+        ),
+        key("receive_buffer", Shape::Whole(4096, 1 << 30), "1048576", "Octets of each socket's receive buffer."),
+    ],
+    planned: &["payload", "batch"],
+};
+pub(super) const STARTUP: Keys = Keys {
+    what: "`startup`",
+    known: &[key("first_probes", Shape::Time("0s", "1m"), "2s", "How long the start waits for first probe results.")],
+    planned: &[],
+};
+pub(super) const HEALTH: Keys = Keys {
+    what: "`health`",
+    known: &[
+        key(
+            "remember",
+            Shape::Time("0s", "1d"),
+            "5m",
+            "States whose last result is younger are what targets begin with after a restart.",
+        ),
+        key(
+            "canaries",
+            Shape::OneOrMore(&Shape::Endpoint),
+            "none: the guard is off",
+            "Two to 16 addresses that are not yours and nearly always answer: when they fail together with most targets, this node is cut off, and health freezes.",
+        ),
+    ],
+    planned: &["freeze"],
+};
+pub(super) const CONTROL: Keys = Keys {
+    what: "`control`",
+    known: &[key("socket", Shape::Text, "control.sock in `state`", "A path, or `off`.")],
+    planned: &["http", "token", "tls", "writes"],
+};
+pub(super) const RELOAD: Keys = Keys {
+    what: "`reload`",
+    known: &[key("vanish_grace", Shape::Time("0s", "1d"), "30s", "How long a zone whose file vanished is kept.")],
+    planned: &["quiet", "poll"],
+};
