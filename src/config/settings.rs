@@ -14,12 +14,12 @@ use std::time::Duration;
 use super::diagnostic::Diagnostics;
 use super::file::{Source, Tree, read_tree};
 use super::reader::{Fields, Sink, ecs, integer, one_or_more, text, word};
-use super::units::duration;
+use super::units::{duration, share};
 use super::yaml::Node;
 use crate::dns::ecs::Ecs;
 
 pub(super) use keys::SETTINGS;
-use keys::{CONTROL, COOKIES, HEALTH, IDENTITY, LISTEN, LOG, RELOAD, STARTUP, TCP, UDP};
+use keys::{CONTROL, COOKIES, GEODB, HEALTH, IDENTITY, LISTEN, LOG, RELOAD, STARTUP, TCP, UDP};
 pub use probes::Probes;
 
 /// What the server does, every default filled in. Paths are as written: relative to where the server starts.
@@ -56,6 +56,20 @@ pub struct Settings {
     pub probes: Probes,
     /// How long a zone whose file vanished is kept. Default 30 s.
     pub vanish_grace: Duration,
+    /// The largest share of clients that a reload may move at any name, in thousandths, unless it is forced. Default: any.
+    pub max_move: Option<u16>,
+    /// What becomes of a database that breaks an `expect:`. Default [`Broken::Warn`].
+    pub geodb_expect: Broken,
+}
+
+/// What becomes of a database that breaks an `expect:`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Broken {
+    /// It serves, and the log says so.
+    #[default]
+    Warn,
+    /// The databases of before stay.
+    Refuse,
 }
 
 /// An address that is served: `"192.0.2.53:53"`, or `{address: "192.0.2.53:53", ecs: off}`.
@@ -270,6 +284,8 @@ impl Default for Settings {
             first_probes: Duration::from_secs(2),
             probes: Probes::default(),
             vanish_grace: Duration::from_secs(30),
+            max_move: None,
+            geodb_expect: Broken::Warn,
         }
     }
 }
@@ -302,13 +318,8 @@ fn read(root: &Node<'_>, mut settings: Settings, sink: &mut Sink) -> Option<Sett
     }
     path(fields.get("zones"), "`zones`", &mut settings.zones, sink);
     path(fields.get("state"), "`state`", &mut settings.state, sink);
-    match fields.get("geodb") {
-        Some(Node::Scalar(text)) if text.text == "off" => settings.geodb.clear(),
-        Some(node) => {
-            let items = one_or_more(node, "`geodb`", sink).unwrap_or_default();
-            settings.geodb = items.iter().filter_map(|item| text(item, "`geodb`", sink)).map(PathBuf::from).collect();
-        }
-        None => {}
+    if let Some(node) = fields.get("geodb") {
+        geodb(node, &mut settings, sink);
     }
     if let Some(node) = fields.get("io") {
         settings.io =
@@ -337,6 +348,10 @@ fn read(root: &Node<'_>, mut settings: Settings, sink: &mut Sink) -> Option<Sett
     }
     if let Some(fields) = fields.get("reload").and_then(|node| Fields::open(node, &RELOAD, sink)) {
         time(fields.get("vanish_grace"), "`vanish_grace`", 86_400, &mut settings.vanish_grace, sink);
+        if let Some(node) = fields.get("max_move") {
+            let off = matches!(node, Node::Scalar(text) if text.text == "off");
+            settings.max_move = if off { None } else { share(node, "`max_move`", sink) };
+        }
     }
     if let Some(fields) = fields.get("health").and_then(|node| Fields::open(node, &HEALTH, sink)) {
         time(fields.get("remember"), "`remember`", 86_400, &mut settings.health.remember, sink);
@@ -380,6 +395,28 @@ fn canaries(node: &Node<'_>, sink: &mut Sink) -> Vec<SocketAddr> {
         sink.error_help(node.at(), message, format!("2 to {MAX_CANARIES}: one may be down by itself"));
     }
     canaries
+}
+
+fn geodb(node: &Node<'_>, settings: &mut Settings, sink: &mut Sink) {
+    let mut places = |node: &Node<'_>, sink: &mut Sink| {
+        if matches!(node, Node::Scalar(text) if text.text == "off") {
+            settings.geodb.clear();
+        } else {
+            let items = one_or_more(node, "`geodb`", sink).unwrap_or_default();
+            settings.geodb = items.iter().filter_map(|item| text(item, "`geodb`", sink)).map(PathBuf::from).collect();
+        }
+    };
+    if !matches!(node, Node::Map(..)) {
+        return places(node, sink);
+    }
+    let Some(fields) = Fields::open(node, &GEODB, sink) else { return };
+    if let Some(node) = fields.get("from") {
+        places(node, sink);
+    }
+    if let Some(node) = fields.get("expect") {
+        let words = [("warn", Broken::Warn), ("refuse", Broken::Refuse)];
+        settings.geodb_expect = word(node, "`expect`", &words, sink).unwrap_or_default();
+    }
 }
 
 fn time(node: Option<&Node<'_>>, what: &str, most_seconds: u64, to: &mut Duration, sink: &mut Sink) {

@@ -207,6 +207,14 @@ pub(super) fn share(node: &Node<'_>, what: &str, sink: &mut Sink) -> Option<u16>
     share
 }
 
+/// A share in thousandths, as it would be written: `34%`, `0.1%`.
+pub fn show_share(share: u16) -> String {
+    match share % 10 {
+        0 => format!("{}%", share / 10),
+        tenth => format!("{}.{tenth}%", share / 10),
+    }
+}
+
 /// Reads a moment: a date (`2026-11-01`, the beginning of that day in UTC), a date and time (`2026-11-01T12:30:00Z`), or
 /// seconds since 1970. Gives seconds since 1970.
 ///

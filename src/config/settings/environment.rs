@@ -59,12 +59,11 @@ pub(in super::super) fn leaves() -> Vec<Leaf> {
             let path = format!("{before}{}", key.name);
             match key.shape {
                 Shape::Map(keys) => within(keys, &format!("{path}."), out),
-                // `cookies` is a word or a map of one key.
-                Shape::Either(shapes) if key.name == "cookies" => {
-                    out.push(Leaf { path: leak(path.clone()), shape: shapes[0] });
-                    if let [_, Shape::Map(keys)] = shapes {
-                        within(keys, &format!("{path}."), out);
-                    }
+                // `cookies` is a word or a map of one key, and what `geodb` takes may stand in a map beside another key.
+                Shape::Either([shape, Shape::Map(keys)]) if matches!(key.name, "cookies" | "geodb") => {
+                    out.push(Leaf { path: leak(path.clone()), shape: *shape });
+                    within(keys, &format!("{path}."), out);
+                    out.retain(|leaf| leaf.path != "geodb.from");
                 }
                 shape => out.push(Leaf { path: leak(path), shape }),
             }

@@ -16,9 +16,9 @@ pub(in super::super) const SETTINGS: Keys = Keys {
         key("zones", Shape::Text, "zones", "Directory of zone and fleet files."),
         key(
             "geodb",
-            Shape::Either(&[Shape::Words(&["off"]), Shape::OneOrMore(&Shape::Text)]),
+            Shape::Either(&[PLACES, Shape::Map(&GEODB)]),
             "geodb",
-            "Databases, or directories of them, in order of precedence. `off`: none at all, not even the one in the program.",
+            "Databases, or directories of them, in order of precedence. `off`: none at all, not even the one in the program. The same as `geodb: {from: …}`.",
         ),
         key("state", Shape::Text, "state", "Directory of what survives a restart."),
         key(
@@ -60,6 +60,21 @@ pub(in super::super) const SETTINGS: Keys = Keys {
         "user",
         "group",
     ],
+};
+/// Where databases are.
+const PLACES: Shape = Shape::Either(&[Shape::Words(&["off"]), Shape::OneOrMore(&Shape::Text)]);
+pub(super) const GEODB: Keys = Keys {
+    what: "`geodb`",
+    known: &[
+        key("from", PLACES, "geodb", "Databases, or directories of them, in order of precedence; `off`: none."),
+        key(
+            "expect",
+            Shape::Words(&["warn", "refuse"]),
+            "warn",
+            "What becomes of new databases that break an `expect:` of a zone: they serve with a warning, or those of before stay.",
+        ),
+    ],
+    planned: &["max_age", "fetch"],
 };
 pub(super) const LOG: Keys = Keys {
     what: "`log`",
@@ -160,6 +175,14 @@ pub(super) const CONTROL: Keys = Keys {
 };
 pub(super) const RELOAD: Keys = Keys {
     what: "`reload`",
-    known: &[key("vanish_grace", Shape::Time("0s", "1d"), "30s", "How long a zone whose file vanished is kept.")],
+    known: &[
+        key("vanish_grace", Shape::Time("0s", "1d"), "30s", "How long a zone whose file vanished is kept."),
+        key(
+            "max_move",
+            Shape::Either(&[Shape::Words(&["off"]), Shape::Share]),
+            "off",
+            "The largest share of clients (by IPv4 addresses, IPv6 records or people) that a reload may move at any name. What would move more is refused, unless `catchment reload --force` asks for it.",
+        ),
+    ],
     planned: &["quiet", "poll"],
 };

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::super::diagnostic::Location;
 use super::super::file::{Source, read_tree};
 use super::super::reader::Sink;
-use super::super::units::show;
+use super::super::units::{show, show_share};
 use super::super::yaml::Node;
-use super::{ControlSocket, Cookies, Ede, Format, Io, Settings};
+use super::{Broken, ControlSocket, Cookies, Ede, Format, Io, Settings};
 use crate::dns::ecs::Ecs;
 
 impl Settings {
@@ -36,6 +36,14 @@ impl Settings {
             (
                 "geodb",
                 if self.geodb.is_empty() { "off".into() } else { list(self.geodb.iter().map(|p| path(p)).collect()) },
+            ),
+            (
+                "geodb.expect",
+                match self.geodb_expect {
+                    Broken::Warn => "warn",
+                    Broken::Refuse => "refuse",
+                }
+                .into(),
             ),
             ("state", path(&self.state)),
             (
@@ -81,6 +89,7 @@ impl Settings {
             ("probes.allow", list(self.probes.allow.iter().map(ToString::to_string).collect())),
             ("probes.authorities", self.probes.authorities.as_deref().map_or_else(|| "none".to_owned(), path)),
             ("reload.vanish_grace", show(self.vanish_grace)),
+            ("reload.max_move", self.max_move.map_or_else(|| "off".into(), show_share)),
             ("health.remember", show(self.health.remember)),
             ("health.canaries", list(self.health.canaries.iter().map(ToString::to_string).collect())),
             (

@@ -80,6 +80,8 @@ fn nothing_written_is_every_default() {
                 authorities: None,
             },
             vanish_grace: 30s,
+            max_move: None,
+            geodb_expect: Warn,
         }"#]]
     .assert_eq(&format!("{:#?}", Settings::default()).replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
@@ -183,6 +185,8 @@ reload: {vanish_grace: 1m}
                 ),
             },
             vanish_grace: 60s,
+            max_move: None,
+            geodb_expect: Warn,
         }"#]]
     .assert_eq(&format!("{:#?}", settings.unwrap()));
 }
@@ -388,6 +392,7 @@ fn variables_win_over_the_file() {
     expect![[r#"
         listen = 127.0.0.1:53, [::1]:53
         geodb = off
+        geodb.expect = warn
         identity.name = NO
         identity.nsid = b
         cookies = on
