@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use catchment::health::{CheckKind, Known};
-use catchment::reload::{Loader, Now, Options as Files};
+use catchment::reload::{Limits, Loader, Now, Options as Files, Wish};
 use catchment::snapshot::Identity;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -121,8 +121,9 @@ fn load(zones: &Path) -> Result<(), String> {
         state: None,
         grace: Duration::ZERO,
         identity: Identity::default(),
+        limits: Limits::default(),
     });
-    loader.load(Now { unix: 0, monotonic: 0 }, false, &mut |_, _| Known::default());
+    loader.load(Now { unix: 0, monotonic: 0 }, Wish::default(), &mut |_, _| Known::default());
     let mut pops: Vec<Pop> = Vec::new();
     for member in loader.generation.fleet.services.iter().flat_map(|service| &service.members) {
         let of_addresses = member.addresses.iter().flat_map(|address| &address.targets);

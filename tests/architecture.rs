@@ -32,12 +32,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("query", &["dns", "net", "zone", "live", "snapshot"]),
     ("explain", &["dns", "net", "zone", "geo", "health", "steering", "live", "snapshot"]),
     ("evaluate", &["dns", "net", "zone", "geo", "health", "steering", "live", "snapshot", "explain", "survey"]),
-    ("survey", &["net", "geo", "health", "steering", "live", "snapshot", "explain"]),
+    ("survey", &["dns", "zone", "net", "geo", "health", "steering", "live", "snapshot", "explain"]),
     ("picture", &["geo", "survey"]),
     ("server", &["query", "snapshot"]),
     ("probe", &["health", "snapshot"]),
-    ("reload", &["dns", "zone", "geo", "health", "mapped", "config", "compile", "explain", "snapshot"]),
-    ("control", &["dns", "zone", "health", "steering", "live", "snapshot", "explain", "probe", "reload"]),
+    ("reload", &["dns", "zone", "geo", "health", "mapped", "config", "compile", "explain", "snapshot", "survey"]),
+    (
+        "control",
+        &["dns", "zone", "health", "steering", "live", "config", "snapshot", "explain", "survey", "probe", "reload"],
+    ),
 ];
 
 /// Rooms that hold no clock, randomness, I/O or tokio: `now`, `seed` and the files' bytes are arguments.

@@ -9,6 +9,7 @@ use catchment::geo::Source;
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
 use catchment::net::Block;
+use catchment::reload::Wish;
 use catchment::reload::databases::{Databases, SHIPPED_KIND};
 use catchment::reload::state::State;
 
@@ -70,7 +71,7 @@ impl Place {
     #[track_caller]
     fn check(&self, list: &[&str], cached: bool, expected: &str) -> Databases {
         let mut databases = Databases::new(list.iter().map(|place| self.folder.path().join(place)).collect());
-        let look = databases.look(&self.state, NOW);
+        let look = databases.look(&self.state, NOW, Wish::default());
         assert_eq!((look.errors, look.cached), (Vec::<String>::new(), cached), "{expected}");
         assert_eq!(order(&databases, "192.0.2.1"), expected);
         databases
@@ -122,10 +123,10 @@ fn s6_8_families_and_as_numbers_in_files_of_their_own() {
 fn without_any_place_to_look_there_is_no_database() {
     let place = Place::new();
     let mut databases = Databases::new(Vec::new());
-    let look = databases.look(&place.state, NOW);
+    let look = databases.look(&place.state, NOW, Wish::default());
     assert!(look.changed && !look.cached && look.errors.is_empty() && look.warnings.is_empty(), "{look:?}");
     assert_eq!(order(&databases, "192.0.2.1"), ": - from -, AS0 from -");
-    assert!(!databases.look(&place.state, NOW).changed);
+    assert!(!databases.look(&place.state, NOW, Wish::default()).changed);
 }
 
 #[test]
@@ -134,7 +135,7 @@ fn without_a_place_in_any_file_the_database_in_the_program_serves() {
     place.write("geodb/asn", "asn 680", 1, ALL);
     place.write("geodb/words", "words x", 1, ALL);
     let mut databases = Databases::new(vec![place.folder.path().join("geodb")]);
-    let look = databases.look(&place.state, NOW);
+    let look = databases.look(&place.state, NOW, Wish::default());
     let warnings: Vec<_> = look.warnings.iter().map(|words| words.rsplit('/').next().unwrap_or_default()).collect();
     let expected = [
         "words.mmdb: has none of the fields that steering can use",

@@ -11,7 +11,7 @@ use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
 use catchment::health::Known;
 use catchment::net::Block;
-use catchment::reload::{Loaded, Loader, Now, Options};
+use catchment::reload::{Limits, Loaded, Loader, Now, Options, Wish};
 use catchment::snapshot::Identity;
 
 /// 2026-11-22, 12:00 UTC: measured latencies have an age.
@@ -38,8 +38,9 @@ fn load(name: &str) -> (Loaded, usize) {
         state: None,
         grace: settings.vanish_grace,
         identity: Identity::default(),
+        limits: Limits::default(),
     });
-    let loaded = loader.load(Now { unix: NOW, monotonic: 0 }, false, &mut |_, _| Known::default());
+    let loaded = loader.load(Now { unix: NOW, monotonic: 0 }, Wish::default(), &mut |_, _| Known::default());
     assert_eq!(loaded.findings.diagnostics.to_string(), "");
     let zones = loader.generation.zones.values();
     let expectations = zones.map(|zone| zone.good.as_ref().unwrap().model.expects.len()).sum();

@@ -8,7 +8,7 @@ use catchment::dns::rdata;
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
 use catchment::health::Known;
-use catchment::reload::{Loader, Now, Options};
+use catchment::reload::{Limits, Loader, Now, Options, Wish};
 use catchment::snapshot::Identity;
 
 /// A zone with odd names, long texts and types known only by number.
@@ -57,8 +57,9 @@ fn records(dir: &Path) -> Vec<String> {
         state: None,
         grace: std::time::Duration::from_secs(30),
         identity: Identity::default(),
+        limits: Limits::default(),
     });
-    let loaded = loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, false, &mut |_, _| Known::default());
+    let loaded = loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, Wish::default(), &mut |_, _| Known::default());
     assert!(!loaded.findings.diagnostics.has_errors(), "{}", loaded.findings.diagnostics);
     let good = loader.generation.zones.values().next().unwrap().good.clone().unwrap();
     let mut all = vec![format!("{:?} {}", good.model.soa, good.serial)];

@@ -9,7 +9,7 @@ use std::time::Duration;
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
 use catchment::health::Known;
-use catchment::reload::{Loader, Now, Options};
+use catchment::reload::{Limits, Loader, Now, Options, Wish};
 use catchment::snapshot::Identity;
 use catchment::steering::{Effect, Policy, Rank};
 
@@ -66,7 +66,7 @@ impl Site {
     /// The same without the diagnostics whose message holds these words.
     fn load_but(&mut self, words: &str) -> String {
         let now = Now { unix: self.now, monotonic: 0 };
-        let loaded = self.loader.load(now, false, &mut |_, _| Known::default());
+        let loaded = self.loader.load(now, Wish::default(), &mut |_, _| Known::default());
         assert_eq!(loaded.state_error, None);
         let mut diagnostics = loaded.findings.diagnostics;
         diagnostics.0.retain(|diagnostic| !diagnostic.message.contains(words));
@@ -97,6 +97,7 @@ fn loader(dir: &Path) -> Loader {
         state: Some(dir.join("state")),
         grace: Duration::from_secs(30),
         identity: Identity::default(),
+        limits: Limits::default(),
     })
     .unwrap()
 }

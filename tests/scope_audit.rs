@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use catchment::health::Known;
 use catchment::query::{Ecs, Outcome, Transport, Who, respond};
-use catchment::reload::{Loader, Now, Options};
+use catchment::reload::{Limits, Loader, Now, Options, Wish};
 use catchment::snapshot::{Identity, Snapshot};
 
 /// What a small name server does.
@@ -193,8 +193,9 @@ fn our_packets_pass() {
         state: None,
         grace: Duration::ZERO,
         identity: Identity::default(),
+        limits: Limits::default(),
     });
-    let loaded = loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, false, &mut |_, _| Known::default());
+    let loaded = loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, Wish::default(), &mut |_, _| Known::default());
     let snapshot = loaded.snapshot.unwrap();
     let serve = |snapshot: &Snapshot, request: &[u8]| {
         let source = "127.0.0.1".parse().unwrap();

@@ -11,7 +11,7 @@ use catchment::dns::{FoldedName, Name, Type, rdata};
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
 use catchment::health::Known;
-use catchment::reload::{Loaded, Loader, Now, Options};
+use catchment::reload::{Limits, Loaded, Loader, Now, Options, Wish};
 use catchment::snapshot::{Identity, Snapshot};
 use catchment::zone::{Entry, Lookup};
 
@@ -67,6 +67,7 @@ impl Site {
             state: Some(dir.join("state")),
             grace: Duration::from_secs(30),
             identity: Identity::default(),
+            limits: Limits::default(),
         })
         .unwrap()
     }
@@ -87,7 +88,7 @@ impl Site {
 
     fn look(&mut self) -> Loaded {
         let now = Now { unix: 1_790_000_000, monotonic: 0 };
-        let loaded = self.loader.load(now, false, &mut |_, _| Known::default());
+        let loaded = self.loader.load(now, Wish::default(), &mut |_, _| Known::default());
         if let Some(snapshot) = &loaded.snapshot {
             self.snapshot = Some(Arc::clone(snapshot));
         }

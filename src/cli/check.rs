@@ -15,7 +15,7 @@ use crate::config::model::{SteerModel, ZoneModel};
 use crate::config::render::summary;
 use crate::config::{Diagnostics, Severity, render};
 use crate::reload::files::shown;
-use crate::reload::{Loaded, Loader, Now, Options};
+use crate::reload::{Limits, Loaded, Loader, Now, Options, Wish};
 use crate::snapshot::{Identity, Snapshot};
 
 #[derive(Clone, Debug, Args)]
@@ -64,10 +64,11 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         state: None,
         grace: settings.vanish_grace,
         identity: Identity::default(),
+        limits: Limits::default(),
     });
     loader.generation.allow_probes(&settings.probes);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, _| crate::health::Known::default());
+    let loaded = loader.load(Now { unix, monotonic: 0 }, Wish::default(), &mut |_, _| crate::health::Known::default());
     let mut diagnostics = loaded.findings.diagnostics.clone();
     let good = || loader.generation.zones.values().filter_map(|zone| zone.good.as_ref());
     for zone in good() {

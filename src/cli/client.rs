@@ -21,6 +21,8 @@ use crate::control::wire::{ErrorBody, PREFIX};
 
 /// Longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The same of a reload.
+const MUCH_PATIENCE: Duration = Duration::from_secs(125);
 /// Largest answer that is read: a hundred thousand targets.
 const MAX_ANSWER: usize = 256 << 20;
 
@@ -50,12 +52,17 @@ pub(super) enum Said {
 impl Server {
     /// Reads.
     pub(super) fn get(&self, path: &str) -> anyhow::Result<Said> {
-        self.ask(Method::GET, path, Bytes::new())
+        self.ask(Method::GET, path, Bytes::new(), PATIENCE)
     }
 
     /// Tells.
     pub(super) fn post(&self, path: &str, body: &impl serde::Serialize) -> anyhow::Result<Said> {
-        self.ask(Method::POST, path, serde_json::to_vec(body)?.into())
+        self.ask(Method::POST, path, serde_json::to_vec(body)?.into(), PATIENCE)
+    }
+
+    /// Tells, and waits for what may take minutes.
+    pub(super) fn post_slow(&self, path: &str, body: &impl serde::Serialize) -> anyhow::Result<Said> {
+        self.ask(Method::POST, path, serde_json::to_vec(body)?.into(), MUCH_PATIENCE)
     }
 
     fn socket(&self) -> anyhow::Result<PathBuf> {
@@ -72,11 +79,11 @@ impl Server {
         }
     }
 
-    fn ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Said> {
+    fn ask(&self, method: Method, path: &str, body: Bytes, patience: Duration) -> anyhow::Result<Said> {
         let socket = self.socket()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let asked = runtime.block_on(async { timeout(PATIENCE, ask(&socket, method, path, body)).await });
-        asked.unwrap_or_else(|_| bail!("the server at {} did not answer within {PATIENCE:?}", socket.display()))
+        let asked = runtime.block_on(async { timeout(patience, ask(&socket, method, path, body)).await });
+        asked.unwrap_or_else(|_| bail!("the server at {} did not answer within {patience:?}", socket.display()))
     }
 }
 

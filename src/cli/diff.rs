@@ -22,7 +22,7 @@ use super::words::Page;
 use crate::daemon::{overrides_kept, remembered};
 use crate::health::{Known, Target};
 use crate::live::MapId;
-use crate::reload::{Loader, Now, Options};
+use crate::reload::{Limits, Loader, Now, Options, Wish};
 use crate::snapshot::{Identity, Snapshot};
 use crate::survey::{Amounts, Change, CountryChange, Ground, Side};
 
@@ -94,6 +94,7 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<ExitCode> {
             state: served.then(|| state.clone()),
             grace: settings.vanish_grace,
             identity: Identity::default(),
+            limits: Limits::default(),
         };
         let same = before.filter(|before| before.databases.is_of(&options.geodb));
         // What is served may be the last good version of a file, and its database is in the cache.
@@ -105,7 +106,7 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<ExitCode> {
         loader.generation.allow_probes(&settings.probes);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
         let mut unheard = false;
-        let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, targets| {
+        let loaded = loader.load(Now { unix, monotonic: 0 }, Wish::default(), &mut |_, targets| {
             let known = if args.live { known(targets) } else { None };
             unheard |= args.live && known.is_none();
             known.unwrap_or_default()

@@ -17,7 +17,7 @@ use crate::evaluate::{Asked, Report, Scopes, Step, fleet, measure, rtt};
 use crate::explain::steer_of;
 use crate::health::Known;
 use crate::reload::databases::Used;
-use crate::reload::{Loader, Now};
+use crate::reload::{Loader, Now, Wish};
 use crate::snapshot::Snapshot;
 use crate::steering::{Policy, Rank};
 use crate::zone::Entry;
@@ -110,7 +110,7 @@ fn load_files(args: &EvaluateArgs) -> anyhow::Result<(Option<Arc<Snapshot>>, Loa
     let settings = args.places.settings()?;
     let mut loader = reader(&settings);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
-    let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, _| Known::default());
+    let loaded = loader.load(Now { unix, monotonic: 0 }, Wish::default(), &mut |_, _| Known::default());
     for error in &loaded.database.errors {
         writeln!(io::stderr(), "{error}")?;
     }

@@ -16,7 +16,7 @@ use crate::explain::{Assume, Background, Explained, Question, TargetWords, expla
 use crate::health::{Known, State};
 use crate::net::Block;
 use crate::reload::generation::Generation;
-use crate::reload::{Loader, Now};
+use crate::reload::{Loader, Now, Wish};
 use crate::snapshot::Snapshot;
 
 #[derive(Clone, Debug, Args)]
@@ -78,7 +78,7 @@ pub(super) fn load(places: &Places) -> anyhow::Result<(std::sync::Arc<Snapshot>,
     let mut loader = reader(&settings);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let mut background = Background::default();
-    let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, targets| {
+    let loaded = loader.load(Now { unix, monotonic: 0 }, Wish::default(), &mut |_, targets| {
         let remembered = remembered::read(&health, targets);
         background.age = remembered.as_ref().map(|(_, age)| *age);
         let (overrides, now_ms) = overrides_kept(&settings.state);

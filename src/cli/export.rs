@@ -16,7 +16,7 @@ use crate::daemon::remembered;
 use crate::dns::{Name, Rdata, Type, rdata};
 use crate::explain::{Assume, Explained, Question, explain};
 use crate::health::Known;
-use crate::reload::Now;
+use crate::reload::{Now, Wish};
 use crate::snapshot::Snapshot;
 use crate::zone::{Alias, End};
 
@@ -40,7 +40,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     // What a server here would serve, its last good copies included; writes nothing.
     let mut loader = reader(&settings);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
-    let loaded = loader.load(Now { unix, monotonic: 0 }, false, &mut |_, targets| {
+    let loaded = loader.load(Now { unix, monotonic: 0 }, Wish::default(), &mut |_, targets| {
         Known::of(remembered::read(&health, targets).map(|(states, _)| states).unwrap_or_default())
     });
     let Some(entry) = loader.generation.zones.get(&apex) else {

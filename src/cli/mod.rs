@@ -16,6 +16,7 @@ pub mod log;
 mod map;
 mod order;
 mod preview;
+mod reload;
 mod schema;
 mod scope_audit;
 mod serve;
@@ -39,7 +40,7 @@ use crate::config::settings::{self, Io, Settings, environment};
 use crate::daemon::Setup;
 use crate::geo::DB_IP_CREDIT;
 use crate::picture::OUTLINES;
-use crate::reload::{Loader, Options};
+use crate::reload::{Limits, Loader, Options};
 use crate::snapshot::Identity;
 
 /// The settings file that is read when there is one.
@@ -83,6 +84,8 @@ enum Command {
     Undrain(drain::UndrainArgs),
     /// Hold a PoP or service up or down, whatever is measured
     Force(force::ForceArgs),
+    /// Have the running server look at all files now, or say what would come of it
+    Reload(reload::ReloadArgs),
     /// Ask as random clients whether returned scopes are true, and no narrower than they must be
     ScopeAudit(scope_audit::ScopeAuditArgs),
     /// Show the settings that hold, and where each comes from
@@ -154,6 +157,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Drain(args) => drain::drain(&args),
         Command::Undrain(args) => drain::undrain(&args),
         Command::Force(args) => force::run(&args),
+        Command::Reload(args) => reload::run(&args),
         Command::ScopeAudit(args) => scope_audit::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Schema(args) => schema::run(&args),
@@ -246,6 +250,7 @@ fn reader(settings: &Settings) -> Loader {
         state: Some(settings.state.clone()),
         grace: settings.vanish_grace,
         identity: Identity::default(),
+        limits: Limits::default(),
     });
     loader.generation.allow_probes(&settings.probes);
     loader

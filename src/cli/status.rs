@@ -9,7 +9,7 @@ use clap::Args;
 use super::client::{Server, typed};
 use super::order;
 use super::words::{Page, count, safe, short, size};
-use crate::control::wire::{GuardStatus, MapMemory, Memory, PrunedFamily, Status};
+use crate::control::wire::{GuardStatus, MapMemory, Memory, PrunedFamily, Stale, Status};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct StatusArgs {
@@ -50,11 +50,20 @@ fn text(status: &Status, page: Page) -> String {
     row("serves", &format!("generation {}, epoch {}{scopes}", status.generation, status.epoch));
 
     row("zones", &format!("{} loaded", status.zones.loaded));
+    let why = |zone: &str| status.zones.stale.iter().find(|stale| stale.zone == *zone);
     for zone in &status.zones.not_loaded {
-        row("", &page.paint(&format!("NOT LOADED {zone} SERVFAIL until its file is mended"), "31"));
+        let words = why(zone).map_or_else(String::new, |stale| format!(": {}", reason(stale)));
+        row("", &page.paint(&format!("NOT LOADED {zone} SERVFAIL until its file is mended{words}"), "31"));
     }
-    for stale in &status.zones.stale {
-        row("", &page.paint(&format!("STALE {} {}: {}", stale.zone, safe(&stale.file), stale.why), "33"));
+    for stale in status.zones.stale.iter().filter(|stale| !status.zones.not_loaded.contains(&stale.zone)) {
+        let words = format!("STALE {} serves as it was before: {}", stale.zone, reason(stale));
+        row("", &page.paint(&words, "33"));
+    }
+    let (errors, warnings) = (status.files.errors.len(), status.files.warnings);
+    if errors + warnings > 0 {
+        let many = [(errors, "error"), (warnings, "warning")].into_iter().filter(|(number, _)| *number > 0);
+        let many: Vec<_> = many.map(|(number, what)| count(number, what)).collect();
+        row("files", &format!("{}; `catchment check` shows them", many.join(", ")));
     }
     let mut title = "databases";
     for used in &status.databases {
@@ -65,6 +74,9 @@ fn text(status: &Status, page: Page) -> String {
     }
     if status.databases.is_empty() {
         row(title, "none");
+    }
+    for words in &status.files.databases {
+        row("", &page.paint(&format!("STALE {}", safe(words)), "33"));
     }
     let mut title = "memory";
     for line in memory(&status.memory) {
@@ -104,6 +116,12 @@ fn text(status: &Status, page: Page) -> String {
         row(title, "none");
     }
     out
+}
+
+/// Why a zone is not served as its file says.
+fn reason(stale: &Stale) -> String {
+    let more = if stale.more == 0 { String::new() } else { format!(", and {}", count(stale.more, "more error")) };
+    format!("{}{more}", safe(&stale.why))
 }
 
 /// Maps that are shown each.
@@ -209,8 +227,12 @@ mod tests {
             "version": "0.1.0", "pid": 4711, "started": "2026-11-22T18:00:00Z", "uptime_seconds": 130,
             "generation": 12, "epoch": 345, "scopes_complete": false,
             "zones": {"loaded": 2, "not_loaded": ["bad.example."], "stale": [
+                {"zone": "bad.example.", "file": "zones/bad.example.yaml",
+                 "why": "zones/bad.example.yaml:1:7: `..` is not a domain name"},
                 {"zone": "example.com.", "file": "zones/example.com.yaml",
-                 "why": "its file is refused; the last good version serves"}]},
+                 "why": "zones/example.com.yaml:14:9: `192.0.2.300` is not an IPv4 address", "more": 2}]},
+            "files": {"looked": "2026-11-22T18:02:00Z", "errors": ["1", "2", "3", "4"], "warnings": 1,
+                "databases": ["geodb/GeoLite2-City.mmdb: truncated"]},
             "databases": [
                 {"path": "geodb/GeoLite2-City.mmdb", "kind": "GeoLite2-City", "built": "2026-11-01T00:00:00Z",
                  "age_seconds": 1_900_000},
@@ -242,12 +264,16 @@ mod tests {
             catchment  0.1.0, process 4711, up 2m10s (since 2026-11-22T18:00:00Z)
             serves     generation 12, epoch 345, its exact scopes still being built
             zones      2 loaded
-                       NOT LOADED bad.example. SERVFAIL until its file is mended
-                       STALE example.com. zones/example.com.yaml: its file is refused; the
-                       last good version serves
+                       NOT LOADED bad.example. SERVFAIL until its file is mended:
+                       zones/bad.example.yaml:1:7: `..` is not a domain name
+                       STALE example.com. serves as it was before:
+                       zones/example.com.yaml:14:9: `192.0.2.300` is not an IPv4 address,
+                       and 2 more errors
+            files      4 errors, 1 warning; `catchment check` shows them
             databases  GeoLite2-City, built 2026-11-01 (21 days ago):
                        geodb/GeoLite2-City.mmdb
                        GeoLite2-ASN, built 2026-11-22 (today): geodb/GeoLite2-ASN.mmdb
+                       STALE geodb/GeoLite2-City.mmdb: truncated
             memory     live tables 24.1 MB; site table 112.0 MB, mapped, and 21 KB beside
                        it; process 131.0 MB
                        nearest for web, eu for web: 24.4 MB, 22.1 MB of that live; 1228119

@@ -6,6 +6,7 @@
 //! Reads the snapshot, the prober and what the daemon publishes; changes nothing itself: orders go to the daemon, which
 //! answers when they are written down and in force. Never in the way of a query.
 
+mod reload;
 mod routes;
 mod socket;
 mod view;
@@ -20,6 +21,7 @@ use crate::health::State;
 use crate::health::overrides::{Done, Order, Overrides, Refusal, RosterPop};
 use crate::probe::Prober;
 use crate::reload::databases::Used;
+use crate::reload::watch::Cause;
 use crate::snapshot::Current;
 
 pub use routes::MAX_BODY;
@@ -40,6 +42,8 @@ pub struct Desk {
     pub files: watch::Receiver<Arc<Files>>,
     /// Takes orders.
     pub orders: mpsc::Sender<Request>,
+    /// Where looks at all files are asked for.
+    pub reloads: std::sync::mpsc::Sender<Cause>,
     /// When the server started, in seconds since 1970.
     pub started: u64,
 }
@@ -65,10 +69,18 @@ pub enum OrderError {
 /// What the files are like, for `status` and for orders.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Files {
-    /// Zones that are served otherwise than their files say.
+    /// When they were looked at last, in seconds since 1970.
+    pub looked: u64,
+    /// Zones that are served otherwise than their files say, or not at all.
     pub stale: Vec<StaleZone>,
+    /// Every error of every file, with its place and help.
+    pub errors: Vec<String>,
+    /// How many warnings there are beside.
+    pub warnings: usize,
     /// The databases in use.
     pub databases: Vec<Used>,
+    /// What is wrong with the database files as they are, so that others than they say are in use.
+    pub database_trouble: Vec<String>,
     /// Every PoP.
     pub pops: Vec<RosterPop>,
     /// The services and their `min_up`.
@@ -84,8 +96,10 @@ pub struct StaleZone {
     pub zone: String,
     /// Its file, as shown.
     pub file: String,
-    /// Why, in words.
-    pub why: &'static str,
+    /// Why: the first error with its place, or words.
+    pub why: String,
+    /// How many more errors its file has.
+    pub more: usize,
 }
 
 /// The guard against mass failure, for people.

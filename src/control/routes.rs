@@ -7,11 +7,13 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::reload::reload;
 use super::wire::{ActionWord, ErrorBody, Health, OrderBody, OrderDone, OverrideList, PREFIX, Status};
 use super::{Desk, OrderError, Request, view};
 use crate::health::overrides::{Action, Order, RefusalKind};
@@ -32,7 +34,8 @@ pub(super) fn router(desk: Desk) -> Router {
     let routes = Router::new()
         .route("/status", get(status))
         .route("/health", get(health))
-        .route("/overrides", get(overrides).post(order));
+        .route("/overrides", get(overrides).post(order))
+        .route("/reload", post(reload));
     Router::new()
         .nest(PREFIX, routes)
         .fallback(nowhere)
@@ -59,15 +62,11 @@ async fn order(
     Extension(Peer(peer)): Extension<Peer>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<OrderDone>, Failure> {
-    let body = body.map_err(|rejection| {
-        let help = format!("at most {MAX_BODY} octets are read");
-        Failure::new(rejection.status(), "the body could not be read", help)
-    })?;
-    let body: OrderBody = serde_json::from_slice(&body).map_err(|error| {
-        let help =
-            r#"for example `{"target": "fra", "action": "drain", "reason": "maintenance", "for_seconds": 7200}`"#;
-        Failure::new(StatusCode::BAD_REQUEST, format!("the body is not an order: {error}"), help)
-    })?;
+    let body: OrderBody = self::body(
+        body,
+        "an order",
+        r#"for example `{"target": "fra", "action": "drain", "reason": "maintenance", "for_seconds": 7200}`"#,
+    )?;
     let (reply, answer) = oneshot::channel();
     let gone = || Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the server is stopping", "");
     desk.orders.send(Request { order: to_order(body, &peer)?, reply }).await.map_err(|_| gone())?;
@@ -91,6 +90,20 @@ async fn order(
             Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, message, help))
         }
     }
+}
+
+/// A body as one of the API's types.
+pub(super) fn body<T: DeserializeOwned>(
+    octets: Result<Bytes, BytesRejection>,
+    what: &str,
+    example: &str,
+) -> Result<T, Failure> {
+    let octets = octets.map_err(|rejection| {
+        let help = format!("at most {MAX_BODY} octets are read");
+        Failure::new(rejection.status(), "the body could not be read", help)
+    })?;
+    serde_json::from_slice(&octets)
+        .map_err(|error| Failure::new(StatusCode::BAD_REQUEST, format!("the body is not {what}: {error}"), example))
 }
 
 fn to_order(body: OrderBody, peer: &str) -> Result<Order, Failure> {
@@ -118,25 +131,25 @@ fn to_order(body: OrderBody, peer: &str) -> Result<Order, Failure> {
 }
 
 async fn nowhere(uri: Uri) -> Failure {
-    let help = format!("there are `{PREFIX}/status`, `{PREFIX}/health` and `{PREFIX}/overrides`");
+    let help = format!("there are `{PREFIX}/status`, `{PREFIX}/health`, `{PREFIX}/overrides` and `{PREFIX}/reload`");
     let path: String = uri.path().chars().take(100).collect();
     Failure::new(StatusCode::NOT_FOUND, format!("there is nothing at `{path}`"), help)
 }
 
 async fn not_so() -> Failure {
-    let help = format!("GET reads; `{PREFIX}/overrides` takes POST as well");
+    let help = format!("GET reads; `{PREFIX}/overrides` and `{PREFIX}/reload` take POST");
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not answered here", help)
 }
 
 /// A refusal with its status code.
 #[derive(Debug)]
-struct Failure {
+pub(super) struct Failure {
     status: StatusCode,
     body: ErrorBody,
 }
 
 impl Failure {
-    fn new(status: StatusCode, error: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, error: impl Into<String>, help: impl Into<String>) -> Self {
         let help = help.into();
         Self { status, body: ErrorBody { error: error.into(), help: (!help.is_empty()).then_some(help) } }
     }

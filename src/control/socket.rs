@@ -18,14 +18,15 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::Desk;
+use super::reload::PATIENCE;
 use super::routes::{Peer, router};
 
 /// Connections at a time: a dozen terminals with `health --watch`, and then some.
 const CONNECTIONS: usize = 32;
 /// How long a request line and headers may take.
 const HEADERS: Duration = Duration::from_secs(2);
-/// How long a connection may last: commands ask once.
-const LASTS: Duration = Duration::from_secs(15);
+/// How long a connection may last: commands ask once, and the longest answer is that to a reload.
+const LASTS: Duration = PATIENCE.saturating_add(Duration::from_secs(15));
 /// Pause after accepting failed: out of descriptors.
 const BACK_OFF: Duration = Duration::from_millis(100);
 

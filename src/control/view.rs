@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::wire::{
-    Alarm, Canary, Database, GuardStatus, Health, LastResult, Latency, MapMemory, Member, Memory, OrderDone,
-    OverrideView, PolicyAndService, ProbeCounts, Probing, Pruned, PrunedFamily, Ranges, Serves, Service, SitesMemory,
-    Stale, Status, Target, TargetCounts, Transition, Zones,
+    Alarm, Canary, Database, FilesStatus, GuardStatus, Health, LastResult, Latency, MapMemory, Member, Memory,
+    OrderDone, OverrideView, PolicyAndService, ProbeCounts, Probing, Pruned, PrunedFamily, Ranges, Serves, Service,
+    SitesMemory, Stale, Status, Target, TargetCounts, Transition, Zones,
 };
 use super::{Desk, Files, GuardPhase, GuardView};
 use crate::health::overrides::{Done, Forced, Override, Overrides, Scope};
@@ -29,7 +29,8 @@ pub(super) fn status(desk: &Desk) -> Status {
     let stale = files.stale.iter().map(|stale| Stale {
         zone: stale.zone.clone(),
         file: stale.file.clone(),
-        why: stale.why.to_owned(),
+        why: stale.why.clone(),
+        more: stale.more,
     });
     let databases = files.databases.iter().map(|used| Database {
         path: used.path.clone(),
@@ -46,6 +47,12 @@ pub(super) fn status(desk: &Desk) -> Status {
         epoch: live.epoch,
         scopes_complete: live.is_complete(),
         zones: Zones { loaded: snapshot.zones.len() - not_loaded.len(), not_loaded, stale: stale.collect() },
+        files: FilesStatus {
+            looked: moment(files.looked),
+            errors: files.errors.clone(),
+            warnings: files.warnings,
+            databases: files.database_trouble.clone(),
+        },
         databases: databases.collect(),
         memory: memory(&snapshot),
         targets: count(&reports),

@@ -2,7 +2,11 @@
 //!
 //! Durations end in `_ms` or `_seconds`; moments are RFC 3339 in UTC.
 
+mod reload;
+
 use serde::{Deserialize, Serialize};
+
+pub use reload::{Finding, Moves, ReloadBody, ReloadDone, ZoneEvent};
 
 /// The path all routes of this version begin with.
 pub const PREFIX: &str = "/api/v1";
@@ -36,6 +40,9 @@ pub struct Status {
     pub scopes_complete: bool,
     /// The zones.
     pub zones: Zones,
+    /// The files they come from.
+    #[serde(default)]
+    pub files: FilesStatus,
     /// The databases in use, in order of precedence.
     pub databases: Vec<Database>,
     /// The tables' size.
@@ -59,19 +66,35 @@ pub struct Zones {
     pub loaded: usize,
     /// Those that could not be loaded: SERVFAIL.
     pub not_loaded: Vec<String>,
-    /// Those served otherwise than their files say.
+    /// Those served otherwise than their files say, or not at all.
     pub stale: Vec<Stale>,
 }
 
-/// A zone that is served otherwise than its file says.
+/// A zone that is served otherwise than its file says, or not at all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stale {
     /// Apex.
     pub zone: String,
     /// Its file.
     pub file: String,
-    /// Why.
+    /// Why: the first error with its place, or words.
     pub why: String,
+    /// How many more errors its file has.
+    #[serde(default)]
+    pub more: usize,
+}
+
+/// The files as they were at the last look.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilesStatus {
+    /// When that was.
+    pub looked: String,
+    /// Every error, with its place and help.
+    pub errors: Vec<String>,
+    /// How many warnings there are.
+    pub warnings: usize,
+    /// What is wrong with the database files, so that others than they say are in use.
+    pub databases: Vec<String>,
 }
 
 /// A database in use.

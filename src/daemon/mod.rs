@@ -33,8 +33,8 @@ use crate::control::{self, Desk, Files, SocketError};
 use crate::health::overrides::Overrides;
 use crate::metrics::Metrics;
 use crate::probe::{self, Prober};
-use crate::reload::watch::{Cause, Watch};
-use crate::reload::{Loader, Now, Options};
+use crate::reload::watch::{Asked, Cause, Watch};
+use crate::reload::{Limits, Loader, Now, Options, Wish};
 use crate::server::{BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings};
 use crate::snapshot::{Current, Ede, Identity};
 use crate::zone::Entry;
@@ -140,7 +140,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let runtime = Handle::current();
     let (known, loader, loaded) = tokio::task::spawn_blocking(move || {
         let _runtime = runtime.enter();
-        let loaded = loader.load(now(began), false, &mut |generation, targets| {
+        let loaded = loader.load(now(began), Wish::default(), &mut |generation, targets| {
             let recall = |target: &crate::health::Target| recalled.of(target);
             let count = known.prober.replace_remembering(generation, targets.to_vec(), recall);
             if count > 0 {
@@ -168,26 +168,26 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let shared = Arc::new(Shared {
         current: Arc::new(ArcSwap::new(snapshot)),
         known,
-        files: watch::Sender::new(Arc::new(reloads::files(&loader))),
+        files: watch::Sender::new(Arc::new(reloads::files(&loader, &loaded, known::unix_ms()))),
         published: Notify::new(),
         fallen,
         health_file: loader.state.path("health.json"),
     });
     let epochs = tokio::spawn(epochs::run(Arc::clone(&shared)));
 
-    let (orders, taken) = mpsc::channel(ORDERS);
-    let operator = tokio::spawn(operator::run(Arc::clone(&shared), places, taken, falls));
-    let control = control(&shared, settings, orders).await?;
-
-    let metrics = Metrics::default();
-    let engine = Arc::new(Engine::new(Arc::clone(&shared.current)));
-    let server = Server::start(&server_settings(&setup), engine, &metrics, &Handle::current())?;
-
     let (watch, words) = Watch::start(&watched(settings));
     for words in words {
         warn!("{words}");
     }
     let asker = watch.asker();
+    let (orders, taken) = mpsc::channel(ORDERS);
+    let operator = tokio::spawn(operator::run(Arc::clone(&shared), places, taken, falls));
+    let control = control(&shared, settings, orders, asker.clone()).await?;
+
+    let metrics = Metrics::default();
+    let engine = Arc::new(Engine::new(Arc::clone(&shared.current)));
+    let server = Server::start(&server_settings(&setup), engine, &metrics, &Handle::current())?;
+
     let reloads = {
         let (shared, runtime) = (Arc::clone(&shared), Handle::current());
         let again = loaded.findings.again_in;
@@ -264,6 +264,7 @@ async fn control(
     shared: &Shared,
     settings: &settings::Settings,
     orders: mpsc::Sender<control::Request>,
+    reloads: std::sync::mpsc::Sender<Cause>,
 ) -> Result<Option<(JoinHandle<()>, PathBuf)>, DaemonError> {
     let Some(path) = settings.control_socket() else { return Ok(None) };
     let desk = Desk {
@@ -273,6 +274,7 @@ async fn control(
         guard: shared.known.guard_view.subscribe(),
         files: shared.files.subscribe(),
         orders,
+        reloads,
         started: known::unix_ms() / 1000,
     };
     match control::serve(&path, desk).await {
@@ -330,6 +332,7 @@ pub fn loader(setup: &Setup) -> Loader {
         state: Some(settings.state.clone()),
         grace: settings.vanish_grace,
         identity: identity(settings),
+        limits: Limits { max_move: settings.max_move, databases: settings.geodb_expect },
     };
     let mut loader = match Loader::new(options.clone()) {
         Ok(loader) => loader,
@@ -402,12 +405,12 @@ fn now(began: Instant) -> Now {
 
 async fn forward(mut hangup: Signal, mut confirm: Signal, asker: std::sync::mpsc::Sender<Cause>) {
     loop {
-        let cause = tokio::select! {
-            Some(()) = hangup.recv() => Cause::Asked,
-            Some(()) = confirm.recv() => Cause::Confirmed,
+        let wish = tokio::select! {
+            Some(()) = hangup.recv() => Wish::default(),
+            Some(()) = confirm.recv() => Wish { confirm_removals: true, ..Wish::default() },
             else => return,
         };
-        if asker.send(cause).is_err() {
+        if asker.send(Cause::Asked(Asked { wish, ..Asked::default() })).is_err() {
             error!("the reload thread is gone; files are not looked at any more");
             return;
         }

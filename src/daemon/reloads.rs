@@ -6,68 +6,116 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use super::{Shared, now};
+use super::{Shared, known, now};
 use crate::config::Severity;
 use crate::config::model::ServiceModel;
 use crate::control::{Files, StaleZone};
+use crate::health::Known;
 use crate::health::overrides::RosterPop;
 use crate::reload::databases::{Databases, SHIPPED_KIND};
 use crate::reload::generation::Stale;
-use crate::reload::watch::{Cause, Watch};
-use crate::reload::{Event, Loaded, Loader};
+use crate::reload::watch::{Asked, Cause, Report, Watch};
+use crate::reload::{Event, Loaded, Loader, Wish};
 
 /// Runs until told to stop.
 pub(super) fn run(shared: &Shared, mut loader: Loader, mut watch: Watch, began: Instant, mut again: Option<u64>) {
     loop {
         let cause = watch.wait(again.map(Duration::from_millis));
-        if cause == Cause::Stop {
-            return;
-        }
         // A panic here is a defect, but never a reason to stop looking at files: the old generation serves.
-        let looked = catch_unwind(AssertUnwindSafe(|| look(shared, &mut loader, cause, began)));
-        if let Ok(next) = looked {
-            again = next;
-        } else {
-            error!("a reload failed unexpectedly and was given up; the old generation serves");
+        let looked = catch_unwind(AssertUnwindSafe(|| match cause {
+            Cause::Stop => false,
+            Cause::Asked(asked) if asked.rehearse => {
+                rehearse(shared, &loader, asked, began);
+                true
+            }
+            Cause::Asked(asked) => {
+                again = look(shared, &mut loader, Some(asked), began);
+                true
+            }
+            Cause::Event | Cause::Time => {
+                again = look(shared, &mut loader, None, began);
+                true
+            }
+        }));
+        match looked {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(_) => error!("a reload failed unexpectedly and was given up; the old generation serves"),
         }
     }
 }
 
-fn look(shared: &Shared, loader: &mut Loader, cause: Cause, began: Instant) -> Option<u64> {
+/// Looks at everything and serves what may serve. Gives the milliseconds after which to look again.
+fn look(shared: &Shared, loader: &mut Loader, asked: Option<Asked>, began: Instant) -> Option<u64> {
     let started = Instant::now();
-    let loaded = loader.load(now(began), cause == Cause::Confirmed, &mut |generation, targets| {
+    let before = shared.current.load().generation;
+    let wish = asked.as_ref().map_or_else(Wish::default, |asked| asked.wish);
+    let mut loaded = loader.load(now(began), wish, &mut |generation, targets| {
         shared.known.prober.replace(generation, targets.to_vec());
         shared.known.known(generation, targets).unwrap_or_default()
     });
     log(&loaded, &loader.databases);
-    shared.files.send_replace(Arc::new(files(loader)));
-    let generation = shared.current.load().generation;
-    if let Some(snapshot) = &loaded.snapshot {
-        let (generation, zones) = (snapshot.generation, snapshot.zones.len());
+    let snapshot = loaded.snapshot.take();
+    if let Some(snapshot) = &snapshot {
         shared.current.store(snapshot.clone());
+    }
+    shared.files.send_replace(Arc::new(files(loader, &loaded, known::unix_ms())));
+    if let Some(snapshot) = &snapshot {
+        let (generation, zones) = (snapshot.generation, snapshot.zones.len());
         shared.published.notify_one();
         info!(generation, zones, took_ms = started.elapsed().as_millis() as u64, "reloaded");
     } else if loaded.fresh.has_errors() {
-        warn!(generation, "nothing was changed; the generation before still serves");
-    } else if matches!(cause, Cause::Asked | Cause::Confirmed) {
-        info!(generation, "looked at all files; nothing has changed");
+        warn!(generation = before, "nothing was changed; the generation before still serves");
+    } else if asked.is_some() {
+        info!(generation = before, "looked at all files; nothing has changed");
     }
-    loaded.findings.again_in
+    let again = loaded.findings.again_in;
+    let generation = snapshot.map(|snapshot| snapshot.generation);
+    answer(asked, Report { rehearsed: false, before, generation, took: started.elapsed(), loaded });
+    again
 }
 
-/// What the files in use are like, for `status` and for orders.
-pub(super) fn files(loader: &Loader) -> Files {
+/// Tells what a look would come to.
+fn rehearse(shared: &Shared, loader: &Loader, asked: Asked, began: Instant) {
+    let started = Instant::now();
+    let before = shared.current.load().generation;
+    let wish = Wish { survey: true, ..asked.wish };
+    let mut loaded = loader.rehearsal().load(now(began), wish, &mut |_, _| Known::default());
+    let generation = loaded.snapshot.take().map(|snapshot| snapshot.generation);
+    answer(Some(asked), Report { rehearsed: true, before, generation, took: started.elapsed(), loaded });
+}
+
+fn answer(asked: Option<Asked>, report: Report) {
+    if let Some(reply) = asked.and_then(|asked| asked.reply) {
+        // Who asked may have gone.
+        let _ = reply.send(report);
+    }
+}
+
+/// What the files in use are like after a look at `moment` (milliseconds since 1970), for `status` and for orders.
+pub(super) fn files(loader: &Loader, loaded: &Loaded, moment: u64) -> Files {
     let generation = &loader.generation;
-    let mut files = Files { databases: loader.databases.used.clone(), ..Files::default() };
+    let mut files = Files { databases: loader.databases.used.clone(), looked: moment / 1000, ..Files::default() };
+    files.database_trouble.clone_from(&loader.databases.trouble);
+    let found = &loaded.findings.diagnostics.0;
+    let errors: Vec<_> = found.iter().filter(|d| d.severity == Severity::Error).collect();
+    let of = |path: &str| errors.iter().filter(|d| *d.location.file == *path).collect::<Vec<_>>();
+    files.errors = errors.iter().map(ToString::to_string).collect();
+    files.warnings = found.len() - files.errors.len();
     for (zone, entry) in &generation.zones {
         let why = match (&entry.stale, &entry.good) {
-            (None, _) | (_, None) => continue,
-            (Some(Stale::Refused), Some(_)) => "its file is refused; the last good version serves",
-            (Some(Stale::Vanished(_)), Some(_)) => {
-                "its file is gone; it is kept for a time of grace, or until confirmed"
+            (None, Some(_)) => continue,
+            (Some(Stale::Vanished(_)), _) if loaded.findings.held.contains(zone) => {
+                "its file is gone with many others; it is kept until `catchment reload --confirm-removals`".to_owned()
             }
+            (Some(Stale::Vanished(_)), _) => "its file is gone; it is kept for a time of grace".to_owned(),
+            (Some(Stale::Refused) | None, _) => match of(&entry.path).first() {
+                Some(error) => format!("{}: {}", error.location, error.message),
+                None => "its file is refused".to_owned(),
+            },
         };
-        files.stale.push(StaleZone { zone: zone.to_string(), file: entry.path.to_string(), why });
+        let more = of(&entry.path).len().saturating_sub(1);
+        files.stale.push(StaleZone { zone: zone.to_string(), file: entry.path.to_string(), why, more });
     }
     let mut put = |pop: RosterPop| {
         // Of several with one name, one that is drained in its file is what an operator must know of.
@@ -145,7 +193,7 @@ pub(super) fn log(loaded: &Loaded, databases: &Databases) {
             Event::NotLoaded(zone) => error!(%zone, "the zone cannot be loaded: SERVFAIL until its file is mended"),
             Event::Vanished(zone) => warn!(%zone, "the file is gone; the zone is kept for a time of grace"),
             Event::Held(zone) => {
-                warn!(%zone, "many files are gone at once; the zone is kept until SIGUSR2 confirms that it is to go");
+                warn!(%zone, "many files are gone at once; the zone is kept until `catchment reload --confirm-removals`");
             }
             Event::Removed(zone) => info!(%zone, "zone removed"),
         }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::Wish;
 use super::files::{is_ours, shown};
 use super::state::State;
 use crate::geo::CacheKey;
@@ -45,7 +46,7 @@ struct Manifest {
 }
 
 /// Where databases are looked for, and what came of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Databases {
     places: Vec<PathBuf>,
     /// Path, size and time of every file at the last look; another look is only worth it when this changes.
@@ -56,6 +57,8 @@ pub struct Databases {
     /// The table in use. It knows the AS numbers of the databases and where everything is from
     /// ([`SiteTable::asns`], [`SiteTable::describe`]).
     pub sites: Arc<SiteTable>,
+    /// What is wrong with the files as they are, so that others than they say are in use.
+    pub trouble: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,7 +93,8 @@ impl Databases {
     /// Nothing looked at yet. `places` are directories or files; without any there is no database at all, not even the one
     /// in the program (`geodb: off`).
     pub fn new(places: Vec<PathBuf>) -> Self {
-        Self { places, stamps: Vec::new(), key: None, used: Vec::new(), sites: Arc::new(SiteTable::empty()) }
+        let sites = Arc::new(SiteTable::empty());
+        Self { places, stamps: Vec::new(), key: None, used: Vec::new(), sites, trouble: Vec::new() }
     }
 
     /// Whether these are the directories and files that are looked at.
@@ -98,8 +102,14 @@ impl Databases {
         self.places == places
     }
 
+    /// Goes back to the tables of before; the files are not looked at again until they change or someone insists.
+    pub fn put_back(&mut self, before: &Self) {
+        let stamps = std::mem::take(&mut self.stamps);
+        *self = Self { stamps, ..before.clone() };
+    }
+
     /// Looks at the files and compiles them if they changed. `now` is in seconds since 1970.
-    pub fn look(&mut self, state: &State, now: u64) -> Look {
+    pub fn look(&mut self, state: &State, now: u64, wish: Wish) -> Look {
         let mut look = Look::default();
         if self.places.is_empty() {
             look.changed = self.key.replace(0).is_none();
@@ -113,9 +123,19 @@ impl Databases {
             }
         };
         let first = self.key.is_none();
-        if !first && stamps == self.stamps {
+        let insists = wish.force || wish.confirm_removals;
+        if !first && stamps == self.stamps && !insists {
             return Look::default();
         }
+        self.take(stamps, first, state, now, wish, &mut look);
+        self.trouble = look.errors.clone();
+        if !look.changed {
+            self.trouble.extend(look.warnings.iter().cloned());
+        }
+        look
+    }
+
+    fn take(&mut self, stamps: Vec<Stamp>, first: bool, state: &State, now: u64, wish: Wish, look: &mut Look) {
         self.stamps.clone_from(&stamps);
         let (key, files) = match hash(&stamps) {
             Ok(key) => (key, stamps),
@@ -125,24 +145,24 @@ impl Databases {
             }
         };
         if Some(key) == self.key {
-            return look;
+            return;
         }
         if first && look.errors.is_empty() && self.take_cache(state, Some(key)) {
             look.changed = true;
             look.cached = true;
-            return look;
+            return;
         }
-        self.compile(&files, key, first, state, now, &mut look);
-        look
+        self.compile(&files, key, state, now, wish, look);
     }
 
-    fn compile(&mut self, files: &[Stamp], key: u128, first: bool, state: &State, now: u64, look: &mut Look) {
+    fn compile(&mut self, files: &[Stamp], key: u128, state: &State, now: u64, wish: Wish, look: &mut Look) {
+        let first = self.key.is_none();
         let mut databases: Vec<(Listed, Used, Database)> = Vec::new();
         for file in files {
             let path = shown(&file.path).to_string();
             match open(&file.path, now) {
                 Ok(database) => {
-                    let used = self.used_of(path, &database, look);
+                    let used = self.used_of(path, &database, wish, look);
                     databases.extend(used.map(|used| (file.listed, used, database)));
                 }
                 Err(words) => look.errors.push(format!("{path}: {words}")),
@@ -150,8 +170,11 @@ impl Databases {
         }
         let lost = self.used.iter().filter(|old| !files.iter().any(|f| *shown(&f.path) == *old.path));
         let lost: Vec<_> = lost.filter(|old| old.path != "(built in)").map(|old| old.path.clone()).collect();
+        let lost = if wish.confirm_removals { Vec::new() } else { lost };
         for path in &lost {
-            look.warnings.push(format!("{path} is gone; what it said keeps serving until a restart"));
+            look.warnings.push(format!(
+                "{path} is gone; what it said keeps serving until a restart or `catchment reload --confirm-removals`"
+            ));
         }
         if !first && (!look.errors.is_empty() || !lost.is_empty()) {
             return;
@@ -192,10 +215,12 @@ impl Databases {
             places.map(|used| (used.path.clone(), used.kind.clone())).collect()
         };
         let same_kinds = places(&used) == places(&self.used);
-        if let Some(percent) = (!first && same_kinds).then(|| change(&self.sites, &sites)).filter(|p| *p > MAX_CHANGE) {
+        if let Some(percent) =
+            (!first && same_kinds && !wish.force).then(|| change(&self.sites, &sites)).filter(|p| *p > MAX_CHANGE)
+        {
             look.errors.push(format!(
                 "{percent} % of the places in use would be lost or move by more than {MOVED_KM} km; at most {MAX_CHANGE} % \
-                 are believed (restart to take the new database all the same)"
+                 are believed (`catchment reload --force` takes the new database all the same)"
             ));
             return;
         }
@@ -215,13 +240,16 @@ impl Databases {
     }
 
     /// What a database is to be remembered by, or none when it is older than the one of the same name in use.
-    fn used_of(&self, path: String, database: &Database, look: &mut Look) -> Option<Used> {
+    fn used_of(&self, path: String, database: &Database, wish: Wish, look: &mut Look) -> Option<Used> {
         let used = Used::of(path, database);
         let old = self.used.iter().find(|old| old.path == used.path && old.kind == used.kind);
-        match old.filter(|old| old.built > used.built) {
+        match old.filter(|old| old.built > used.built && !wish.force) {
             Some(old) => {
                 let days = (old.built - used.built) / 86_400;
-                look.errors.push(format!("{}: {days} days older than the one in use", used.path));
+                look.errors.push(format!(
+                    "{}: {days} days older than the one in use (`catchment reload --force` takes it all the same)",
+                    used.path
+                ));
                 None
             }
             None => Some(used),

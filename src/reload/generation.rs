@@ -70,12 +70,19 @@ enum Role {
 }
 
 /// Files that were parsed well and still may not be used, with why: an `expect:` of theirs fails.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Barred {
     /// Zone files by path.
     pub zones: HashMap<Arc<str>, Diagnostics>,
     /// The fleet as a whole.
     pub fleet: Option<Diagnostics>,
+}
+
+impl Barred {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.zones.is_empty() && self.fleet.is_none()
+    }
 }
 
 /// When, and how firmly.
@@ -198,6 +205,28 @@ impl Generation {
             |entry: &ZoneEntry| entry.good.as_ref().map(|good| (Arc::as_ptr(&good.zone), Arc::as_ptr(&good.model)));
         self.zones.len() == other.zones.len()
             && self.zones.iter().zip(&other.zones).all(|(a, b)| a.0 == b.0 && tables(a.1) == tables(b.1))
+    }
+
+    /// Whether both were made from the same texts.
+    pub fn reads_like(&self, other: &Self) -> bool {
+        let same = |(path, file): (&Arc<str>, &Arc<ParsedFile>)| {
+            other.parsed.get(path).is_some_and(|known| Arc::ptr_eq(known, file))
+        };
+        self.parsed.len() == other.parsed.len() && self.parsed.iter().all(same)
+    }
+
+    /// Files of the fleet that differ from those of `other`, new and removed ones too.
+    pub fn changed_fleet_files(&self, other: &Self) -> Vec<Arc<str>> {
+        let missing = |of: &Self, from: &Self| -> Vec<Arc<str>> {
+            let is_there = |(path, file): &(Arc<str>, Arc<FleetFile>)| {
+                from.fleet_files.iter().any(|(known, other)| known == path && Arc::ptr_eq(file, other))
+            };
+            of.fleet_files.iter().filter(|one| !is_there(one)).map(|(path, _)| Arc::clone(path)).collect()
+        };
+        let mut changed = [missing(self, other), missing(other, self)].concat();
+        changed.sort();
+        changed.dedup();
+        changed
     }
 
     /// Whether a zone's served version comes from the same text as in `other`.

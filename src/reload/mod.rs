@@ -1,12 +1,14 @@
 //! Watches files, and turns a change into a new snapshot or into words.
 //!
 //! [`files`] looks at a directory, [`generation`] decides which texts make up the next generation (never a broken one),
-//! [`databases`] does the same for `geodb/`, [`state`] is what a restart must not forget, [`watch`] tells when to look.
+//! [`databases`] does the same for `geodb/`, `gates` refuses what would break an operator's assertion or move too many
+//! clients, [`state`] is what a restart must not forget, [`watch`] tells when to look.
 //! Everything here is cold: it blocks, and runs on a thread where that is no harm.
 
 pub mod databases;
 mod expectations;
 pub mod files;
+mod gates;
 pub mod generation;
 mod parsed;
 pub mod state;
@@ -22,10 +24,12 @@ use self::files::NamedFiles;
 use self::generation::{Barred, Findings, Generation, Moment, Stale};
 use self::state::State;
 use crate::compile;
+use crate::config::settings::Broken;
 use crate::config::{Diagnostic, Diagnostics};
 use crate::dns::Name;
 use crate::health::{Known, Target};
 use crate::snapshot::{Identity, Parts, Snapshot};
+use crate::survey::Move;
 
 /// Where things are, and what the server says of itself.
 #[derive(Clone, Debug)]
@@ -40,6 +44,28 @@ pub struct Options {
     pub grace: Duration,
     /// What the server says of itself.
     pub identity: Identity,
+    /// What a change may not do.
+    pub limits: Limits,
+}
+
+/// What a change may not do, though its files are good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest share of clients that may move at any name, in thousandths, by IPv4 addresses, IPv6 records or people.
+    pub max_move: Option<u16>,
+    /// Whether databases that break an `expect:` are refused.
+    pub databases: Broken,
+}
+
+/// What the operator wants of a look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Zones and databases whose files are gone are to go at once.
+    pub confirm_removals: bool,
+    /// Clients may move as they will, and databases may be older than those in use or differ from them as they will.
+    pub force: bool,
+    /// What moves is to be told ([`Loaded::moves`]).
+    pub survey: bool,
 }
 
 /// The time, both ways.
@@ -64,6 +90,10 @@ pub struct Loader {
     snapshot: Option<Arc<Snapshot>>,
     number: u64,
     said: HashSet<String>,
+    /// What the gates refused, as long as the files stay as they are.
+    barred: Barred,
+    /// What was found when the tables in use were made.
+    of_tables: Diagnostics,
 }
 
 /// What came of one look at everything.
@@ -79,6 +109,8 @@ pub struct Loaded {
     pub events: Vec<Event>,
     /// What happened to the databases.
     pub database: Look,
+    /// What moves at steered names, the largest first, if that was asked for or is limited.
+    pub moves: Vec<Move>,
     /// Why the state directory could not be written.
     pub state_error: Option<String>,
 }
@@ -143,13 +175,40 @@ impl Loader {
     fn with(options: Options, state: State) -> Self {
         let databases = Databases::new(options.geodb.clone());
         let generation = Generation::default();
-        Self { options, state, databases, generation, snapshot: None, number: 0, said: HashSet::new() }
+        Self {
+            options,
+            state,
+            databases,
+            generation,
+            snapshot: None,
+            number: 0,
+            said: HashSet::new(),
+            barred: Barred::default(),
+            of_tables: Diagnostics::default(),
+        }
+    }
+
+    /// A loader that stands where this one does and writes nothing: what it loads is what this one would.
+    #[must_use]
+    pub fn rehearsal(&self) -> Self {
+        Self {
+            options: self.options.clone(),
+            state: self.state.reader(),
+            databases: self.databases.clone(),
+            generation: self.generation.clone(),
+            snapshot: self.snapshot.clone(),
+            number: self.number,
+            said: self.said.clone(),
+            barred: self.barred.clone(),
+            of_tables: self.of_tables.clone(),
+        }
     }
 
     /// Looks at everything and makes a snapshot if anything changed. `known` is asked for what is known of the targets
-    /// of a new plan, by `TargetId`, just before the snapshot is filled. `confirm` lets zones that vanished go at once.
-    pub fn load(&mut self, now: Now, confirm: bool, known: &mut dyn FnMut(u64, &[Target]) -> Known) -> Loaded {
-        let database = self.databases.look(&self.state, now.unix);
+    /// of a new plan, by `TargetId`, just before the snapshot is filled.
+    pub fn load(&mut self, now: Now, wish: Wish, known: &mut dyn FnMut(u64, &[Target]) -> Known) -> Loaded {
+        let before = self.databases.clone();
+        let mut database = self.databases.look(&self.state, now.unix, wish);
         let (scan, unreadable) = match files::scan(&self.options.zones) {
             Ok(scan) => (Some(scan), None),
             Err(error) => (None, Some(error)),
@@ -158,28 +217,46 @@ impl Loader {
             now: now.monotonic,
             unix: now.unix,
             grace: u64::try_from(self.options.grace.as_millis()).unwrap_or(u64::MAX),
-            confirm_removals: confirm,
+            confirm_removals: wish.confirm_removals,
         };
         let named = NamedFiles::new(&self.options.zones);
-        let mut barred = Barred::default();
+        let mut barred = std::mem::take(&mut self.barred);
+        // What was refused stays refused as long as nothing is written and nobody insists; to try again would only cost.
+        let mut remembered = !barred.is_empty();
         let (mut next, mut findings, mut parts);
+        let mut moves = Vec::new();
         loop {
             (next, findings) = match &scan {
                 Some(scan) => self.generation.next(scan, &named, moment, &barred, &self.state),
                 // A directory that cannot be read says nothing of its files.
                 None => (self.generation.clone(), Findings::default()),
             };
+            if remembered && (wish != Wish::default() || database.changed || !next.reads_like(&self.generation)) {
+                (barred, remembered) = (Barred::default(), false);
+                continue;
+            }
             let changed = self.snapshot.is_none() || database.changed || !next.serves_like(&self.generation);
             parts = changed.then(|| self.compile(&next));
             let Some(parts) = &parts else { break };
-            let (broken, warnings) = self.check_expectations(&next, parts, &mut barred);
-            findings.diagnostics.extend(warnings);
-            if !broken {
-                findings.diagnostics.extend(compile::unmatched(parts));
-                findings.diagnostics.sort();
-                break;
+            let gate = self.gate(&next, parts, &mut barred, database.changed, wish);
+            if gate.databases.is_empty() && gate.barred {
+                continue;
             }
+            if !gate.databases.is_empty() {
+                self.databases.put_back(&before);
+                database.changed = false;
+                database.errors.extend(gate.databases);
+                self.databases.trouble.clone_from(&database.errors);
+                continue;
+            }
+            moves = gate.moves;
+            self.of_tables = gate.warnings;
+            self.of_tables.extend(compile::unmatched(parts));
+            break;
         }
+        self.barred = barred;
+        findings.diagnostics.extend(self.of_tables.clone());
+        findings.diagnostics.sort();
         if let Some(error) = unreadable {
             let place = files::shown(&self.options.zones);
             let words = format!("the directory cannot be read: {error}");
@@ -198,7 +275,7 @@ impl Loader {
             self.snapshot = Some(Arc::clone(snapshot));
         }
         let fresh = self.not_said_before(&findings.diagnostics);
-        Loaded { snapshot, findings, fresh, events, database, state_error }
+        Loaded { snapshot, findings, fresh, events, database, moves, state_error }
     }
 
     fn compile(&self, next: &Generation) -> Parts {
@@ -214,36 +291,6 @@ impl Loader {
             identity: self.options.identity.clone(),
             previous: self.snapshot.as_deref(),
         })
-    }
-
-    /// Runs every `expect:`. What fails bars the zone's new file, or the fleet's change; when only the database changed it
-    /// is a warning. Says whether anything was barred that was not before.
-    fn check_expectations(&self, next: &Generation, parts: &Parts, barred: &mut Barred) -> (bool, Diagnostics) {
-        let mut warnings = Diagnostics::default();
-        let mut broken = false;
-        for (zone, entry) in &next.zones {
-            let Some(good) = &entry.good else { continue };
-            let failures = expectations::failures(parts, &good.model);
-            if failures.0.is_empty() {
-                continue;
-            }
-            let same_text = next.same_version(&self.generation, zone) && self.generation.zones.contains_key(zone);
-            let same_fleet = Arc::ptr_eq(&next.fleet, &self.generation.fleet);
-            if !same_text && !barred.zones.contains_key(&entry.path) && entry.stale.is_none() {
-                barred.zones.insert(Arc::clone(&entry.path), failures);
-                broken = true;
-            } else if same_text && !same_fleet && barred.fleet.is_none() {
-                barred.fleet = Some(failures);
-                broken = true;
-            } else {
-                let warn = |mut d: Diagnostic| {
-                    d.severity = crate::config::Severity::Warning;
-                    d
-                };
-                warnings.0.extend(failures.0.into_iter().map(warn));
-            }
-        }
-        (broken, warnings)
     }
 
     fn events(&self, next: &Generation, findings: &Findings) -> Vec<Event> {

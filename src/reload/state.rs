@@ -18,7 +18,7 @@ use super::generation::Memory;
 use crate::dns::Name;
 
 /// The directory, or none: then nothing is remembered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct State {
     directory: Option<PathBuf>,
     read_only: bool,
@@ -51,6 +51,12 @@ impl State {
     /// A memory that forgets.
     pub fn none() -> Self {
         Self::default()
+    }
+
+    /// The same memory, to which nothing is written.
+    #[must_use]
+    pub fn reader(&self) -> Self {
+        Self { read_only: true, ..self.clone() }
     }
 
     /// Whether anything may be written to the directory, and there is one.

@@ -5,6 +5,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use notify::{Config, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use tokio::sync::oneshot;
+
+use super::{Loaded, Wish};
 
 /// Events must have ceased for this long: an editor's save and a git checkout are several.
 const QUIET: Duration = Duration::from_millis(150);
@@ -16,18 +19,42 @@ pub const BACKSTOP: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_secs(2);
 
 /// Why to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Cause {
     /// Something happened to a file.
     Event,
-    /// The operator asked (SIGHUP).
-    Asked,
-    /// The operator asked, and confirms that vanished zones are to go (SIGUSR2).
-    Confirmed,
+    /// The operator asked.
+    Asked(Asked),
     /// The backstop, or the end of a zone's time of grace.
     Time,
     /// The server ends.
     Stop,
+}
+
+/// What the operator asked for.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// What is to be done otherwise than when a file changes.
+    pub wish: Wish,
+    /// Only tell what would come of it.
+    pub rehearse: bool,
+    /// Who is to be told what came of it.
+    pub reply: Option<oneshot::Sender<Report>>,
+}
+
+/// What came of a look that was asked for.
+#[derive(Debug)]
+pub struct Report {
+    /// Whether it was only a rehearsal.
+    pub rehearsed: bool,
+    /// The generation that served before.
+    pub before: u64,
+    /// The generation that serves now, or would; `None` where nothing changes for queries.
+    pub generation: Option<u64>,
+    /// How long it took.
+    pub took: Duration,
+    /// What was found. Without the snapshot.
+    pub loaded: Loaded,
 }
 
 /// Tells when to look.
@@ -98,7 +125,7 @@ impl Watch {
             Err(RecvTimeoutError::Timeout) => Cause::Time,
             Err(RecvTimeoutError::Disconnected) => Cause::Stop,
         };
-        if cause != Cause::Stop {
+        if !matches!(cause, Cause::Stop) {
             // Said at the start already, if at all.
             self.watch(&mut Vec::new());
         }
@@ -141,7 +168,7 @@ mod tests {
     /// Waits for an event; anything else within the backstop's 30 s is a failure.
     #[track_caller]
     fn sees(watch: &mut Watch, what: &str) {
-        assert_eq!(watch.wait(Some(Duration::from_secs(20))), Cause::Event, "{what}");
+        assert!(matches!(watch.wait(Some(Duration::from_secs(20))), Cause::Event), "{what}");
     }
 
     #[test]
@@ -181,13 +208,14 @@ mod tests {
         std::os::unix::fs::symlink(dir.path().join("v1"), &zones).unwrap();
         let (mut watch, _) = Watch::start(std::slice::from_ref(&zones));
         std::fs::write(dir.path().join("log"), "busy").unwrap();
-        assert_eq!(watch.wait(Some(Duration::from_millis(50))), Cause::Time, "a file beside the directory");
+        let cause = watch.wait(Some(Duration::from_millis(50)));
+        assert!(matches!(cause, Cause::Time), "a file beside the directory");
         std::os::unix::fs::symlink(dir.path().join("v2"), dir.path().join("new")).unwrap();
         std::fs::rename(dir.path().join("new"), &zones).unwrap();
         sees(&mut watch, "the link points elsewhere");
         std::fs::write(zones.join("a.yaml"), "1").unwrap();
         sees(&mut watch, "a file where it points now");
-        watch.asker().send(Cause::Asked).unwrap();
-        assert_eq!(watch.wait(None), Cause::Asked);
+        watch.asker().send(Cause::Asked(Asked::default())).unwrap();
+        assert!(matches!(watch.wait(None), Cause::Asked(_)));
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! A [`Side`] is one map of one snapshot under assumptions ([`side`]). Its ranges are walked once, alone or together with those
 //! of another side, into cells with their weights ([`ground`]); cells are summed up per PoP and country ([`tally`]), or from
-//! whom to whom they move ([`change`]). [`entries`] counts what resolvers would have to keep. Who uses several sides of the
+//! whom to whom they move ([`change`]; [`moves`] asks that of every steered name). [`entries`] counts what resolvers would have to keep. Who uses several sides of the
 //! same map walks once.
 //!
 //! # Weights
@@ -21,6 +21,7 @@
 pub mod change;
 pub mod entries;
 pub mod ground;
+pub mod moves;
 pub mod people;
 pub mod side;
 pub mod tally;
@@ -28,5 +29,6 @@ pub mod tally;
 pub use change::{Change, CountryChange, Flow};
 pub use entries::Entries;
 pub use ground::{Cell, Ground, Spot, Stretch, Weights};
+pub use moves::{Move, moves, steered};
 pub use side::{Served, Server, Side};
 pub use tally::{Amounts, Distances, Row, Tally};

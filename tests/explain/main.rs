@@ -19,7 +19,7 @@ use catchment::explain::{
 };
 use catchment::health::{Known, State};
 use catchment::query::{Ecs, Outcome, Transport, Who, respond};
-use catchment::reload::{Loader, Now, Options};
+use catchment::reload::{Limits, Loader, Now, Options, Wish};
 use catchment::snapshot::{Identity, Snapshot};
 use common::Query;
 use domain::base::opt::ClientSubnet;
@@ -103,8 +103,9 @@ fn load(zones: &Path, states: &[State]) -> Arc<Snapshot> {
         state: None,
         grace: Duration::ZERO,
         identity: Identity::default(),
+        limits: Limits::default(),
     });
-    let loaded = loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, false, &mut |_, _| Known::of(states));
+    let loaded = loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, Wish::default(), &mut |_, _| Known::of(states));
     assert!(!loaded.findings.diagnostics.has_errors(), "{}", loaded.findings.diagnostics);
     loaded.snapshot.unwrap()
 }

@@ -9,7 +9,7 @@ use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
 use catchment::health::Known;
 use catchment::net::Block;
-use catchment::reload::{Loader, Now, Options};
+use catchment::reload::{Limits, Loader, Now, Options, Wish};
 use catchment::snapshot::{Identity, Snapshot};
 
 /// What a database says of a block; of several that hold an address the longest holds.
@@ -148,8 +148,10 @@ impl World {
             state: None,
             grace: Duration::ZERO,
             identity: Identity::default(),
+            limits: Limits::default(),
         });
-        let loaded = loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, false, &mut |_, _| Known::default());
+        let loaded =
+            loader.load(Now { unix: 1_790_000_000, monotonic: 0 }, Wish::default(), &mut |_, _| Known::default());
         assert!(!loaded.findings.diagnostics.has_errors(), "{}", loaded.findings.diagnostics);
         assert!(loaded.database.errors.is_empty(), "{:?}", loaded.database.errors);
         loaded.snapshot.unwrap()

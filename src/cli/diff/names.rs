@@ -9,7 +9,7 @@ use crate::dns::{Name, Type};
 use crate::live::MapId;
 use crate::reload::generation::Generation;
 use crate::snapshot::Snapshot;
-use crate::survey::Side;
+use crate::survey::{self, Side};
 use crate::zone::Entry;
 
 /// TTL and RDATA of an RRset, in an order of their own.
@@ -28,15 +28,13 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn of(snapshot: &Snapshot, generation: &Generation) -> Self {
-        let mut names = Self::default();
-        for (index, (apex, entry)) in snapshot.zones.iter().enumerate() {
+        let steered = survey::steered(snapshot).into_iter().map(|(name, (_, map))| (name, map)).collect();
+        let mut names = Self { steered, ..Self::default() };
+        for (apex, entry) in snapshot.zones.iter() {
             names.zones.insert(apex.clone());
             let Entry::Loaded(zone) = entry else { continue };
             for owner in zone.owners() {
                 let Some(name) = Name::from_wire(owner.name) else { continue };
-                if let Some(steer) = owner.steer.and_then(|id| snapshot.steer(index as u32, id)) {
-                    names.steered.insert(name.clone(), steer.map);
-                }
                 for set in &owner.sets {
                     let rdata = set.rdata().map(|rdata| without_serial(set.rtype, rdata)).collect();
                     names.written.entry(name.clone()).or_default().insert(set.rtype, (set.ttl, rdata));

@@ -2,6 +2,8 @@
 //! Every test asks the snapshot itself, by `explain` or by name, so that what is seen is what a query would get.
 #![allow(clippy::unwrap_used, reason = "a panic is a test's report")]
 
+mod gates;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
 use catchment::health::Known;
 use catchment::net::Block;
-use catchment::reload::{Event, Loaded, Loader, Now, Options};
+use catchment::reload::{Event, Limits, Loaded, Loader, Now, Options, Wish};
 use catchment::snapshot::{Identity, Snapshot};
 use catchment::zone::{Entry, Lookup};
 use expect_test::expect;
@@ -56,12 +58,17 @@ impl Site {
     }
 
     fn loader(dir: &Path) -> Loader {
+        Self::limited(dir, Limits::default())
+    }
+
+    fn limited(dir: &Path, limits: Limits) -> Loader {
         Loader::new(Options {
             zones: dir.join("zones"),
             geodb: vec![dir.join("geodb")],
             state: Some(dir.join("state")),
             grace: Duration::from_secs(30),
             identity: Identity::default(),
+            limits,
         })
         .unwrap()
     }
@@ -76,12 +83,12 @@ impl Site {
     }
 
     fn load(&mut self) -> Loaded {
-        self.load_with(false)
+        self.load_with(Wish::default())
     }
 
-    fn load_with(&mut self, confirm: bool) -> Loaded {
+    fn load_with(&mut self, wish: Wish) -> Loaded {
         let now = Now { unix: 1_790_000_000, monotonic: self.now };
-        let loaded = self.loader.load(now, confirm, &mut |_, _| Known::default());
+        let loaded = self.loader.load(now, wish, &mut |_, _| Known::default());
         if let Some(snapshot) = &loaded.snapshot {
             self.snapshot = Some(Arc::clone(snapshot));
         }
@@ -272,7 +279,7 @@ fn s6_3_mass_disappearance_is_held_until_confirmed() {
     std::fs::create_dir(site.path("")).unwrap();
     site.write("fleet.yaml", FLEET);
     site.write("2.yaml", &zone("z2.example", "192.0.2.10"));
-    site.load_with(true);
+    site.load_with(Wish { confirm_removals: true, ..Wish::default() });
     assert_eq!(
         ["z0", "z1", "z2", "z3"].map(|z| site.fixed(&format!("{z}.example"))),
         ["refused", "refused", "192.0.2.10", "refused"]
