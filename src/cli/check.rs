@@ -212,6 +212,12 @@ fn print_json(diagnostics: &Diagnostics, loaded: &Loaded) -> anyhow::Result<()> 
                 "column": d.location.column,
                 "message": d.message,
                 "help": d.help,
+                "also": d.also.as_ref().map(|also| json!({
+                    "file": &*also.location.file,
+                    "line": also.location.line,
+                    "column": also.location.column,
+                    "label": also.label,
+                })),
             })
         })
         .collect::<Vec<_>>()

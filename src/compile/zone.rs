@@ -1,7 +1,7 @@
 //! One zone's model → the tables that answer.
 
 use crate::config::model::ZoneModel;
-use crate::config::{Diagnostic, Diagnostics, Location, Severity};
+use crate::config::{Also, Diagnostic, Diagnostics, Location, Severity};
 use crate::dns::Type;
 use crate::zone::{Problem, ReflectId, SteerId, Zone, ZoneBuilder};
 
@@ -45,8 +45,9 @@ fn soa(model: &ZoneModel, serial: u32) -> Vec<u8> {
 }
 
 fn locate(model: &ZoneModel, problem: Problem, severity: Severity) -> Diagnostic {
-    let location = problem.tag.checked_sub(1).and_then(|index| place(model, index as usize)).unwrap_or(&model.location);
-    Diagnostic { severity, location: location.clone(), message: problem.message, help: problem.help }
+    let place = |tag: u32| tag.checked_sub(1).and_then(|index| place(model, index as usize)).unwrap_or(&model.location);
+    let also = problem.other.map(|(tag, label)| Box::new(Also { location: place(tag).clone(), label }));
+    Diagnostic { severity, location: place(problem.tag).clone(), message: problem.message, help: problem.help, also }
 }
 
 /// Where the thing of a tag, less 1, is written.

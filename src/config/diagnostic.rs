@@ -43,23 +43,41 @@ pub struct Diagnostic {
     pub message: String,
     /// How to fix it.
     pub help: Option<String>,
+    /// The other place that it is about, where there are two.
+    pub also: Option<Box<Also>>,
+}
+
+/// A second place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Also {
+    /// Where.
+    pub location: Location,
+    /// What is there, in a few words: `first here`.
+    pub label: &'static str,
 }
 
 impl Diagnostic {
     /// An error without help.
     pub fn error(location: Location, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, location, message: message.into(), help: None }
+        Self { severity: Severity::Error, location, message: message.into(), help: None, also: None }
     }
 
     /// A warning without help.
     pub fn warning(location: Location, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Warning, location, message: message.into(), help: None }
+        Self { severity: Severity::Warning, location, message: message.into(), help: None, also: None }
     }
 
     /// The same with help.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same with a second place.
+    #[must_use]
+    pub fn also(mut self, location: Location, label: &'static str) -> Self {
+        self.also = Some(Box::new(Also { location, label }));
         self
     }
 }

@@ -191,6 +191,9 @@ pub(super) fn read_tree<'a>(source: &'a Source, sink: &mut Sink) -> Option<Tree<
             Some(help) => sink.error_help(problem.at, problem.message, help),
             None => sink.error(problem.at, problem.message),
         }
+        if let Some((at, label)) = problem.also {
+            sink.also(&sink.location(at), label);
+        }
     }
     match document.root {
         Some(root @ Node::Map(..)) => Some(Tree { root: Some(root), whole: document.whole }),

@@ -82,6 +82,7 @@ fn join<T: Clone>(
                 elsewhere(name, place),
                 "names are shared by all fleet files: take another, or delete one",
             );
+            sink.also(place, "first here");
         } else {
             first.insert(name, location);
             all.push(item.clone());
@@ -175,6 +176,7 @@ fn refuse_shadows(own: &Shared, fleet: &Fleet, sink: &mut Sink) {
     let mut refuse = |name: &str, location: &Location, shared: Option<&Location>| {
         if let Some(place) = shared {
             sink.error_at(location, elsewhere(name, place), HELP);
+            sink.also(place, "first here");
         }
     };
     for own in &own.pops {
@@ -234,6 +236,7 @@ fn refuse_beside_reflect(contents: &Contents, steers: &[SteerModel], sink: &mut 
         if let Some(record) = contents.records.iter().find(beside) {
             let message = format!("`{}` has {} here and `reflect` at {}", record.owner, record.rtype, reflect.location);
             sink.error_at(&record.location, message, "the name answers with a TXT of its own: take another name");
+            sink.also(&reflect.location, "`reflect` here");
         }
     }
 }

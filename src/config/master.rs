@@ -240,7 +240,9 @@ impl Reader<'_> {
         }
         if let Some((_, _, place)) = &self.out.soa {
             let message = format!("a second SOA; the first is at {place}");
-            return self.sink.error_at(&at.location(0), message, "a zone has one SOA, at its own name");
+            let place = place.clone();
+            self.sink.error_at(&at.location(0), message, "a zone has one SOA, at its own name");
+            return self.sink.also(&place, "the first");
         }
         let Some((mut soa, serial)) = soa_of(data) else { return };
         // Where nothing else tells, MINIMUM is the TTL of all records, as it was before RFC 2308 §4.

@@ -28,7 +28,7 @@ mod tests;
 pub mod units;
 pub mod yaml;
 
-pub use diagnostic::{Diagnostic, Diagnostics, Location, Severity};
+pub use diagnostic::{Also, Diagnostic, Diagnostics, Location, Severity};
 pub use file::{FleetFile, Parsed, Source, ZoneFile, parse, parse_with};
 pub use link::{link_fleet, link_fleet_with, link_zone, link_zone_beside, unused};
 pub use named::{Named, NoFiles};

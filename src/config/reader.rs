@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Diagnostics, Location, Severity};
+use super::diagnostic::{Also, Diagnostic, Diagnostics, Location, Severity};
 use super::grammar::Keys;
 use super::yaml::{Node, Position, Text};
 use crate::dns::ecs::Ecs;
@@ -88,9 +88,16 @@ impl Sink {
         self.errors += usize::from(severity == Severity::Error);
         if self.found.len() < MAX_FINDINGS {
             let (message, help) = (presentable(message), help.map(presentable));
-            self.found.push(Diagnostic { severity, location, message, help });
+            self.found.push(Diagnostic { severity, location, message, help, also: None });
         } else {
             self.beyond += 1;
+        }
+    }
+
+    /// The finding that was added last is about another place, too.
+    pub(super) fn also(&mut self, location: &Location, label: &'static str) {
+        if let Some(last) = self.found.last_mut().filter(|_| self.beyond == 0) {
+            last.also = Some(Box::new(Also { location: location.clone(), label }));
         }
     }
 
@@ -111,7 +118,7 @@ impl Sink {
             let severity = if self.errors > 0 { Severity::Error } else { Severity::Warning };
             let location = Location { file: self.file, line: 0, column: 0 };
             let message = format!("{} more findings are not shown", self.beyond);
-            all.push(Diagnostic { severity, location, message, help: None });
+            all.push(Diagnostic { severity, location, message, help: None, also: None });
         }
         all
     }

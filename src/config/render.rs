@@ -18,6 +18,8 @@ const WIDTH: usize = 80;
 ///    |                                        ^
 ///   help: did you mean `nearest`?
 /// ```
+///
+/// Of a conflict both places are shown.
 pub fn render(diagnostics: &Diagnostics, text: &dyn Fn(&str) -> Option<Arc<str>>) -> String {
     let mut out = String::new();
     let mut last: Option<(Arc<str>, Option<Arc<str>>)> = None;
@@ -31,7 +33,7 @@ pub fn render(diagnostics: &Diagnostics, text: &dyn Fn(&str) -> Option<Arc<str>>
                 source
             }
         };
-        one(&mut out, diagnostic, source.as_deref());
+        one(&mut out, diagnostic, source.as_deref(), text);
     }
     out
 }
@@ -49,22 +51,61 @@ pub fn summary(diagnostics: &Diagnostics) -> String {
     if words.is_empty() { "no warnings".to_owned() } else { words.join(", ") }
 }
 
-fn one(out: &mut String, diagnostic: &Diagnostic, source: Option<&str>) {
+fn one(out: &mut String, diagnostic: &Diagnostic, source: Option<&str>, text: &dyn Fn(&str) -> Option<Arc<str>>) {
     let bare = Diagnostic { help: None, ..diagnostic.clone() };
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{bare}");
-    let line = (diagnostic.location.line as usize).checked_sub(1).and_then(|index| source?.lines().nth(index));
-    if let Some(line) = line {
-        snippet(out, line, diagnostic.location.line, diagnostic.location.column as usize);
+    let at = &diagnostic.location;
+    let here = Mark { line: at.line, column: at.column, label: "" };
+    match &diagnostic.also {
+        Some(also) if also.location.file == at.file => {
+            let there = Mark { line: also.location.line, column: also.location.column, label: also.label };
+            let mut marks = [here, there];
+            // In the order of the file; two on one line are two snippets.
+            marks.sort_by_key(|mark| (mark.line, mark.column));
+            snippets(out, source, &marks);
+        }
+        Some(also) => {
+            snippets(out, source, &[here]);
+            let _ = writeln!(out, "  {}: {}", also.location, also.label);
+            let there = Mark { line: also.location.line, column: also.location.column, label: also.label };
+            snippets(out, text(&also.location.file).as_deref(), &[there]);
+        }
+        None => snippets(out, source, &[here]),
     }
     if let Some(help) = &diagnostic.help {
         let _ = writeln!(out, "  help: {help}");
     }
 }
 
-fn snippet(out: &mut String, line: &str, number: u32, column: usize) {
-    let number = number.to_string();
-    let gutter = number.len();
+/// A place in a file that is shown.
+struct Mark {
+    line: u32,
+    column: u32,
+    label: &'static str,
+}
+
+/// The lines of a file with their marks; a mark of the whole file, or beyond its end, has none.
+fn snippets(out: &mut String, source: Option<&str>, marks: &[Mark]) {
+    let gutter = marks.iter().map(|mark| mark.line.to_string().len()).max().unwrap_or_default();
+    let mut before: Option<u32> = None;
+    for mark in marks {
+        let Some(line) = (mark.line as usize).checked_sub(1).and_then(|index| source?.lines().nth(index)) else {
+            continue;
+        };
+        // Writing to a String cannot fail.
+        let _ = match before {
+            Some(last) if last + 1 < mark.line => writeln!(out, "{:gutter$} …", ""),
+            Some(_) => Ok(()),
+            None => writeln!(out, "{:gutter$} |", ""),
+        };
+        snippet(out, line, gutter, mark);
+        before = Some(mark.line);
+    }
+}
+
+fn snippet(out: &mut String, line: &str, gutter: usize, mark: &Mark) {
+    let (number, column) = (mark.line, mark.column as usize);
     let room = WIDTH.saturating_sub(gutter + 3);
     // A byte-order mark is no column; tabs and control characters become one column each.
     let shown: Vec<char> =
@@ -83,8 +124,14 @@ fn snippet(out: &mut String, line: &str, number: u32, column: usize) {
         end -= 1;
     }
     let text: String = shown[start.min(end)..end].iter().collect();
-    let mark = before.chars().count() + place.saturating_sub(start);
-    let _ = writeln!(out, "{:gutter$} |", "");
-    let _ = writeln!(out, "{number} | {}", format!("{before}{text}{after}").trim_end());
-    let _ = writeln!(out, "{:gutter$} | {:mark$}^", "", "");
+    let indent = before.chars().count() + place.saturating_sub(start);
+    let _ = writeln!(out, "{number:gutter$} | {}", format!("{before}{text}{after}").trim_end());
+    let pointer = match mark.label {
+        "" => "^".to_owned(),
+        // Where there is no room behind the mark, the words stand before it.
+        label if indent + 2 + label.chars().count() > room && indent > label.chars().count() => format!("{label} ^"),
+        label => format!("^ {label}"),
+    };
+    let indent = if pointer.ends_with('^') { indent + 1 - pointer.chars().count() } else { indent };
+    let _ = writeln!(out, "{:gutter$} | {:indent$}{pointer}", "", "");
 }

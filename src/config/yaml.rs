@@ -97,6 +97,8 @@ pub struct Problem {
     pub message: String,
     /// How to fix it.
     pub help: Option<String>,
+    /// Another place that it is about, and what is there.
+    pub also: Option<(Position, &'static str)>,
 }
 
 /// A text, read.
@@ -122,6 +124,7 @@ pub fn read(text: &str) -> Document<'_> {
                 MAX_BYTES >> 20
             ),
             help: Some("split it into several files".to_owned()),
+            also: None,
         });
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -161,6 +164,7 @@ fn control_character(text: &str) -> Option<Problem> {
         at: Position { line, column },
         message: format!("control character U+{:04X}", text.as_bytes()[offset]),
         help: Some("delete it; inside double quotes `\\xNN` writes one".to_owned()),
+        also: None,
     })
 }
 
@@ -212,6 +216,7 @@ impl<'a> Builder<'a> {
                         at,
                         message: "a second document begins here".to_owned(),
                         help: Some("a file holds one document: put the second into a file of its own".to_owned()),
+                        also: None,
                     });
                 }
             }
@@ -237,6 +242,7 @@ impl<'a> Builder<'a> {
                     at,
                     message: "text cannot begin with `*`, which marks a YAML alias".to_owned(),
                     help: Some(format!("quote it: `\"*{name}\"`")),
+                    also: None,
                 };
                 // An alias swallows the colon after it, and what follows makes no sense.
                 if key.is_some() {
@@ -257,6 +263,7 @@ impl<'a> Builder<'a> {
                 at: Position::of(span.tag_start().unwrap_or(span.start)),
                 message: format!("YAML tags like `{tag}` are not read"),
                 help: Some("leave it out; text that begins with `!` needs quotes".to_owned()),
+                also: None,
             });
         }
     }
@@ -279,6 +286,7 @@ impl<'a> Builder<'a> {
                 noticed.line, noticed.column
             ),
             help: Some(format!("add the missing `{}`", if bracket == '[' { ']' } else { '}' })),
+            also: Some((noticed, "noticed here")),
         })
     }
 
@@ -330,6 +338,7 @@ impl<'a> Builder<'a> {
                 at,
                 message: "this YAML alias lies inside what it refers to".to_owned(),
                 help: None,
+                also: None,
             });
         };
         if self.stack.len() + anchored.depth > MAX_DEPTH {
@@ -341,6 +350,7 @@ impl<'a> Builder<'a> {
                 at,
                 message: format!("YAML aliases copy more than {MAX_COPIES} values into this file"),
                 help: Some("write the values out, or name them once as a service or a policy".to_owned()),
+                also: None,
             });
         }
         let mut node = anchored.node.clone();
@@ -369,6 +379,7 @@ impl<'a> Builder<'a> {
                         key.text, place.line, place.column
                     ),
                     help: Some("keep one of the two, or join their values".to_owned()),
+                    also: Some((*place, "first here")),
                 });
             } else {
                 first.insert(key.text.clone(), key.at);
@@ -394,7 +405,7 @@ fn accept_key<'a>(node: Node<'a>, problems: &mut Vec<Problem>) -> Key<'a> {
             ("a key must be text, not a list or a map", "text that begins with `[` or `{` needs quotes")
         }
     };
-    problems.push(Problem { at, message: message.to_owned(), help: Some(help.to_owned()) });
+    problems.push(Problem { at, message: message.to_owned(), help: Some(help.to_owned()), also: None });
     Key::Refused
 }
 
@@ -411,7 +422,7 @@ fn measure(node: &Node<'_>) -> (usize, usize) {
 }
 
 fn too_deep(at: Position) -> Problem {
-    Problem { at, message: format!("lists and maps are nested more than {MAX_DEPTH} deep"), help: None }
+    Problem { at, message: format!("lists and maps are nested more than {MAX_DEPTH} deep"), help: None, also: None }
 }
 
 /// The crate's error in the operator's words.
@@ -437,7 +448,12 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
                 '*' => "quote it: text that begins with `*` needs quotes",
                 _ => "text that begins with this character needs quotes",
             };
-            return Problem { at, message: format!("text cannot begin with {shown}"), help: Some(help.to_owned()) };
+            return Problem {
+                at,
+                message: format!("text cannot begin with {shown}"),
+                help: Some(help.to_owned()),
+                also: None,
+            };
         }
         ErrorKind::UnclosedQuotedScalar => {
             ("a quote that opens here or before is never closed".into(), "close it, with the same kind of quote")
@@ -496,5 +512,5 @@ fn syntax(text: &str, error: &ScanError) -> Problem {
         }
         _ => ("this is not YAML".into(), "check brackets, quotes and indentation here and on the line above"),
     };
-    Problem { at, message, help: Some(help.to_owned()) }
+    Problem { at, message, help: Some(help.to_owned()), also: None }
 }

@@ -1,6 +1,6 @@
 //! Records in any order → a [`Zone`], or every problem at once.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use super::alias::Stored;
 use super::rrset::{RrSet, prepare};
@@ -18,6 +18,8 @@ pub struct Problem {
     pub message: String,
     /// What to do about it, if there is more to say.
     pub help: Option<String>,
+    /// The tag of the other of two that do not agree, and what it is.
+    pub other: Option<(u32, &'static str)>,
 }
 
 /// A zone, and what is odd about it.
@@ -143,7 +145,7 @@ impl ZoneBuilder {
     }
 
     fn problem(&mut self, tag: u32, message: String, help: Option<&str>) {
-        self.problems.push(Problem { tag, message, help: help.map(str::to_owned) });
+        self.problems.push(Problem { tag, message, help: help.map(str::to_owned), other: None });
     }
 
     /// The node of an owner name, made with its ancestors if need be. `None`, and a problem, when outside the zone.
@@ -248,6 +250,7 @@ impl ZoneBuilder {
                     shown(zone.name_of(owner))
                 ),
                 help: Some("write its A or AAAA record".to_owned()),
+                other: None,
             });
         }
         warnings.sort_by_key(|problem| problem.tag);
@@ -265,20 +268,25 @@ impl ZoneBuilder {
                 tag: other.tag,
                 message: format!("the {} records of `{}` have different TTLs; {ttl} s serves", first.rtype, owner()),
                 help: Some("all records of a name and type share one TTL (RFC 2181 §5.2)".to_owned()),
+                other: Some((first.tag, "another TTL")),
             });
         }
         let start = out.len() as u32;
-        let mut seen: HashSet<Vec<u8>> = HashSet::new();
+        let mut seen: HashMap<Vec<u8>, u32> = HashMap::new();
         let mut count = 0usize;
         for record in group {
             let rdata = &self.rdata[record.start as usize..][..usize::from(record.length)];
-            if group.len() > 1 && !seen.insert(comparable(record.rtype, rdata)) {
-                warnings.push(Problem {
-                    tag: record.tag,
-                    message: format!("this {} record of `{}` stands twice; one serves", record.rtype, owner()),
-                    help: None,
-                });
-                continue;
+            if group.len() > 1 {
+                let first = *seen.entry(comparable(record.rtype, rdata)).or_insert(record.tag);
+                if first != record.tag {
+                    warnings.push(Problem {
+                        tag: record.tag,
+                        message: format!("this {} record of `{}` stands twice; one serves", record.rtype, owner()),
+                        help: None,
+                        other: Some((first, "first here")),
+                    });
+                    continue;
+                }
             }
             prepare(out, record.rtype, ttl, rdata);
             count += 1;
@@ -428,6 +436,7 @@ impl ZoneBuilder {
                         tag: tag_of(set.rtype),
                         message: format!("{} of `{}` is never answered: `{stop_name}` is delegated", set.rtype, name()),
                         help: Some("only NS, DS and the addresses of name servers belong there".to_owned()),
+                        other: None,
                     });
                 }
             }

@@ -387,6 +387,7 @@ fn tiers(node: &Node<'_>, sink: &mut Sink) -> Option<Vec<Vec<Spot>>> {
             if let Some(earlier) = earlier {
                 let message = format!("PoP `{}` is in a tier already, at {}", spot.text, earlier.location);
                 sink.error_at(&spot.location, message, "a PoP is in one tier");
+                sink.also(&earlier.location, "first here");
             }
         }
         tiers.push(tier);

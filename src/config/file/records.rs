@@ -155,7 +155,8 @@ impl Reader<'_> {
         self.forgotten_dot(&key.text, &owner, key.at);
         if let Some(first) = self.owners.insert(owner.clone(), key.at) {
             let message = format!("`{owner}` is written twice, first at line {}, column {}", first.line, first.column);
-            return self.sink.error_help(key.at, message, "letters of names have no case; join the two");
+            self.sink.error_help(key.at, message, "letters of names have no case; join the two");
+            return self.sink.also(&self.sink.location(first), "first here");
         }
         let Node::Map(_, entries) = value else {
             let example = match value {

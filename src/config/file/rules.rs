@@ -232,6 +232,7 @@ impl Collector {
                 let place = &known.origin;
                 let message = format!("`{block}` has another answer at {}:{}:{column}", place.file, place.line);
                 sink.error_at(location, message, "the longest prefix wins, and these are equally long: keep one");
+                sink.also(&Location { file: Arc::clone(&place.file), line: place.line, column }, "the other answer");
             }
         }
         let origin = Origin { file: Arc::clone(&location.file), line: location.line };

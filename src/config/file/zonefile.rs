@@ -100,6 +100,7 @@ fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) 
             if told.insert(key) {
                 let message = format!("{} of `{}` is already at {place}", record.rtype, record.owner);
                 sink.error_at(&record.location, message, "an RRset stands in one of the two files");
+                sink.also(place, "already here");
             }
         } else if matches!(record.rtype, Type::A | Type::AAAA)
             && let Some(place) = steers.get(&record.owner)
@@ -107,6 +108,7 @@ fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) 
         {
             let message = format!("`{}` has {} here and is steered at {place}", record.owner, record.rtype);
             sink.error_at(&record.location, message, "keep one of the two");
+            sink.also(place, "steered here");
         } else if matches!(record.rtype, Type::A | Type::AAAA | Type::CNAME)
             && let Some(place) = aliases.get(&record.owner)
             && told.insert(key)
@@ -117,6 +119,7 @@ fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) 
                 message,
                 "an ALIAS gives the name all of its addresses; keep one of the two",
             );
+            sink.also(place, "the ALIAS");
         }
     }
 }

@@ -48,6 +48,7 @@ fn strangers(
     );
     let help = format!("passed over for this service; first named at {}", first.location);
     sink.warn_at(location, message, help);
+    sink.also(&first.location, "not at this service");
 }
 
 fn tiers(location: &Location, policy: &Policy, service: &ServiceModel, sink: &mut Sink) {

@@ -174,6 +174,7 @@ pub(super) fn check_owner(
         if let Some((_, own)) = owner.types.iter().find(|(own, _)| own == rtype) {
             let message = format!("`{rtype}` of `{name}` comes from service `{service_name}` already, at {place}");
             sink.error_at(own, message, "keep one of the two");
+            sink.also(place, "comes from here");
         }
     }
     let members = reachable(policy, service);

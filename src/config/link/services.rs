@@ -195,6 +195,7 @@ impl<'l> ServiceLinker<'l> {
                 Err(Missing::TooLarge(place)) => {
                     let message = format!("check `{}` comes to more than 1000 probes of an address", check.name);
                     sink.error_at(&check.location, message, format!("the one too many is at {place}"));
+                    sink.also(&place, "one too many");
                 }
                 Err(Missing::Port(check)) => {
                     if self.without_port.insert(&check.name) {

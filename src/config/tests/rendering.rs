@@ -24,61 +24,61 @@ fn a_mark_under_the_place() {
         "zone: a\nttl: x\n",
         2,
         6,
-        expect![[r#"
+        expect![[r"
         z.yaml:2:6: error: wrong
           |
         2 | ttl: x
           |      ^
           help: put it right
-    "#]],
+    "]],
     );
     check(
         "\u{feff}zone: a\n",
         1,
         1,
-        expect![[r#"
+        expect![[r"
         z.yaml:1:1: error: wrong
           |
         1 | zone: a
           | ^
           help: put it right
-    "#]],
+    "]],
     );
     check(
         "\ta: \u{1b}[31mb\n",
         1,
         2,
-        expect![[r#"
+        expect![[r"
         z.yaml:1:2: error: wrong
           |
         1 |  a:  [31mb
           |  ^
           help: put it right
-    "#]],
+    "]],
     );
     check(
         "a: [\n",
         1,
         5,
-        expect![[r#"
+        expect![[r"
         z.yaml:1:5: error: wrong
           |
         1 | a: [
           |     ^
           help: put it right
-    "#]],
+    "]],
     );
     check(
         "größe: größe\n",
         1,
         8,
-        expect![[r#"
+        expect![[r"
         z.yaml:1:8: error: wrong
           |
         1 | größe: größe
           |        ^
           help: put it right
-    "#]],
+    "]],
     );
 }
 
@@ -89,37 +89,37 @@ fn a_long_line_is_cut_around_the_place() {
         &line,
         1,
         1,
-        expect![[r#"
+        expect![[r"
         z.yaml:1:1: error: wrong
           |
         1 | 012345678901234567890123456789012345678901234567890123456789012345678901234…
           | ^
           help: put it right
-    "#]],
+    "]],
     );
     check(
         &line,
         1,
         151,
-        expect![[r#"
+        expect![[r"
         z.yaml:1:151: error: wrong
           |
         1 | …67890123456789012345678901234567890123456789012345678901234567890123456789…
           |                          ^
           help: put it right
-    "#]],
+    "]],
     );
     check(
         &line,
         1,
         300,
-        expect![[r#"
+        expect![[r"
         z.yaml:1:300: error: wrong
           |
         1 | …5678901234567890123456789
           |                          ^
           help: put it right
-    "#]],
+    "]],
     );
 }
 
@@ -129,31 +129,31 @@ fn places_that_are_not_there() {
         "a\n",
         0,
         0,
-        expect![[r#"
+        expect![[r"
         z.yaml: error: wrong
           help: put it right
-    "#]],
+    "]],
     );
     check(
         "a\n",
         9,
         1,
-        expect![[r#"
+        expect![[r"
         z.yaml:9:1: error: wrong
           help: put it right
-    "#]],
+    "]],
     );
     check(
         "a\n",
         1,
         99,
-        expect![[r#"
+        expect![[r"
         z.yaml:1:99: error: wrong
           |
         1 | a
           |  ^
           help: put it right
-    "#]],
+    "]],
     );
 }
 
@@ -162,7 +162,7 @@ fn several_files() {
     let zone = "zone: example.com\nns: [ns1]\nrecords:\n  www: {steer: wbe}\n";
     let loaded = load(&[("fleet.yaml", super::FLEET), ("z.yaml", zone)]);
     let out = render(&loaded.diagnostics, &|path| (path == "z.yaml").then(|| Arc::from(zone)));
-    expect![[r#"
+    expect![[r"
         z.yaml:2:6: warning: name server `ns1.example.com.` has no address in this zone
           |
         2 | ns: [ns1]
@@ -173,8 +173,81 @@ fn several_files() {
         4 |   www: {steer: wbe}
           |                ^
           help: did you mean `web`? defined: `web`
-    "#]]
+    "]]
     .assert_eq(&out);
     assert_eq!(summary(&loaded.diagnostics), "1 error, 1 warning");
     assert_eq!(summary(&Diagnostics::default()), "no warnings");
+}
+
+/// Files by name, and a finding of `z.yaml` with a second place.
+#[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "an Expect is written at the call")]
+fn check_two(files: &[(&str, &str)], at: (u32, u32), also: (&str, u32, u32), expected: Expect) {
+    let place = |file: &str, line, column| Location { file: file.into(), line, column };
+    let finding = Diagnostic::error(place("z.yaml", at.0, at.1), "twice").help("keep one");
+    let found = Diagnostics(vec![finding.also(place(also.0, also.1, also.2), "first here")]);
+    let out = render(&found, &|path| files.iter().find(|(name, _)| *name == path).map(|(_, text)| Arc::from(*text)));
+    assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
+    expected.assert_eq(&out);
+}
+
+#[test]
+fn both_places_of_a_conflict() {
+    let text = "a: 1\nb: 2\nc: 3\nd: 4\ne: 5\nf: 6\ng: 7\nh: 8\ni: 9\na: 10\nc: 3, c: 4\n";
+    check_two(
+        &[("z.yaml", text)],
+        (10, 1),
+        ("z.yaml", 1, 1),
+        expect![[r"
+        z.yaml:10:1: error: twice
+           |
+         1 | a: 1
+           | ^ first here
+           …
+        10 | a: 10
+           | ^
+          help: keep one
+    "]],
+    );
+    check_two(
+        &[("z.yaml", text)],
+        (11, 7),
+        ("z.yaml", 11, 1),
+        expect![[r"
+            z.yaml:11:7: error: twice
+               |
+            11 | c: 3, c: 4
+               | ^ first here
+            11 | c: 3, c: 4
+               |       ^
+              help: keep one
+        "]],
+    );
+    let long = format!("{}x", " ".repeat(75));
+    check_two(
+        &[("z.yaml", text), ("y.yaml", &long)],
+        (4, 1),
+        ("y.yaml", 1, 76),
+        expect![[r"
+        z.yaml:4:1: error: twice
+          |
+        4 | d: 4
+          | ^
+          y.yaml:1:76: first here
+          |
+        1 |                                                                            x
+          |                                                                 first here ^
+          help: keep one
+    "]],
+    );
+    check_two(
+        &[],
+        (4, 1),
+        ("y.yaml", 1, 76),
+        expect![[r"
+        z.yaml:4:1: error: twice
+          y.yaml:1:76: first here
+          help: keep one
+    "]],
+    );
 }
