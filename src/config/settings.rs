@@ -56,10 +56,22 @@ pub struct Settings {
     pub probes: Probes,
     /// How long a zone whose file vanished is kept. Default 30 s.
     pub vanish_grace: Duration,
+    /// How changes of files are noticed. Default [`Watch::Auto`].
+    pub watch: Watch,
     /// The largest share of clients that a reload may move at any name, in thousandths, unless it is forced. Default: any.
     pub max_move: Option<u16>,
     /// What becomes of a database that breaks an `expect:`. Default [`Broken::Warn`].
     pub geodb_expect: Broken,
+}
+
+/// How changes of files are noticed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watch {
+    /// By the system's events, and by polling on network file systems.
+    #[default]
+    Auto,
+    /// By polling.
+    Poll,
 }
 
 /// What becomes of a database that breaks an `expect:`.
@@ -284,6 +296,7 @@ impl Default for Settings {
             first_probes: Duration::from_secs(2),
             probes: Probes::default(),
             vanish_grace: Duration::from_secs(30),
+            watch: Watch::Auto,
             max_move: None,
             geodb_expect: Broken::Warn,
         }
@@ -348,6 +361,10 @@ fn read(root: &Node<'_>, mut settings: Settings, sink: &mut Sink) -> Option<Sett
     }
     if let Some(fields) = fields.get("reload").and_then(|node| Fields::open(node, &RELOAD, sink)) {
         time(fields.get("vanish_grace"), "`vanish_grace`", 86_400, &mut settings.vanish_grace, sink);
+        if let Some(node) = fields.get("watch") {
+            let words = [("auto", Watch::Auto), ("poll", Watch::Poll)];
+            settings.watch = word(node, "`watch`", &words, sink).unwrap_or_default();
+        }
         if let Some(node) = fields.get("max_move") {
             let off = matches!(node, Node::Scalar(text) if text.text == "off");
             settings.max_move = if off { None } else { share(node, "`max_move`", sink) };

@@ -175,7 +175,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     });
     let epochs = tokio::spawn(epochs::run(Arc::clone(&shared)));
 
-    let (watch, words) = Watch::start(&watched(settings));
+    let (watch, words) = Watch::start(&watched(settings), settings.watch);
     for words in words {
         warn!("{words}");
     }

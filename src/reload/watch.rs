@@ -1,13 +1,15 @@
 //! When to look at the files again: events of the file system, after a time of quiet, and now and then without any.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
+use nix::sys::statfs::statfs;
 use notify::{Config, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::oneshot;
 
 use super::{Loaded, Wish};
+use crate::config::settings;
 
 /// Events must have ceased for this long: an editor's save and a git checkout are several.
 const QUIET: Duration = Duration::from_millis(150);
@@ -15,7 +17,7 @@ const QUIET: Duration = Duration::from_millis(150);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Looked at without any event: watches can be lost, and network file systems have none.
 pub const BACKSTOP: Duration = Duration::from_secs(30);
-/// How often a directory that cannot be watched is polled.
+/// How often a directory that cannot be watched, or whose events would tell too little, is polled.
 const POLL: Duration = Duration::from_secs(2);
 
 /// Why to look.
@@ -63,6 +65,8 @@ pub struct Watch {
     sender: Sender<Cause>,
     /// Watched with everything below them, absolute.
     places: Vec<PathBuf>,
+    /// Those that are polled already.
+    polled: Vec<PathBuf>,
     // They stop watching when dropped.
     native: Option<RecommendedWatcher>,
     poll: Option<PollWatcher>,
@@ -71,13 +75,14 @@ pub struct Watch {
 impl Watch {
     /// Watches directories, subdirectories included, and their parents for them to come, go or be swapped. What cannot be
     /// watched is polled. Gives the words for what is less than perfect.
-    pub fn start(places: &[PathBuf]) -> (Self, Vec<String>) {
+    pub fn start(places: &[PathBuf], by: settings::Watch) -> (Self, Vec<String>) {
         let (sender, events) = channel();
         let mut words = Vec::new();
         let places: Vec<PathBuf> = places.iter().filter_map(|place| std::path::absolute(place).ok()).collect();
-        let native = notify::recommended_watcher(handler(&sender, &places));
-        let native = native.map_err(|error| words.push(format!("files are polled: {error}"))).ok();
-        let mut watch = Self { events, sender, places, native, poll: None };
+        let native = (by == settings::Watch::Auto).then(|| notify::recommended_watcher(handler(&sender, &places)));
+        let native =
+            native.and_then(|made| made.map_err(|error| words.push(format!("files are polled: {error}"))).ok());
+        let mut watch = Self { events, sender, places, polled: Vec::new(), native, poll: None };
         watch.watch(&mut words);
         (watch, words)
     }
@@ -86,7 +91,7 @@ impl Watch {
     fn watch(&mut self, words: &mut Vec<String>) {
         let mut unwatched = Vec::new();
         for place in &self.places {
-            let Some(native) = &mut self.native else {
+            let Some(native) = self.native.as_mut().filter(|_| !is_remote(place)) else {
                 unwatched.push(place.clone());
                 continue;
             };
@@ -99,13 +104,23 @@ impl Watch {
                 unwatched.push(place.clone());
             }
         }
-        if !unwatched.is_empty() && self.poll.is_none() {
-            let config = Config::default().with_poll_interval(POLL).with_compare_contents(true);
+        unwatched.retain(|place| !self.polled.contains(place));
+        if unwatched.is_empty() {
+            return;
+        }
+        if self.poll.is_none() {
+            // By times and lengths: to read large files again every time would be too much, and the backstop does.
+            let config = Config::default().with_poll_interval(POLL);
             self.poll = PollWatcher::new(handler(&self.sender, &self.places), config).ok();
-            for place in unwatched {
-                if let Some(Err(error)) = self.poll.as_mut().map(|poll| poll.watch(&place, RecursiveMode::Recursive)) {
+        }
+        for place in unwatched {
+            match self.poll.as_mut().map(|poll| poll.watch(&place, RecursiveMode::Recursive)) {
+                Some(Ok(())) => self.polled.push(place),
+                // Perhaps later: it may not be there yet.
+                Some(Err(error)) => {
                     words.push(format!("{}: {error}; looked at every {BACKSTOP:?} only", place.display()));
                 }
+                None => {}
             }
         }
     }
@@ -145,6 +160,24 @@ impl Watch {
     }
 }
 
+/// Whether a place is on a file system where others write unseen.
+fn is_remote(place: &Path) -> bool {
+    // linux/magic.h, and those of file systems that define their own: NFS, SMB, SMB2, CIFS, AFS, Ceph, Coda, 9p, FUSE, virtiofs.
+    const REMOTE: [i64; 10] = [
+        0x6969,
+        0x517b,
+        0xfe53_4d42,
+        0xff53_4d42,
+        0x5346_414f,
+        0x00c3_6400,
+        0x7375_7245,
+        0x0102_1997,
+        0x6573_5546,
+        0x6a65_6a63,
+    ];
+    statfs(place).is_ok_and(|of| REMOTE.contains(&of.filesystem_type().0))
+}
+
 /// Tells of what happens at or below the places; a busy file beside them is nobody's business.
 fn handler(sender: &Sender<Cause>, places: &[PathBuf]) -> impl FnMut(notify::Result<notify::Event>) + Send + use<> {
     let (sender, places) = (sender.clone(), places.to_vec());
@@ -177,7 +210,7 @@ mod tests {
         let zones = dir.path().join("zones");
         let file = zones.join("sub/a.yaml");
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        let (mut watch, words) = Watch::start(&[zones.clone(), dir.path().join("geodb")]);
+        let (mut watch, words) = Watch::start(&[zones.clone(), dir.path().join("geodb")], settings::Watch::Auto);
         assert_eq!(words, [] as [String; 0]);
         std::fs::write(&file, "1").unwrap();
         sees(&mut watch, "a new file in a subdirectory");
@@ -206,7 +239,7 @@ mod tests {
         }
         let zones = dir.path().join("zones");
         std::os::unix::fs::symlink(dir.path().join("v1"), &zones).unwrap();
-        let (mut watch, _) = Watch::start(std::slice::from_ref(&zones));
+        let (mut watch, _) = Watch::start(std::slice::from_ref(&zones), settings::Watch::Auto);
         std::fs::write(dir.path().join("log"), "busy").unwrap();
         let cause = watch.wait(Some(Duration::from_millis(50)));
         assert!(matches!(cause, Cause::Time), "a file beside the directory");

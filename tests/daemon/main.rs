@@ -4,6 +4,7 @@
 
 mod answers;
 mod bind;
+mod editing;
 mod files;
 mod guard;
 mod health;

@@ -178,11 +178,17 @@ pub(super) const RELOAD: Keys = Keys {
     known: &[
         key("vanish_grace", Shape::Time("0s", "1d"), "30s", "How long a zone whose file vanished is kept."),
         key(
+            "watch",
+            Shape::Words(&["auto", "poll"]),
+            "auto",
+            "How changes of files are noticed: by the system's events, and by polling (every 2 s) on network file systems, where others write unseen; or by polling everywhere.",
+        ),
+        key(
             "max_move",
             Shape::Either(&[Shape::Words(&["off"]), Shape::Share]),
             "off",
             "The largest share of clients (by IPv4 addresses, IPv6 records or people) that a reload may move at any name. What would move more is refused, unless `catchment reload --force` asks for it.",
         ),
     ],
-    planned: &["quiet", "poll"],
+    planned: &["quiet"],
 };

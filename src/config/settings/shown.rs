@@ -8,7 +8,7 @@ use super::super::file::{Source, read_tree};
 use super::super::reader::Sink;
 use super::super::units::{show, show_share};
 use super::super::yaml::Node;
-use super::{Broken, ControlSocket, Cookies, Ede, Format, Io, Settings};
+use super::{Broken, ControlSocket, Cookies, Ede, Format, Io, Settings, Watch};
 use crate::dns::ecs::Ecs;
 
 impl Settings {
@@ -89,6 +89,14 @@ impl Settings {
             ("probes.allow", list(self.probes.allow.iter().map(ToString::to_string).collect())),
             ("probes.authorities", self.probes.authorities.as_deref().map_or_else(|| "none".to_owned(), path)),
             ("reload.vanish_grace", show(self.vanish_grace)),
+            (
+                "reload.watch",
+                match self.watch {
+                    Watch::Auto => "auto",
+                    Watch::Poll => "poll",
+                }
+                .into(),
+            ),
             ("reload.max_move", self.max_move.map_or_else(|| "off".into(), show_share)),
             ("health.remember", show(self.health.remember)),
             ("health.canaries", list(self.health.canaries.iter().map(ToString::to_string).collect())),

@@ -80,6 +80,7 @@ fn nothing_written_is_every_default() {
                 authorities: None,
             },
             vanish_grace: 30s,
+            watch: Auto,
             max_move: None,
             geodb_expect: Warn,
         }"#]]
@@ -185,6 +186,7 @@ reload: {vanish_grace: 1m}
                 ),
             },
             vanish_grace: 60s,
+            watch: Auto,
             max_move: None,
             geodb_expect: Warn,
         }"#]]
@@ -241,9 +243,9 @@ cluster: {}
     );
     check(
         "pops: {}\n",
-        expect![[r#"
+        expect![[r"
         catchment.yaml:1:1: error: `pops` belongs into a file of the zones directory, not into the settings
-          help: move it there, for example to `zones/fleet.yaml`"#]],
+          help: move it there, for example to `zones/fleet.yaml`"]],
     );
     check(
         "listen: [\n",
@@ -255,9 +257,9 @@ cluster: {}
     );
     check(
         "- x\n",
-        expect![[r#"
+        expect![[r"
         catchment.yaml:1:1: error: a file is a map of keys
-          help: a zone file begins with `zone: example.com`"#]],
+          help: a zone file begins with `zone: example.com`"]],
     );
 }
 
@@ -300,16 +302,16 @@ udp: {receive_buffer: 1M}
     );
     check(
         "cookies: {secrets: []}\n",
-        expect![[r#"
+        expect![[r"
         catchment.yaml:1:20: error: `secrets` has none
-          help: 32 hexadecimal digits, for example from `openssl rand -hex 16`"#]],
+          help: 32 hexadecimal digits, for example from `openssl rand -hex 16`"]],
     );
     check(
         "cookies: on\nlisten: {address: [x]}\n",
-        expect![[r#"
+        expect![[r"
         catchment.yaml:1:10: error: `cookies` is a map, not a single value
           help: write `key: value` lines below it, or `{key: value, …}`
-        catchment.yaml:2:19: error: `listen` is a single value, not a list"#]],
+        catchment.yaml:2:19: error: `listen` is a single value, not a list"]],
     );
     let long = "n".repeat(129);
     check(
@@ -338,7 +340,7 @@ fn health_and_control() {
     assert_eq!(read("control: {socket: off}\n").control_socket(), None);
     check(
         "health: {remember: 2d, canaries: [\"192.0.2.1:443\"]}\ncontrol: {sockt: x, http: y}\n",
-        expect![[r#"
+        expect![[r"
             catchment.yaml:1:20: error: `remember` cannot be `2d`
               help: accepted: 0s to 1d
             catchment.yaml:1:34: error: one canary is too few
@@ -346,16 +348,16 @@ fn health_and_control() {
             catchment.yaml:2:11: error: `sockt` is not a key of `control`
               help: did you mean `socket`? accepted here: `socket`
             catchment.yaml:2:21: error: `http` is planned, not in this version
-              help: leave it out; accepted here: `socket`"#]],
+              help: leave it out; accepted here: `socket`"]],
     );
     check(
         "health: {canaries: [192.0.2.1, \"192.0.2.1:443\", \"192.0.2.1:443\"], freeze: 1h}\n",
-        expect![[r#"
+        expect![[r"
             catchment.yaml:1:21: error: `192.0.2.1` is not an address with a port
               help: addresses and ports that are not yours and nearly always answer, two or more
             catchment.yaml:1:49: error: `192.0.2.1:443` is written twice
             catchment.yaml:1:67: error: `freeze` is planned, not in this version
-              help: leave it out; accepted here: `remember`, `canaries`"#]],
+              help: leave it out; accepted here: `remember`, `canaries`"]],
     );
 }
 
@@ -389,7 +391,7 @@ fn variables_win_over_the_file() {
     let shown = settings.shown().into_iter().filter(|(key, _)| {
         ["tcp.", "listen", "geodb", "identity.n", "probes.exec", "cookies"].iter().any(|begin| key.starts_with(begin))
     });
-    expect![[r#"
+    expect![[r"
         listen = 127.0.0.1:53, [::1]:53
         geodb = off
         geodb.expect = warn
@@ -402,7 +404,7 @@ fn variables_win_over_the_file() {
         tcp.idle = 7s
         tcp.write = 4s
         probes.exec = true
-    "#]]
+    "]]
     .assert_eq(&(shown.map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join("\n") + "\n"));
 }
 
