@@ -4,6 +4,7 @@
 //! health inside it: its [`Live`], swapped on its own. A query loads one snapshot and then its live tables, so it never
 //! mixes two of either.
 
+use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -85,7 +86,7 @@ pub struct ClassView<'a> {
 }
 
 /// What the server says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// `id.server` and `hostname.bind` (RFC 4892); `None` refuses them.
     pub name: Option<String>,
@@ -99,6 +100,16 @@ pub struct Identity {
     pub keepalive: u16,
     /// DNS cookie secrets (RFC 9018), the first for making, all for checking; empty: cookies are ignored.
     pub cookie_secrets: Vec<[u8; 16]>,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Secrets are counted, not shown.
+        let Self { name, nsid, version, ede, keepalive, cookie_secrets } = self;
+        let mut shown = f.debug_struct("Identity");
+        shown.field("name", name).field("nsid", nsid).field("version", version).field("ede", ede);
+        shown.field("keepalive", keepalive).field("cookie_secrets", &cookie_secrets.len()).finish()
+    }
 }
 
 impl Default for Identity {

@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use catchment::geo::SiteTable;
 use catchment::geo::Source;
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
@@ -144,4 +145,25 @@ fn without_a_place_in_any_file_the_database_in_the_program_serves() {
     assert_eq!(warnings, expected);
     assert_eq!(order(&databases, "193.0.6.139"), "asn words (built in): NL from (built in), AS0 from -");
     assert_eq!(order(&databases, "192.0.2.1").rsplit(' ').next(), Some("asn"));
+}
+
+#[test]
+fn other_places_are_looked_in_while_serving() {
+    let place = Place::new();
+    place.write("geodb/a", "country DE", 2, ALL);
+    place.write("other/x", "country IT", 1, ALL);
+    let mut databases = place.check(&["geodb"], false, "a: DE from a, AS0 from -");
+    let mut moves_to = |list: &[&str], expected: &str| {
+        databases.look_in(&list.iter().map(|name| place.folder.path().join(name)).collect::<Vec<_>>());
+        let look = databases.look(&place.state, NOW, Wish::default());
+        assert_eq!((look.errors, look.changed), (Vec::<String>::new(), true), "{expected}");
+        if list.is_empty() {
+            assert_eq!((databases.used.len(), databases.sites.len()), (0, SiteTable::empty().len()));
+        } else {
+            assert_eq!(order(&databases, "192.0.2.1"), expected);
+        }
+    };
+    moves_to(&["other"], "x: IT from x, AS0 from -");
+    moves_to(&[], "off");
+    moves_to(&["geodb", "other"], "a x: DE from a, AS0 from -");
 }

@@ -2,11 +2,18 @@
 
 use std::io::{IsTerminal, stderr};
 
+use std::sync::Arc;
+
 use anyhow::Context;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, reload};
 
 use crate::server::QUIET;
+
+/// Logs at another level from now on.
+pub type SetLevel = Arc<dyn Fn(&str) -> anyhow::Result<()> + Send + Sync>;
 
 /// Sends the process's events to stderr, from now on.
 ///
@@ -14,20 +21,23 @@ use crate::server::QUIET;
 /// `info,catchment::probe=debug`. A line has time (UTC, RFC 3339), level, message and fields; colors only on a
 /// terminal, and not with `NO_COLOR` set.
 ///
+/// Gives what changes the level later.
+///
 /// # Errors
 /// `level` cannot be read, or events already go somewhere.
-pub fn init_log(level: &str, json: bool) -> anyhow::Result<()> {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(level)?).with_writer(stderr);
-    let result = if json {
-        builder.json().flatten_event(true).with_ansi(false).try_init()
+pub fn init_log(level: &str, json: bool) -> anyhow::Result<SetLevel> {
+    let (filtered, handle) = reload::Layer::new(filter(level)?);
+    let lines = tracing_subscriber::fmt::layer().with_writer(stderr);
+    let lines = if json {
+        lines.json().flatten_event(true).with_ansi(false).boxed()
     } else {
         // Module paths say nothing to an operator.
-        builder
-            .with_target(false)
-            .with_ansi(stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()))
-            .try_init()
+        let colors = stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        lines.with_target(false).with_ansi(colors).boxed()
     };
-    result.map_err(|error| anyhow::anyhow!("cannot set up the log: {error}"))
+    let result = tracing_subscriber::registry().with(filtered).with(lines).try_init();
+    result.map_err(|error| anyhow::anyhow!("cannot set up the log: {error}"))?;
+    Ok(Arc::new(move |level| Ok(handle.reload(filter(level)?)?)))
 }
 
 fn filter(level: &str) -> anyhow::Result<EnvFilter> {

@@ -183,6 +183,11 @@ impl Places {
         Ok(self.over(settings_at(self.config.as_deref())?))
     }
 
+    /// Where the settings file is, or would be.
+    fn file(&self) -> &Path {
+        self.config.as_deref().unwrap_or(Path::new(SETTINGS))
+    }
+
     /// Settings with these flags applied.
     fn over(&self, mut settings: Settings) -> Settings {
         if let Some(zones) = &self.zones {
@@ -218,6 +223,16 @@ fn variables() -> Vec<(String, String)> {
     let mut variables: Vec<_> = std::env::vars_os().filter_map(text).collect();
     variables.sort();
     variables
+}
+
+/// The settings of a file that is there, with the environment applied; the words of the error are for the log.
+fn read_quietly(path: &Path) -> Result<Settings, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let source = Source { path: path.to_string_lossy().into(), text: Arc::from(text) };
+    let (settings, found) = settings::parse(&source);
+    let settings = settings.ok_or_else(|| found.to_string())?;
+    let (settings, found) = environment::apply(settings, &variables());
+    settings.ok_or_else(|| found.to_string())
 }
 
 /// The settings file and its text, if there is one.
@@ -281,5 +296,5 @@ fn setup(settings: Settings, listen: &[SocketAddr]) -> Setup {
     if !listen.is_empty() {
         settings.listen = listen.iter().copied().map(Into::into).collect();
     }
-    Setup { settings, listen_written: written }
+    Setup { settings, listen_written: written, reread: None }
 }

@@ -3,12 +3,13 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use crate::health::guard::Canaries;
@@ -20,23 +21,60 @@ const PAUSE: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Each canary, and whether it answered its last probe; `None` before the first.
-pub(super) type Sightings = watch::Receiver<Seen>;
 type Seen = Vec<(SocketAddr, Option<bool>)>;
 
-/// Probes them until nobody looks any more.
-pub(super) fn start(canaries: &[SocketAddr]) -> Sightings {
-    let first = canaries.iter().map(|address| (*address, None)).collect();
-    let sender = Arc::new(watch::Sender::new(first));
-    let sightings = sender.subscribe();
-    if canaries.is_empty() {
-        info!(
-            "no canaries are set (`health: {{canaries: …}}`): a node that is cut off will believe that all PoPs are down"
-        );
+/// Those that are watched.
+#[derive(Debug)]
+pub(super) struct Watched {
+    seen: Arc<watch::Sender<Seen>>,
+    /// Ends those who watch the list of before.
+    tasks: Mutex<CancellationToken>,
+}
+
+impl Watched {
+    /// Watches these.
+    pub(super) fn start(canaries: &[SocketAddr]) -> Self {
+        let watched = Self { seen: Arc::new(watch::Sender::new(Seen::new())), tasks: Mutex::default() };
+        watched.set(canaries);
+        watched
     }
-    for (index, address) in canaries.iter().copied().enumerate() {
-        tokio::spawn(watch_one(Arc::clone(&sender), index, address));
+
+    /// Watches these from now on. What is known of those that stay is kept.
+    pub(super) fn set(&self, canaries: &[SocketAddr]) {
+        let stop = CancellationToken::new();
+        std::mem::replace(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner), stop.clone()).cancel();
+        self.seen.send_modify(|seen| {
+            let known =
+                |address: &SocketAddr| seen.iter().find(|(known, _)| known == address).and_then(|(_, was)| *was);
+            *seen = canaries.iter().map(|address| (*address, known(address))).collect();
+        });
+        if canaries.is_empty() {
+            info!(
+                "no canaries are set (`health: {{canaries: …}}`): a node that is cut off will believe that all PoPs are down"
+            );
+        }
+        for address in canaries.iter().copied() {
+            let watching = watch_one(Arc::clone(&self.seen), address);
+            let stop = stop.clone();
+            tokio::spawn(async move { stop.run_until_cancelled(watching).await });
+        }
     }
-    sightings
+
+    /// What they say, to wait for changes.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Seen> {
+        self.seen.subscribe()
+    }
+
+    /// What they say now.
+    pub(super) fn seen(&self) -> Seen {
+        self.seen.borrow().clone()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner).cancel();
+    }
 }
 
 /// What they say together.
@@ -50,12 +88,12 @@ pub(super) fn verdict(sightings: &[(SocketAddr, Option<bool>)]) -> Canaries {
     }
 }
 
-async fn watch_one(sender: Arc<watch::Sender<Seen>>, index: usize, address: SocketAddr) {
-    while !sender.is_closed() {
+async fn watch_one(sender: Arc<watch::Sender<Seen>>, address: SocketAddr) {
+    loop {
         if let Some(answers) = probe(address).await {
             let changed = sender.send_if_modified(|list| {
-                let was = list.get_mut(index).map(|(_, was)| was.replace(answers));
-                was != Some(Some(answers))
+                let known = list.iter_mut().find(|(known, _)| *known == address);
+                known.is_some_and(|(_, was)| was.replace(answers) != Some(answers))
             });
             if changed {
                 debug!(%address, answers, "canary");

@@ -42,7 +42,7 @@ const LOOK: Duration = Duration::from_secs(10);
 pub(super) async fn run(shared: Arc<Shared>) {
     let mut changes = shared.known.prober.changes();
     let mut overrides = shared.known.overrides.subscribe();
-    let mut canaries = shared.known.canaries.clone();
+    let mut canaries = shared.known.canaries.subscribe();
     let mut last_answers = Instant::now();
     let mut last_scopes = Instant::now();
     let mut pace = Pace::new(PURSE, PERMILLE, LONGEST, Instant::now());
@@ -50,7 +50,6 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut remember = REMEMBER;
     let mut written = Instant::now();
     let mut dirty = true;
-    let watched = !canaries.borrow().is_empty();
     let mut completing: Option<JoinHandle<(Arc<Snapshot>, Live)>> = None;
     let mut writing: Option<JoinHandle<()>> = None;
     loop {
@@ -74,7 +73,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
             () = shared.published.notified() => dirty = true,
             // An order of the operator is in force at once.
             Ok(()) = overrides.changed() => {}
-            Ok(()) = canaries.changed(), if watched => {}
+            Ok(()) = canaries.changed() => {}
             () = sleep_until(by_time) => {}
             // Scopes follow on a thread of their own, so that the next answers need not wait for them.
             () = sleep_until((last_scopes + SCOPES).max(scopes_pace.next())), if incomplete && completing.is_none() => {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tracing::{error, info};
 
-use super::canaries::Sightings;
+use super::canaries::Watched;
 use crate::control::{GuardPhase, GuardView};
 use crate::health::guard::{Event, Guard, Phase};
 use crate::health::overrides::Overrides;
@@ -22,7 +22,7 @@ pub(super) struct Knowledge {
     /// What the operator said.
     pub(super) overrides: watch::Sender<Arc<Overrides>>,
     /// Whether the canaries answer.
-    pub(super) canaries: Sightings,
+    pub(super) canaries: Watched,
     /// What is told of the guard.
     pub(super) guard_view: watch::Sender<Arc<GuardView>>,
     guard: Mutex<Watch>,
@@ -38,9 +38,9 @@ struct Watch {
 }
 
 impl Knowledge {
-    pub(super) fn new(prober: Prober, overrides: Overrides, canaries: Sightings) -> Self {
-        let phase = if canaries.borrow().is_empty() { GuardPhase::Off } else { GuardPhase::Watching };
-        let view = GuardView { canaries: canaries.borrow().clone(), phase, ..GuardView::default() };
+    pub(super) fn new(prober: Prober, overrides: Overrides, canaries: Watched) -> Self {
+        let phase = if canaries.seen().is_empty() { GuardPhase::Off } else { GuardPhase::Watching };
+        let view = GuardView { canaries: canaries.seen(), phase, ..GuardView::default() };
         Self {
             prober: Arc::new(prober),
             overrides: watch::Sender::new(Arc::new(overrides)),
@@ -102,7 +102,7 @@ impl Knowledge {
     }
 
     fn guard(&self, generation: u64, targets: &[Target], states: &mut [State]) {
-        let sightings = self.canaries.borrow().clone();
+        let sightings = self.canaries.seen();
         let now = self.start.elapsed();
         let mut watch = self.watch();
         if watch.generation != generation {

@@ -6,6 +6,7 @@
 
 mod canaries;
 mod epochs;
+mod hot;
 mod kept;
 mod known;
 mod operator;
@@ -27,6 +28,9 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
+pub use self::hot::Reread;
+
+use self::hot::Hot;
 use self::known::Knowledge;
 use crate::config::settings;
 use crate::control::{self, Desk, Files, SocketError};
@@ -88,6 +92,8 @@ pub struct Setup {
     pub settings: settings::Settings,
     /// Whether the operator named the addresses; the default ones are skipped where there is no IPv6.
     pub listen_written: bool,
+    /// How the settings are read again while serving; without it they stay.
+    pub reread: Option<Reread>,
 }
 
 /// A service at a PoP that no client can be sent to any more.
@@ -134,7 +140,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let overrides = said_before(&places);
     let recalled = remembered::recall(loader.state.path("health.json").as_deref(), settings.health.remember);
     let prober = Prober::start(&probe_settings(settings))?;
-    let known = Knowledge::new(prober, overrides, canaries::start(&settings.health.canaries));
+    let known = Knowledge::new(prober, overrides, canaries::Watched::start(&settings.health.canaries));
 
     // Load everything and put the plan to the prober.
     let runtime = Handle::current();
@@ -175,7 +181,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     });
     let epochs = tokio::spawn(epochs::run(Arc::clone(&shared)));
 
-    let (watch, words) = Watch::start(&watched(settings), settings.watch);
+    let (watch, words) = Watch::start(&watched(settings, setup.reread.as_ref()), settings.watch);
     for words in words {
         warn!("{words}");
     }
@@ -191,9 +197,10 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let reloads = {
         let (shared, runtime) = (Arc::clone(&shared), Handle::current());
         let again = loaded.findings.again_in;
+        let hot = Hot::new(settings.clone(), setup.reread.clone());
         let thread = move || {
             let _runtime = runtime.enter();
-            reloads::run(&shared, loader, watch, began, again);
+            reloads::run(&shared, hot, loader, watch, began, again);
         };
         std::thread::Builder::new().name("reload".to_owned()).spawn(thread)?
     };
@@ -332,7 +339,7 @@ pub fn loader(setup: &Setup) -> Loader {
         state: Some(settings.state.clone()),
         grace: settings.vanish_grace,
         identity: identity(settings),
-        limits: Limits { max_move: settings.max_move, databases: settings.geodb_expect },
+        limits: limits(settings),
     };
     let mut loader = match Loader::new(options.clone()) {
         Ok(loader) => loader,
@@ -345,6 +352,11 @@ pub fn loader(setup: &Setup) -> Loader {
     };
     loader.generation.allow_probes(&settings.probes);
     loader
+}
+
+/// What a reload may not do.
+fn limits(settings: &settings::Settings) -> Limits {
+    Limits { max_move: settings.max_move, databases: settings.geodb_expect }
 }
 
 /// What the server says of itself, and checks cookies with.
@@ -393,8 +405,9 @@ fn server_settings(setup: &Setup) -> Settings {
     }
 }
 
-fn watched(settings: &settings::Settings) -> Vec<PathBuf> {
-    std::iter::once(&settings.zones).chain(&settings.geodb).cloned().collect()
+fn watched(settings: &settings::Settings, reread: Option<&Reread>) -> Vec<PathBuf> {
+    let file = reread.map(|reread| &reread.file);
+    std::iter::once(&settings.zones).chain(&settings.geodb).chain(file).cloned().collect()
 }
 
 /// Both clocks. The monotonic one counts from the start of the daemon.
@@ -450,7 +463,7 @@ udp: {threads: 4, receive_buffer: 65536}
         assert_eq!(identity.keepalive, 15);
         assert_eq!(identity.cookie_secrets.iter().map(|secret| secret[15]).collect::<Vec<_>>(), [1, 2]);
 
-        let server = server_settings(&Setup { settings, listen_written: true });
+        let server = server_settings(&Setup { settings, listen_written: true, reread: None });
         assert_eq!(server.listen.iter().map(|listen| listen.ecs).collect::<Vec<_>>(), [Ecs::On, Ecs::Off]);
         assert!(server.listen.iter().all(|listen| listen.origin == Origin::Configured));
         assert_eq!((server.udp_threads.get(), server.receive_buffer), (4, 65_536));

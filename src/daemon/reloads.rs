@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
+use super::hot::Hot;
 use super::{Shared, known, now};
 use crate::config::Severity;
 use crate::config::model::ServiceModel;
@@ -18,7 +19,14 @@ use crate::reload::watch::{Asked, Cause, Report, Watch};
 use crate::reload::{Event, Loaded, Loader, Wish};
 
 /// Runs until told to stop.
-pub(super) fn run(shared: &Shared, mut loader: Loader, mut watch: Watch, began: Instant, mut again: Option<u64>) {
+pub(super) fn run(
+    shared: &Shared,
+    mut hot: Hot,
+    mut loader: Loader,
+    mut watch: Watch,
+    began: Instant,
+    mut again: Option<u64>,
+) {
     loop {
         let cause = watch.wait(again.map(Duration::from_millis));
         // A panic here is a defect, but never a reason to stop looking at files: the old generation serves.
@@ -29,10 +37,12 @@ pub(super) fn run(shared: &Shared, mut loader: Loader, mut watch: Watch, began: 
                 true
             }
             Cause::Asked(asked) => {
+                take_settings(shared, &mut hot, &mut loader, &mut watch);
                 again = look(shared, &mut loader, Some(asked), began);
                 true
             }
             Cause::Event | Cause::Time => {
+                take_settings(shared, &mut hot, &mut loader, &mut watch);
                 again = look(shared, &mut loader, None, began);
                 true
             }
@@ -41,6 +51,14 @@ pub(super) fn run(shared: &Shared, mut loader: Loader, mut watch: Watch, began: 
             Ok(true) => {}
             Ok(false) => return,
             Err(_) => error!("a reload failed unexpectedly and was given up; the old generation serves"),
+        }
+    }
+}
+
+fn take_settings(shared: &Shared, hot: &mut Hot, loader: &mut Loader, watch: &mut Watch) {
+    if let Some(places) = hot.look(shared, loader) {
+        for words in watch.move_to(&places) {
+            warn!("{words}");
         }
     }
 }

@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -108,7 +109,7 @@ pub struct Pulse {
 
 struct Shared {
     core: Mutex<Core>,
-    tools: Tools,
+    tools: ArcSwap<Tools>,
     /// Moments in the tables count from here.
     start: Instant,
     changes: watch::Sender<u64>,
@@ -139,7 +140,7 @@ impl Prober {
                 schedule: Schedule::new(settings.in_flight.map_or_else(by_plan, Limit::Fixed)),
                 running: HashMap::new(),
             }),
-            tools: Tools::new(settings)?,
+            tools: ArcSwap::from_pointee(Tools::new(settings)?),
             start: Instant::now(),
             changes: watch::Sender::new(0),
             nudge: Notify::new(),
@@ -149,6 +150,14 @@ impl Prober {
         });
         shared.tasks.spawn(drive(Arc::clone(&shared)));
         Ok(Self { shared })
+    }
+
+    /// Probes with other settings from now on; those in flight end as they began. Fails only when TLS cannot be set up.
+    pub fn set(&self, settings: &Settings) -> Result<(), rustls::Error> {
+        self.shared.tools.store(Arc::new(Tools::new(settings)?));
+        self.shared.core().schedule.limit_to(settings.in_flight.map_or_else(by_plan, Limit::Fixed));
+        self.shared.nudge.notify_one();
+        Ok(())
     }
 
     /// Puts a new plan in the place of the old one (SEMANTICS §4.6). What is known of targets that stay is kept; probes
@@ -194,7 +203,8 @@ impl Prober {
     /// checks look at it at once. Blocks for the length of a small write. Errors: no directory for such values
     /// (`NotFound`), a name or lifetime that cannot be (`InvalidInput`), what the file system says.
     pub fn push(&self, name: &str, address: Option<IpAddr>, value: &Pushed) -> io::Result<()> {
-        let directory = self.shared.tools.push.as_deref().ok_or(io::ErrorKind::NotFound)?;
+        let tools = self.shared.tools.load();
+        let directory = tools.push.as_deref().ok_or(io::ErrorKind::NotFound)?;
         push::write(directory, name, address, value)?;
         let now = self.shared.now();
         let mut core = self.shared.core();
@@ -309,7 +319,8 @@ async fn drive(shared: Arc<Shared>) {
 
 /// Makes one probe and takes in its result.
 async fn run(shared: Arc<Shared>, ticket: Ticket, target: Target) {
-    let observation = probe(&target, &shared.tools).await;
+    let tools = shared.tools.load_full();
+    let observation = probe(&target, &tools).await;
     log_probe(&target, &observation);
     shared.finish(ticket, observation);
 }

@@ -60,6 +60,8 @@ pub(crate) struct Start {
 pub(crate) struct Schedule {
     wanted: Limit,
     limit: usize,
+    /// What the plan's targets sum up to ([`busy_of`]).
+    busy: Duration,
     slots: HashMap<Key, Slot>,
     /// Also holds entries whose slot is gone or has moved; they are dropped when their turn comes.
     queue: BinaryHeap<Reverse<Due>>,
@@ -124,6 +126,7 @@ impl Schedule {
         Self {
             wanted,
             limit: wanted.of(Duration::ZERO),
+            busy: Duration::ZERO,
             slots: HashMap::new(),
             queue: BinaryHeap::new(),
             parked: BinaryHeap::new(),
@@ -175,8 +178,15 @@ impl Schedule {
         }
         self.queue.retain(|Reverse(due)| self.slots.contains_key(&due.key));
         self.parked.retain(|Reverse(due)| self.slots.contains_key(&due.key));
+        self.busy = busy;
         self.limit = self.wanted.of(busy);
         gone
+    }
+
+    /// Another limit of probes in flight. Those that are stay.
+    pub(crate) fn limit_to(&mut self, wanted: Limit) {
+        self.wanted = wanted;
+        self.limit = wanted.of(self.busy);
     }
 
     /// The next probe that is due at `now` and may start; `None` when there is none, or as many are in flight as may be.

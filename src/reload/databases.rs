@@ -59,6 +59,8 @@ pub struct Databases {
     pub sites: Arc<SiteTable>,
     /// What is wrong with the files as they are, so that others than they say are in use.
     pub trouble: Vec<String>,
+    /// The files are looked for elsewhere than before.
+    moved: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,12 +96,24 @@ impl Databases {
     /// in the program (`geodb: off`).
     pub fn new(places: Vec<PathBuf>) -> Self {
         let sites = Arc::new(SiteTable::empty());
-        Self { places, stamps: Vec::new(), key: None, used: Vec::new(), sites, trouble: Vec::new() }
+        Self { places, stamps: Vec::new(), key: None, used: Vec::new(), sites, trouble: Vec::new(), moved: false }
     }
 
     /// Whether these are the directories and files that are looked at.
     pub fn is_of(&self, places: &[PathBuf]) -> bool {
         self.places == places
+    }
+
+    /// Looks in these directories and files from the next look on. What was in use may go then: that is the operator's word.
+    pub fn look_in(&mut self, places: &[PathBuf]) {
+        if places.is_empty() || self.places.is_empty() {
+            // Off, or no longer: nothing of before counts.
+            *self = Self::new(places.to_vec());
+            return;
+        }
+        self.places = places.to_vec();
+        self.stamps.clear();
+        self.moved = true;
     }
 
     /// Goes back to the tables of before; the files are not looked at again until they change or someone insists.
@@ -170,7 +184,7 @@ impl Databases {
         }
         let lost = self.used.iter().filter(|old| !files.iter().any(|f| *shown(&f.path) == *old.path));
         let lost: Vec<_> = lost.filter(|old| old.path != "(built in)").map(|old| old.path.clone()).collect();
-        let lost = if wish.confirm_removals { Vec::new() } else { lost };
+        let lost = if wish.confirm_removals || std::mem::take(&mut self.moved) { Vec::new() } else { lost };
         for path in &lost {
             look.warnings.push(format!(
                 "{path} is gone; what it said keeps serving until a restart or `catchment reload --confirm-removals`"

@@ -94,6 +94,8 @@ pub struct Loader {
     barred: Barred,
     /// What was found when the tables in use were made.
     of_tables: Diagnostics,
+    /// A snapshot is to be made though no file has changed.
+    anew: bool,
 }
 
 /// What came of one look at everything.
@@ -185,7 +187,18 @@ impl Loader {
             said: HashSet::new(),
             barred: Barred::default(),
             of_tables: Diagnostics::default(),
+            anew: false,
         }
+    }
+
+    /// Goes by other settings from the next look on.
+    pub fn set(&mut self, grace: Duration, identity: Identity, limits: Limits) {
+        self.anew |= self.options.identity != identity;
+        // What was refused by the limits of before may be let in by these.
+        if self.options.limits != limits {
+            self.barred = Barred::default();
+        }
+        self.options = Options { grace, identity, limits, ..self.options.clone() };
     }
 
     /// A loader that stands where this one does and writes nothing: what it loads is what this one would.
@@ -201,6 +214,7 @@ impl Loader {
             said: self.said.clone(),
             barred: self.barred.clone(),
             of_tables: self.of_tables.clone(),
+            anew: self.anew,
         }
     }
 
@@ -235,7 +249,8 @@ impl Loader {
                 (barred, remembered) = (Barred::default(), false);
                 continue;
             }
-            let changed = self.snapshot.is_none() || database.changed || !next.serves_like(&self.generation);
+            let changed =
+                self.anew || self.snapshot.is_none() || database.changed || !next.serves_like(&self.generation);
             parts = changed.then(|| self.compile(&next));
             let Some(parts) = &parts else { break };
             let gate = self.gate(&next, parts, &mut barred, database.changed, wish);
@@ -266,6 +281,7 @@ impl Loader {
         let events = self.events(&next, &findings);
         let state_error = self.remember(&next, scan.as_ref(), &named, &findings).err().map(|error| error.to_string());
         self.generation = next;
+        self.anew = false;
         let snapshot = parts.map(|parts| {
             self.number = parts.generation;
             let known = known(parts.generation, &parts.targets);

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::statfs::statfs;
@@ -63,8 +64,8 @@ pub struct Report {
 pub struct Watch {
     events: Receiver<Cause>,
     sender: Sender<Cause>,
-    /// Watched with everything below them, absolute.
-    places: Vec<PathBuf>,
+    /// Watched with everything below them, absolute. Watches of places of before go on, and nobody heeds them.
+    places: Arc<Mutex<Vec<PathBuf>>>,
     /// Those that are polled already.
     polled: Vec<PathBuf>,
     // They stop watching when dropped.
@@ -79,6 +80,7 @@ impl Watch {
         let (sender, events) = channel();
         let mut words = Vec::new();
         let places: Vec<PathBuf> = places.iter().filter_map(|place| std::path::absolute(place).ok()).collect();
+        let places = Arc::new(Mutex::new(places));
         let native = (by == settings::Watch::Auto).then(|| notify::recommended_watcher(handler(&sender, &places)));
         let native =
             native.and_then(|made| made.map_err(|error| words.push(format!("files are polled: {error}"))).ok());
@@ -90,7 +92,8 @@ impl Watch {
     /// Watches what is there. Done again before every look: a directory that was deleted and made again is another one.
     fn watch(&mut self, words: &mut Vec<String>) {
         let mut unwatched = Vec::new();
-        for place in &self.places {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for place in &places {
             let Some(native) = self.native.as_mut().filter(|_| !is_remote(place)) else {
                 unwatched.push(place.clone());
                 continue;
@@ -123,6 +126,15 @@ impl Watch {
                 None => {}
             }
         }
+    }
+
+    /// Watches these places from now on. Gives the words for what is less than perfect.
+    pub fn move_to(&mut self, places: &[PathBuf]) -> Vec<String> {
+        let mut words = Vec::new();
+        let places: Vec<PathBuf> = places.iter().filter_map(|place| std::path::absolute(place).ok()).collect();
+        *self.places.lock().unwrap_or_else(PoisonError::into_inner) = places;
+        self.watch(&mut words);
+        words
     }
 
     /// A handle by which others can ask for a look.
@@ -179,10 +191,14 @@ fn is_remote(place: &Path) -> bool {
 }
 
 /// Tells of what happens at or below the places; a busy file beside them is nobody's business.
-fn handler(sender: &Sender<Cause>, places: &[PathBuf]) -> impl FnMut(notify::Result<notify::Event>) + Send + use<> {
-    let (sender, places) = (sender.clone(), places.to_vec());
+fn handler(
+    sender: &Sender<Cause>,
+    places: &Arc<Mutex<Vec<PathBuf>>>,
+) -> impl FnMut(notify::Result<notify::Event>) + Send + use<> {
+    let (sender, places) = (sender.clone(), Arc::clone(places));
     move |event| {
         let matters = event.map_or(true, |event| {
+            let places = places.lock().unwrap_or_else(PoisonError::into_inner);
             let ours = |path: &PathBuf| places.iter().any(|place| path.starts_with(place));
             // Reading the files makes events too; only those that change something matter.
             !matches!(event.kind, EventKind::Access(_)) && (event.need_rescan() || event.paths.iter().any(ours))

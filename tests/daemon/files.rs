@@ -1,6 +1,8 @@
 //! Edits reach the answers; broken ones do not.
 
-use crate::process::{LIMIT, ZONE, start, www};
+use hickory_proto::rr::RecordType;
+
+use crate::process::{LIMIT, ZONE, directory, over_udp, query, start, start_in, with_sites, www};
 
 #[test]
 fn an_edit_is_live_and_a_broken_one_is_refused_with_its_place() {
@@ -59,5 +61,43 @@ fn a_reload_says_what_it_does_and_a_rehearsal_what_it_would() {
     let (_, out, _) = daemon.run(&["status"]);
     assert!(out.contains("STALE example.com. serves as it was before:"), "{out}");
     assert!(out.contains("files      1 error; `catchment check` shows them"), "{out}");
+    assert!(daemon.stop().1.success());
+}
+
+#[test]
+fn settings_hold_at_once_or_wait_for_a_start_and_broken_ones_change_nothing() {
+    let first = "identity: {name: one}\nudp: {threads: 1}\nreload: {vanish_grace: 1h}\n";
+    let directory = directory(&[("example.com.yaml", ZONE)]);
+    let file = directory.path().join("catchment.yaml");
+    std::fs::write(&file, first).unwrap();
+    let daemon = start_in(with_sites(directory), &[], &["127.0.0.1:0"], &[]);
+    let name = || {
+        let mut request = query("id.server", RecordType::TXT);
+        let class = request.windows(4).position(|octets| octets == [0, 16, 0, 1]).unwrap() + 3;
+        request[class] = 3;
+        let answer = over_udp(daemon.address(), &request);
+        let end = answer.windows(4).position(|octets| octets == *b"\x03one" || octets == *b"\x03two");
+        end.map(|at| String::from_utf8(answer[at + 1..at + 4].to_vec()).unwrap())
+    };
+    assert_eq!(name().as_deref(), Some("one"));
+
+    std::fs::write(&file, first.replace("one", "two").replace("threads: 1", "threads: 2")).unwrap();
+    let said = daemon.until("these settings hold from the next start on").join("\n");
+    assert!(said.contains("settings changed") && said.contains("settings=\"identity.name\""), "{said}");
+    assert!(said.contains("settings=\"udp.threads\""), "{said}");
+    daemon.until("reloaded");
+    assert_eq!(name().as_deref(), Some("two"));
+
+    std::fs::write(&file, "identity: {nam: three}\n").unwrap();
+    let said = daemon.until("the settings stay as they are").join("\n");
+    assert!(said.contains("catchment.yaml:1:12: error: ") && said.contains("did you mean `name`?"), "{said}");
+    assert_eq!(name().as_deref(), Some("two"));
+    // Gone, they stay as well; and the level of the log is heeded when they are back.
+    std::fs::remove_file(&file).unwrap();
+    daemon.until("the settings file is gone");
+    assert_eq!(name().as_deref(), Some("two"));
+    std::fs::write(&file, format!("{}log: {{level: debug}}\n", first.replace("one", "two"))).unwrap();
+    let said = daemon.until("settings changed").join("\n");
+    assert!(said.contains("settings=\"log.level\""), "{said}");
     assert!(daemon.stop().1.success());
 }

@@ -113,6 +113,17 @@ impl Settings {
     }
 }
 
+/// The keys whose values differ.
+pub fn changed(old: &Settings, new: &Settings) -> Vec<&'static str> {
+    let (was, is) = (old.shown(), new.shown());
+    let mut keys: Vec<_> = was.iter().zip(&is).filter(|(a, b)| a != b).map(|(_, (key, _))| *key).collect();
+    // Their values are not shown.
+    if old.cookies != new.cookies && !keys.iter().any(|key| key.starts_with("cookies")) {
+        keys.push("cookies.secrets");
+    }
+    keys
+}
+
 /// Where each key of a settings file is written, by its path (`tcp.idle`).
 pub fn written(source: &Source) -> Vec<(String, Location)> {
     fn within(node: &Node<'_>, before: &str, file: &Arc<str>, out: &mut Vec<(String, Location)>) {
