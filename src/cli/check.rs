@@ -93,7 +93,9 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 fn print_text(diagnostics: &Diagnostics, loaded: &Loaded, loader: &Loader) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     if !diagnostics.0.is_empty() {
-        let text = |path: &str| std::fs::read_to_string(path).ok().map(Arc::from);
+        // What is no file was refused for that: it would not end, or keep its reader waiting.
+        let is_file = |path: &str| std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+        let text = |path: &str| is_file(path).then(|| std::fs::read_to_string(path).ok().map(Arc::from)).flatten();
         writeln!(out, "{}\n", render(diagnostics, &text).trim_end())?;
     }
     for words in &loaded.database.errors {

@@ -1,5 +1,6 @@
 //! Findings with the line they are about and a mark under the place: plain text, no color, 80 columns.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -7,6 +8,8 @@ use super::diagnostic::{Diagnostic, Diagnostics, Severity};
 
 /// Columns of a shown line, number and bar included.
 const WIDTH: usize = 80;
+/// Octets of the longest line that is shown: to find a place in a longer one, again for each finding, would take too long.
+const LONGEST: usize = 64 << 10;
 
 /// Every finding with its line, in the order given. `text` gives a file's text by the path in its findings; without one
 /// a finding stands without its line.
@@ -22,20 +25,36 @@ const WIDTH: usize = 80;
 /// Of a conflict both places are shown.
 pub fn render(diagnostics: &Diagnostics, text: &dyn Fn(&str) -> Option<Arc<str>>) -> String {
     let mut out = String::new();
-    let mut last: Option<(Arc<str>, Option<Arc<str>>)> = None;
+    let mut files = HashMap::new();
     for diagnostic in &diagnostics.0 {
-        let file = &diagnostic.location.file;
-        let source = match &last {
-            Some((path, source)) if path == file => source.clone(),
-            _ => {
-                let source = text(file);
-                last = Some((Arc::clone(file), source.clone()));
-                source
-            }
-        };
-        one(&mut out, diagnostic, source.as_deref(), text);
+        one(&mut out, diagnostic, &mut |path, line| {
+            files.entry(Arc::clone(path)).or_insert_with(|| Lines::of(text(path))).get(line).map(str::to_owned)
+        });
     }
     out
+}
+
+/// A text, found by line: many findings of a large file would else count its lines over and over.
+struct Lines {
+    text: Arc<str>,
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    fn of(text: Option<Arc<str>>) -> Self {
+        let text = text.unwrap_or_else(|| Arc::from(""));
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        let starts = std::iter::once(0).chain(ends).collect();
+        Self { text, starts }
+    }
+
+    /// A line by its number from 1, unless nobody wrote it by hand.
+    fn get(&self, number: u32) -> Option<&str> {
+        let index = (number as usize).checked_sub(1)?;
+        let start = *self.starts.get(index)?;
+        let end = self.starts.get(index + 1).copied().unwrap_or(self.text.len());
+        self.text.get(start..end).filter(|line| line.len() <= LONGEST)?.lines().next()
+    }
 }
 
 /// `2 errors, 1 warning`; empty when there is neither.
@@ -51,7 +70,10 @@ pub fn summary(diagnostics: &Diagnostics) -> String {
     if words.is_empty() { "no warnings".to_owned() } else { words.join(", ") }
 }
 
-fn one(out: &mut String, diagnostic: &Diagnostic, source: Option<&str>, text: &dyn Fn(&str) -> Option<Arc<str>>) {
+/// Gives a line of a file, if it has one of this number.
+type Line<'l> = &'l mut dyn FnMut(&Arc<str>, u32) -> Option<String>;
+
+fn one(out: &mut String, diagnostic: &Diagnostic, line: Line<'_>) {
     let bare = Diagnostic { help: None, ..diagnostic.clone() };
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{bare}");
@@ -63,15 +85,15 @@ fn one(out: &mut String, diagnostic: &Diagnostic, source: Option<&str>, text: &d
             let mut marks = [here, there];
             // In the order of the file; two on one line are two snippets.
             marks.sort_by_key(|mark| (mark.line, mark.column));
-            snippets(out, source, &marks);
+            snippets(out, &at.file, &marks, line);
         }
         Some(also) => {
-            snippets(out, source, &[here]);
+            snippets(out, &at.file, &[here], line);
             let _ = writeln!(out, "  {}: {}", also.location, also.label);
             let there = Mark { line: also.location.line, column: also.location.column, label: also.label };
-            snippets(out, text(&also.location.file).as_deref(), &[there]);
+            snippets(out, &also.location.file, &[there], line);
         }
-        None => snippets(out, source, &[here]),
+        None => snippets(out, &at.file, &[here], line),
     }
     if let Some(help) = &diagnostic.help {
         let _ = writeln!(out, "  help: {help}");
@@ -86,20 +108,18 @@ struct Mark {
 }
 
 /// The lines of a file with their marks; a mark of the whole file, or beyond its end, has none.
-fn snippets(out: &mut String, source: Option<&str>, marks: &[Mark]) {
+fn snippets(out: &mut String, file: &Arc<str>, marks: &[Mark], line: Line<'_>) {
     let gutter = marks.iter().map(|mark| mark.line.to_string().len()).max().unwrap_or_default();
     let mut before: Option<u32> = None;
     for mark in marks {
-        let Some(line) = (mark.line as usize).checked_sub(1).and_then(|index| source?.lines().nth(index)) else {
-            continue;
-        };
+        let Some(shown) = line(file, mark.line) else { continue };
         // Writing to a String cannot fail.
         let _ = match before {
             Some(last) if last + 1 < mark.line => writeln!(out, "{:gutter$} …", ""),
             Some(_) => Ok(()),
             None => writeln!(out, "{:gutter$} |", ""),
         };
-        snippet(out, line, gutter, mark);
+        snippet(out, &shown, gutter, mark);
         before = Some(mark.line);
     }
 }

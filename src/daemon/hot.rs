@@ -19,8 +19,11 @@ pub struct Reread {
     /// Reads it, with the environment and the flags of this process over it. The error is for the log.
     pub read: Arc<dyn Fn() -> Result<Settings, String> + Send + Sync>,
     /// Logs at another level from now on; the error is for the log.
-    pub log: Arc<dyn Fn(&Settings) -> Result<(), String> + Send + Sync>,
+    pub log: SetLog,
 }
+
+/// Has the log go by settings.
+type SetLog = Arc<dyn Fn(&Settings) -> Result<(), String> + Send + Sync>;
 
 impl fmt::Debug for Reread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

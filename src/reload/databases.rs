@@ -19,6 +19,9 @@ use crate::mapped::Mapped;
 /// The database in the program itself, for when there is no other.
 static SHIPPED: &[u8] = include_bytes!("../../geodb/default.mmdb");
 
+/// The path of the shipped database, as shown.
+const BUILT_IN: &str = "(built in)";
+
 /// `database_type` of the shipped database.
 pub const SHIPPED_KIND: &str = "Catchment-Demo-City";
 
@@ -143,8 +146,8 @@ impl Databases {
         }
         self.take(stamps, first, state, now, wish, &mut look);
         self.trouble = look.errors.clone();
-        if !look.changed {
-            self.trouble.extend(look.warnings.iter().cloned());
+        if !look.changed && look.errors.is_empty() {
+            self.trouble.clone_from(&look.warnings);
         }
         look
     }
@@ -183,7 +186,7 @@ impl Databases {
             }
         }
         let lost = self.used.iter().filter(|old| !files.iter().any(|f| *shown(&f.path) == *old.path));
-        let lost: Vec<_> = lost.filter(|old| old.path != "(built in)").map(|old| old.path.clone()).collect();
+        let lost: Vec<_> = lost.filter(|old| old.path != BUILT_IN).map(|old| old.path.clone()).collect();
         let lost = if wish.confirm_removals || std::mem::take(&mut self.moved) { Vec::new() } else { lost };
         for path in &lost {
             look.warnings.push(format!(
@@ -203,10 +206,16 @@ impl Databases {
             look.warnings.push(format!("{}: has none of the fields that steering can use", used.path));
         }
         if !databases.iter().any(|(_, _, database)| matches!(database.class(), Class::City | Class::Country)) {
+            let places = |used: &Used| used.path != BUILT_IN && used.class != Class::Asn.to_string();
+            if !first && !wish.force && !wish.confirm_removals && self.used.iter().any(places) {
+                let help = "`catchment reload --force` takes the one in the program";
+                look.errors.push(format!("none of the databases has places any more; {help}"));
+                return;
+            }
             match Database::new(SHIPPED.to_vec()) {
                 Ok(database) => {
                     look.warnings.push("no database with places found; serving with the one in the program".to_owned());
-                    let used = Used::of("(built in)".to_owned(), &database);
+                    let used = Used::of(BUILT_IN.to_owned(), &database);
                     databases.push((Listed::Folder(usize::MAX), used, database));
                 }
                 Err(error) => look.errors.push(format!("(built in): {error}")),
@@ -342,6 +351,11 @@ impl Databases {
         let mut stamps: Vec<Stamp> = Vec::new();
         for (path, listed) in found {
             match std::fs::metadata(&path) {
+                Ok(metadata) if !metadata.is_file() => {
+                    // A pipe would keep its reader waiting, and some devices never end.
+                    let words = "it is not a file, but something like a pipe or a device";
+                    return Err((path, io::Error::new(io::ErrorKind::InvalidInput, words)));
+                }
                 Ok(metadata) if stamps.iter().all(|stamp| stamp.path != path) => {
                     stamps.push(Stamp { length: metadata.len(), modified: metadata.modified().ok(), path, listed });
                 }

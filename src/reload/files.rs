@@ -64,6 +64,14 @@ fn walk(directory: &Path, depth: usize, found: &mut Scan) -> io::Result<()> {
 
 fn read(path: &Path, metadata: &std::fs::Metadata) -> Option<FileText> {
     let modified = seconds(metadata);
+    if !metadata.is_file() {
+        // A pipe would keep its reader waiting, and some devices never end.
+        return Some(FileText {
+            hash: 0,
+            modified,
+            text: Err("is not a file, but something like a pipe or a device".to_owned()),
+        });
+    }
     if metadata.len() > MAX_FILE {
         let words = format!("the file has {} MiB; at most {} are read", metadata.len() >> 20, MAX_FILE >> 20);
         return Some(FileText { hash: metadata.len(), modified, text: Err(words) });

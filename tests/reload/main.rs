@@ -607,3 +607,58 @@ fn s6_8_a_newer_database_is_taken_while_serving() {
     let loaded = site.load();
     assert!(loaded.database.changed && loaded.database.errors.is_empty(), "{:?}", loaded.database);
 }
+
+/// While it serves: broken files of others, its own file cut off at any length, written slowly in place, gone and back.
+#[test]
+fn s6_8_no_broken_database_changes_an_answer() {
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
+    let good = database(CALIFORNIA, 1_780_000_000);
+    let mut broken: Vec<Vec<u8>> = (0..good.len()).step_by(good.len() / 16).map(|n| good[..n].to_vec()).collect();
+    broken.extend([b"\xab\xcd\xefMaxMind.com".to_vec(), vec![0; 4096], vec![0xff; 4096]]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/testdata/mmdb/bad-data");
+    let mut directories = vec![folder];
+    while let Some(directory) = directories.pop() {
+        // Without the folder there are those made above.
+        for entry in std::fs::read_dir(directory).into_iter().flatten().map(Result::unwrap) {
+            if entry.path().is_dir() {
+                directories.push(entry.path());
+            } else {
+                broken.push(std::fs::read(entry.path()).unwrap());
+            }
+        }
+    }
+    for octets in broken {
+        site.write_database("city.mmdb", &octets);
+        let loaded = site.load();
+        assert!(loaded.snapshot.is_none() && !loaded.database.changed, "{:?}", loaded.database);
+        assert_eq!(loaded.database.errors.len(), 1, "{:?}", loaded.database);
+        assert_eq!(site.pops("a.example", &[]), ["iad"]);
+        assert_eq!(site.loader.databases.trouble.len(), 1);
+    }
+    // A good one that knows nothing of places is the wrong file.
+    let mut writer = Writer::new();
+    let record = writer.record(&Value::Map(vec![("isp", Value::Text("somebody".into()))]));
+    writer.insert_v4(8 << 24, 8, record);
+    let isp = Metadata { kind: "Test-ISP".into(), description: "test".into(), build_epoch: 1_785_000_000 };
+    site.write_database("city.mmdb", &writer.finish(&isp));
+    let loaded = site.load();
+    assert!(!loaded.database.changed, "{:?}", loaded.database);
+    assert_eq!(site.pops("a.example", &[]), ["iad"]);
+    // Beside a broken one a good new one is not taken either: what belongs together comes together.
+    site.write_database("city.mmdb", &good);
+    site.load();
+    assert_eq!(site.loader.databases.trouble, [] as [String; 0]);
+    site.write_database("other.mmdb", b"broken");
+    assert!(!site.load().database.changed);
+    std::fs::remove_file(site.dir.path().join("geodb/other.mmdb")).unwrap();
+    assert!(site.load().database.errors.is_empty());
+    // In place and slowly, with a look at every step; the whole one serves at the end.
+    let new = database((37.8, -122.4), 1_781_000_000);
+    for length in (0..=new.len()).step_by(new.len() / 8).chain([new.len()]) {
+        site.write_database("city.mmdb", &new[..length]);
+        let loaded = site.load();
+        assert_eq!(loaded.database.changed, length == new.len() && loaded.database.errors.is_empty());
+        assert_eq!(site.pops("a.example", &[]), ["iad"]);
+    }
+    assert_eq!(site.loader.databases.used[0].built, 1_781_000_000);
+}
