@@ -35,7 +35,7 @@ use crate::metrics::Metrics;
 use crate::probe::{self, Prober};
 use crate::reload::watch::{Cause, Watch};
 use crate::reload::{Loader, Now, Options};
-use crate::server::{BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings};
+use crate::server::{BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings, names};
 use crate::snapshot::{Current, Ede, Identity};
 use crate::zone::Entry;
 
@@ -106,6 +106,8 @@ struct Shared {
     files: watch::Sender<Arc<Files>>,
     /// Told when a new snapshot was published.
     published: Notify,
+    /// What is counted.
+    metrics: Metrics,
     /// Services at PoPs that went down, for the operator's desk: of a service with `manual_resume` they stay out.
     fallen: mpsc::UnboundedSender<Fallen>,
     /// Where health is remembered for a restart and for `explain`.
@@ -170,18 +172,19 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         known,
         files: watch::Sender::new(Arc::new(reloads::files(&loader))),
         published: Notify::new(),
+        metrics: Metrics::new(),
         fallen,
         health_file: loader.state.path("health.json"),
     });
+    shared.metrics.name_with(names(Arc::clone(&shared.current)));
     let epochs = tokio::spawn(epochs::run(Arc::clone(&shared)));
 
     let (orders, taken) = mpsc::channel(ORDERS);
     let operator = tokio::spawn(operator::run(Arc::clone(&shared), places, taken, falls));
     let control = control(&shared, settings, orders).await?;
 
-    let metrics = Metrics::default();
     let engine = Arc::new(Engine::new(Arc::clone(&shared.current)));
-    let server = Server::start(&server_settings(&setup), engine, &metrics, &Handle::current())?;
+    let server = Server::start(&server_settings(&setup), engine, &shared.metrics, &Handle::current())?;
 
     let (watch, words) = Watch::start(&watched(settings));
     for words in words {

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
+use super::known::unix_ms;
 use super::{Shared, now};
 use crate::config::Severity;
 use crate::config::model::ServiceModel;
 use crate::control::{Files, StaleZone};
 use crate::health::overrides::RosterPop;
+use crate::metrics::Reload;
 use crate::reload::databases::{Databases, SHIPPED_KIND};
 use crate::reload::generation::Stale;
 use crate::reload::watch::{Cause, Watch};
@@ -42,10 +44,14 @@ fn look(shared: &Shared, loader: &mut Loader, cause: Cause, began: Instant) -> O
     log(&loaded, &loader.databases);
     shared.files.send_replace(Arc::new(files(loader)));
     let generation = shared.current.load().generation;
+    if loaded.fresh.has_errors() || !loaded.database.errors.is_empty() {
+        shared.metrics.reloaded(Reload::Refused, unix_ms() / 1000);
+    }
     if let Some(snapshot) = &loaded.snapshot {
         let (generation, zones) = (snapshot.generation, snapshot.zones.len());
         shared.current.store(snapshot.clone());
         shared.published.notify_one();
+        shared.metrics.reloaded(Reload::Taken, unix_ms() / 1000);
         info!(generation, zones, took_ms = started.elapsed().as_millis() as u64, "reloaded");
     } else if loaded.fresh.has_errors() {
         warn!(generation, "nothing was changed; the generation before still serves");

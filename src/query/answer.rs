@@ -2,7 +2,7 @@
 
 use super::encode::Reply;
 use super::steer::{Client, Steered};
-use super::{Kind, Said};
+use super::{Decided, Kind, Said};
 use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Owner, QUESTION, Section};
 use crate::dns::{FoldedName, Rcode, Type};
@@ -37,6 +37,7 @@ pub(super) fn answer(
         scope: 0,
         by_subnet: false,
         error: None,
+        decided: None,
     };
     let apex_at = Some(QUESTION + name.suffix_start(found.labels) as u16);
     let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said, apex_at, cap: u32::MAX };
@@ -206,7 +207,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             // Of the service, not of the client: scope 0 (SEMANTICS §1.6).
             return self.written(zone, written, owner);
         }
-        if !self.tell(&steered, told) {
+        if !self.tell(&steered, told, rtype) {
             return self.empty(&steered, told, written, owner);
         }
         let wire = match rtype {
@@ -248,7 +249,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             self.written(zone, written, owner);
             return None;
         }
-        if !self.tell(&steered, told) {
+        if !self.tell(&steered, told, SteeredType::A) {
             self.empty(&steered, told, written, owner);
             return None;
         }
@@ -257,7 +258,7 @@ impl<'s> Step<'s, '_, '_, '_> {
 
     /// Takes over scope and kind of a decision. Whether it has an answer.
     #[inline]
-    fn tell(&mut self, steered: &Steered<'_>, told: Told) -> bool {
+    fn tell(&mut self, steered: &Steered<'_>, told: Told, rtype: SteeredType) -> bool {
         self.said.scope = self.said.scope.max(steered.scope);
         self.said.by_subnet |= steered.by_subnet;
         let (kind, error) = match told {
@@ -270,6 +271,7 @@ impl<'s> Step<'s, '_, '_, '_> {
         };
         self.said.kind = kind;
         self.said.error = error.or(self.said.error);
+        self.said.decided = Some(Decided { map: steered.map, member: steered.member(rtype), kind });
         true
     }
 
@@ -284,6 +286,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             }
             _ => self.fail(),
         }
+        self.said.decided = Some(Decided { map: steered.map, member: None, kind: self.said.kind });
     }
 
     /// What is written of the type at a steered name.

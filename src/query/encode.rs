@@ -211,7 +211,7 @@ impl<'r, 'o> Reply<'r, 'o> {
 
     /// Truncates the whole if anything did not fit, adds OPT and TSIG, and fills in the header.
     #[inline]
-    pub(super) fn finish(&mut self, said: &Said) -> Response {
+    pub(super) fn finish(&mut self, said: &Said, generation: u64) -> Response {
         let truncated = self.writer.overflowed();
         if truncated {
             self.writer.clear();
@@ -241,6 +241,8 @@ impl<'r, 'o> Reply<'r, 'o> {
             scope: self.request.options.ecs.map(|_| said.scope),
             truncated,
             cookie: self.cookie,
+            generation,
+            decided: said.decided,
         }
     }
 

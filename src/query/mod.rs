@@ -12,7 +12,7 @@ use std::net::IpAddr;
 pub use crate::dns::ecs::Ecs;
 use crate::dns::edns::ExtendedError;
 use crate::dns::{Class, FoldedName, Rcode, Type};
-use crate::live::Live;
+use crate::live::{Live, MapId};
 use crate::snapshot::Snapshot;
 
 mod answer;
@@ -107,6 +107,21 @@ pub struct Response {
     pub truncated: bool,
     /// What the request's cookie was worth.
     pub cookie: Cookie,
+    /// The generation that the numbers of zone and map belong to.
+    pub generation: u64,
+    /// What steering decided; of a chain, the last decision.
+    pub decided: Option<Decided>,
+}
+
+/// What steering decided, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided {
+    /// The map.
+    pub map: MapId,
+    /// The member that serves, the first of several; `None` when none does.
+    pub member: Option<u16>,
+    /// Why: [`Kind::Home`] to [`Kind::OnEmpty`], or [`Kind::Error`].
+    pub kind: Kind,
 }
 
 /// What sort of answer a response is.
@@ -164,12 +179,13 @@ struct Said {
     scope: u8,
     by_subnet: bool,
     error: Option<ExtendedError>,
+    decided: Option<Decided>,
 }
 
 impl Said {
     fn error(rcode: Rcode, error: Option<ExtendedError>) -> Self {
         let kind = if rcode == Rcode::REFUSED { Kind::Refused } else { Kind::Error };
-        Self { rcode, authoritative: false, kind, zone: None, scope: 0, by_subnet: false, error }
+        Self { rcode, authoritative: false, kind, zone: None, scope: 0, by_subnet: false, error, decided: None }
     }
 }
 
@@ -192,7 +208,7 @@ pub fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8], out:
         Some(said) => said,
         None => answer_to(snapshot, live, who, request, &mut name, &mut reply),
     };
-    Outcome::Responded(reply.finish(&said))
+    Outcome::Responded(reply.finish(&said, snapshot.generation))
 }
 
 /// A request that passed the checks of its form: by opcode, class and type.

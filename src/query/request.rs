@@ -76,6 +76,7 @@ impl<'p> Request<'p> {
             scope: 0,
             by_subnet: false,
             error: None,
+            decided: None,
         };
         let [questions, answers, authorities, additionals] = self.header.counts;
         let mut reader = Reader::new(packet, HEADER);

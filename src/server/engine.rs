@@ -3,12 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::error;
 
-use crate::metrics::{Cause, End};
-use crate::query::{self, Drop, Outcome, Who};
+use crate::metrics::layout::{Layout, NO_MEMBER, NO_NUMBER};
+use crate::metrics::{self, Answered, Cause, End, NO_SCOPE, Names};
+use crate::query::{self, Cookie, Decided, Drop, Kind, Outcome, Response, Who};
 use crate::snapshot::Current;
 
 /// What answers messages. Production has one, [`Engine`]; tests put their own in its place.
@@ -37,6 +38,18 @@ impl Engine {
     }
 }
 
+/// What counters call the zones and PoPs of the snapshot that `current` points at.
+pub fn names(current: Arc<Current>) -> Names {
+    Box::new(move |generation| {
+        let snapshot = current.load();
+        (snapshot.generation == generation).then(|| {
+            let zones = snapshot.zones.iter().map(|(zone, _)| zone.to_string().into());
+            let maps = snapshot.maps.iter().map(|map| (map.service.name.as_str().into(), map.pops.clone()));
+            Layout::new(zones, maps)
+        })
+    })
+}
+
 impl Answer for Engine {
     fn answer(&self, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome {
         let snapshot = self.current.load();
@@ -55,9 +68,11 @@ pub(super) struct Asked {
 pub(super) fn ask<E: Answer>(engine: &E, who: &Who, request: &[u8], out: &mut [u8]) -> Asked {
     // The buffers are overwritten before they are read again, and the engine's tables are immutable, so nothing half
     // done can be seen after an unwind.
+    let began = is_measured(who, request).then(Instant::now);
     match catch_unwind(AssertUnwindSafe(|| engine.answer(who, request, out))) {
         Ok(Outcome::Responded(response)) => {
-            Asked { end: End::Answered(response.rcode), length: response.length.min(out.len()) }
+            let took = began.map_or(0, |began| u32::try_from(began.elapsed().as_nanos()).unwrap_or(u32::MAX).max(1));
+            Asked { end: End::Answered(counted(&response, took)), length: response.length.min(out.len()) }
         }
         Ok(Outcome::Dropped(cause)) => Asked { end: End::Dropped(dropped(cause)), length: 0 },
         Err(_) => {
@@ -68,6 +83,49 @@ pub(super) fn ask<E: Answer>(engine: &E, who: &Who, request: &[u8], out: &mut [u
             }
             Asked { end: End::Panicked, length: 0 }
         }
+    }
+}
+
+/// Whether the time of this answer is taken: of one message in 64, chosen by what differs from one to the next.
+#[inline]
+fn is_measured(who: &Who, request: &[u8]) -> bool {
+    let id = request.get(1).map_or(0, |low| u16::from(*low));
+    (id ^ who.source_port) & 63 == 0
+}
+
+/// An answer as counters see it.
+#[inline]
+fn counted(response: &Response, took: u32) -> Answered {
+    let (map, member, reason) = match response.decided {
+        None => (NO_NUMBER, NO_MEMBER, 0),
+        Some(Decided { map, member, kind }) => (map.0, member.unwrap_or(NO_MEMBER), reason(kind)),
+    };
+    Answered {
+        rcode: response.rcode,
+        kind: response.kind as u8,
+        generation: response.generation,
+        zone: response.zone.unwrap_or(NO_NUMBER),
+        map,
+        member,
+        reason,
+        scope: response.scope.unwrap_or(NO_SCOPE),
+        by_subnet: response.by_subnet,
+        truncated: response.truncated,
+        cookie: match response.cookie {
+            Cookie::None => metrics::Cookie::None,
+            Cookie::New => metrics::Cookie::New,
+            Cookie::Valid => metrics::Cookie::Valid,
+        },
+        took,
+    }
+}
+
+/// The number of a reason: that of the kind, where SERVFAIL is the first.
+#[inline]
+fn reason(kind: Kind) -> u8 {
+    match kind {
+        Kind::Home | Kind::Away | Kind::Panic | Kind::FailOpen | Kind::Fallback | Kind::OnEmpty => kind as u8,
+        _ => 0,
     }
 }
 
@@ -93,5 +151,38 @@ impl std::fmt::Display for Hex<'_> {
         const SHOWN: usize = 512;
         self.0.iter().take(SHOWN).try_for_each(|octet| write!(f, "{octet:02x}"))?;
         if self.0.len() > SHOWN { write!(f, "… ({} octets)", self.0.len()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::layout::{KINDS, REASONS};
+
+    #[test]
+    fn kinds_have_their_numbers() {
+        let kinds = [
+            Kind::Static,
+            Kind::Home,
+            Kind::Away,
+            Kind::Panic,
+            Kind::FailOpen,
+            Kind::Fallback,
+            Kind::OnEmpty,
+            Kind::Referral,
+            Kind::NoData,
+            Kind::NxDomain,
+            Kind::Identity,
+            Kind::Cookie,
+            Kind::Refused,
+            Kind::Error,
+        ];
+        assert_eq!(kinds.len(), KINDS.len());
+        for (number, (kind, (label, _))) in kinds.into_iter().zip(KINDS).enumerate() {
+            assert_eq!(kind as usize, number);
+            assert_eq!(format!("{kind:?}").to_lowercase(), label.replace('-', ""), "{number}");
+            let reason = REASONS[usize::from(reason(kind))];
+            assert!(reason == label || (reason == "servfail" && !REASONS.contains(&label)), "{label}");
+        }
     }
 }

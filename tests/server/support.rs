@@ -72,6 +72,8 @@ pub(crate) fn responded(length: usize, rcode: u16) -> Outcome {
         scope: None,
         truncated: false,
         cookie: Cookie::None,
+        generation: 0,
+        decided: None,
     })
 }
 
