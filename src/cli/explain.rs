@@ -124,7 +124,7 @@ fn question(args: &ExplainArgs) -> anyhow::Result<Question> {
         }
     };
     let source = args.client.or(subnet.map(|(address, _)| address)).unwrap_or(IpAddr::from([127, 0, 0, 1]));
-    Ok(Question { name, source, subnet, assume: assume(&args.assume)? })
+    Ok(Question { name, source, subnet, assume: Assume::parse(&args.assume).map_err(anyhow::Error::msg)? })
 }
 
 /// The name of an argument, absolute with its final dot or without.
@@ -133,70 +133,7 @@ pub(super) fn name(text: &str) -> anyhow::Result<Name> {
     Name::parse(&absolute, None).map_err(|error| anyhow::anyhow!("`{text}` is not a name: {error}"))
 }
 
-/// `down=fra,lhr,drain=ams`: a word without `=` goes on with the list before.
-fn assume(words: &[String]) -> anyhow::Result<Assume> {
-    let mut assume = Assume::default();
-    let mut what = None;
-    for word in words {
-        let pop = match word.split_once('=') {
-            Some((key, pop)) => {
-                what = Some(key);
-                pop
-            }
-            None => word,
-        };
-        let list = match what {
-            Some("down") => &mut assume.down,
-            Some("drain") => &mut assume.drain,
-            Some("up") => &mut assume.up,
-            _ => bail!("`{word}` is not understood; accepted are `down=POP`, `drain=POP` and `up=POP`"),
-        };
-        list.push(pop.to_owned());
-    }
-    Ok(assume)
-}
-
-/// An assumption about what does not exist would change nothing, and look as if it did not matter.
+/// An assumption about what does not exist is refused.
 pub(super) fn check_names(assume: &Assume, snapshot: &Snapshot) -> anyhow::Result<()> {
-    for name in assume.pops() {
-        if !snapshot.pops.iter().any(|pop| pop.name == *name) {
-            let names: Vec<_> = snapshot.pops.iter().map(|pop| pop.name.as_str()).collect();
-            bail!("there is no PoP `{name}`; there are {}", names.join(", "));
-        }
-    }
-    for service in assume.down.iter().chain(&assume.drain).chain(&assume.up).filter_map(|word| word.split_once('@')) {
-        let service = service.0;
-        if !snapshot.maps.iter().any(|map| map.service.name == service) {
-            let mut names: Vec<_> = snapshot.maps.iter().map(|map| map.service.name.as_str()).collect();
-            names.sort_unstable();
-            names.dedup();
-            bail!("there is no steered service `{service}`; there are {}", names.join(", "));
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(words: &[&str], expected: Result<[&[&str]; 3], &str>) {
-        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        match (assume(&words), expected) {
-            (Ok(assume), Ok(expected)) => assert_eq!([assume.down, assume.drain, assume.up], expected.map(list)),
-            (Err(error), Err(expected)) => assert_eq!(error.to_string(), expected),
-            (got, expected) => panic!("{got:?}, expected {expected:?}"),
-        }
-    }
-
-    #[test]
-    fn assumptions_are_lists() {
-        check(&["down=fra", "lhr", "drain=ams"], Ok([&["fra", "lhr"], &["ams"], &[]]));
-        check(&["up=web@fra", "down=iad"], Ok([&["iad"], &[], &["web@fra"]]));
-        check(&[], Ok([&[], &[], &[]]));
-        check(&["fra"], Err("`fra` is not understood; accepted are `down=POP`, `drain=POP` and `up=POP`"));
-        check(&["price=fra"], Err("`price=fra` is not understood; accepted are `down=POP`, `drain=POP` and `up=POP`"));
-    }
+    assume.unknown(snapshot).map_or(Ok(()), |error| bail!(error))
 }

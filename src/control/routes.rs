@@ -7,13 +7,13 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::wire::{ActionWord, ErrorBody, Health, OrderBody, OrderDone, OverrideList, PREFIX, Status};
-use super::{Desk, OrderError, Request, view};
+use super::{Desk, OrderError, Request, lookups, openapi, view};
 use crate::health::overrides::{Action, Order, RefusalKind};
 
 /// Largest body of a request, in octets: an order is a few hundred.
@@ -32,37 +32,60 @@ pub(super) fn router(desk: Desk) -> Router {
     let routes = Router::new()
         .route("/status", get(status))
         .route("/health", get(health))
-        .route("/overrides", get(overrides).post(order));
+        .route("/overrides", get(overrides).post(order))
+        .route("/zones", get(lookups::zones))
+        .route("/pops", get(lookups::pops))
+        .route("/services", get(lookups::services))
+        .route("/targets", get(lookups::targets))
+        .route("/explain", get(lookups::explain))
+        .route("/push", post(lookups::push));
     Router::new()
         .nest(PREFIX, routes)
+        .route("/metrics", get(lookups::metrics))
+        .route("/healthz", get(lookups::healthz))
+        .route("/readyz", get(lookups::readyz))
+        .route("/openapi.json", get(openapi::document))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(desk)
 }
 
-async fn status(State(desk): State<Desk>) -> Json<Status> {
+/// How the server is.
+#[utoipa::path(get, path = "/api/v1/status", responses((status = 200, body = Status)))]
+pub(super) async fn status(State(desk): State<Desk>) -> Json<Status> {
     Json(view::status(&desk))
 }
 
-async fn health(State(desk): State<Desk>) -> Json<Health> {
+/// Every target, every service at every PoP, and what is not as usual.
+#[utoipa::path(get, path = "/api/v1/health", responses((status = 200, body = Health)))]
+pub(super) async fn health(State(desk): State<Desk>) -> Json<Health> {
     Json(view::health(&desk))
 }
 
-async fn overrides(State(desk): State<Desk>) -> Json<OverrideList> {
+/// What operators said.
+#[utoipa::path(get, path = "/api/v1/overrides", responses((status = 200, body = OverrideList)))]
+pub(super) async fn overrides(State(desk): State<Desk>) -> Json<OverrideList> {
     let (overrides, files) = (desk.overrides.borrow().clone(), desk.files.borrow().clone());
     Json(OverrideList { overrides: view::overrides(&overrides, &files, view::unix_ms()) })
 }
 
-async fn order(
+/// Drains, forces, or takes that back. Answered when it is written down and in force.
+#[utoipa::path(post, path = "/api/v1/overrides", request_body = OrderBody, security(("token" = [])), responses(
+    (status = 200, body = OrderDone),
+    (status = 400, description = "it makes no sense", body = ErrorBody),
+    (status = 401, description = "over TCP: no token, or an unknown one", body = ErrorBody),
+    (status = 404, description = "there is no such PoP or service", body = ErrorBody),
+    (status = 409, description = "refused as things are", body = ErrorBody),
+    (status = 413, description = "the body is too long", body = ErrorBody),
+    (status = 500, description = "it could not be written down; nothing was changed", body = ErrorBody),
+))]
+pub(super) async fn order(
     State(desk): State<Desk>,
     Extension(Peer(peer)): Extension<Peer>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<OrderDone>, Failure> {
-    let body = body.map_err(|rejection| {
-        let help = format!("at most {MAX_BODY} octets are read");
-        Failure::new(rejection.status(), "the body could not be read", help)
-    })?;
+    let body = read(body)?;
     let body: OrderBody = serde_json::from_slice(&body).map_err(|error| {
         let help =
             r#"for example `{"target": "fra", "action": "drain", "reason": "maintenance", "for_seconds": 7200}`"#;
@@ -93,6 +116,14 @@ async fn order(
     }
 }
 
+/// The octets of a body, if there are not too many.
+pub(super) fn read(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Failure> {
+    body.map_err(|rejection| {
+        let help = format!("at most {MAX_BODY} octets are read");
+        Failure::new(rejection.status(), "the body could not be read", help)
+    })
+}
+
 fn to_order(body: OrderBody, peer: &str) -> Result<Order, Failure> {
     let said = body.by.trim();
     if said.chars().count() > MAX_BY || said.contains(char::is_control) {
@@ -118,27 +149,34 @@ fn to_order(body: OrderBody, peer: &str) -> Result<Order, Failure> {
 }
 
 async fn nowhere(uri: Uri) -> Failure {
-    let help = format!("there are `{PREFIX}/status`, `{PREFIX}/health` and `{PREFIX}/overrides`");
+    let help = "`/openapi.json` has them all";
     let path: String = uri.path().chars().take(100).collect();
     Failure::new(StatusCode::NOT_FOUND, format!("there is nothing at `{path}`"), help)
 }
 
 async fn not_so() -> Failure {
-    let help = format!("GET reads; `{PREFIX}/overrides` takes POST as well");
+    let help = format!("GET reads; `{PREFIX}/overrides` and `{PREFIX}/push` take POST");
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not answered here", help)
 }
 
 /// A refusal with its status code.
 #[derive(Debug)]
-struct Failure {
+pub(super) struct Failure {
     status: StatusCode,
     body: ErrorBody,
 }
 
 impl Failure {
-    fn new(status: StatusCode, error: impl Into<String>, help: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, error: impl Into<String>, help: impl Into<String>) -> Self {
         let help = help.into();
         Self { status, body: ErrorBody { error: error.into(), help: (!help.is_empty()).then_some(help) } }
+    }
+}
+
+impl Failure {
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
     }
 }
 

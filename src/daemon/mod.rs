@@ -29,7 +29,7 @@ use tracing::{error, info, warn};
 
 use self::known::Knowledge;
 use crate::config::settings;
-use crate::control::{self, Desk, Files, SocketError};
+use crate::control::{self, Desk, Files, Phase, SocketError};
 use crate::health::overrides::Overrides;
 use crate::metrics::Metrics;
 use crate::probe::{self, Prober};
@@ -108,6 +108,8 @@ struct Shared {
     published: Notify,
     /// What is counted.
     metrics: Metrics,
+    /// Between start and stop.
+    phase: watch::Sender<Phase>,
     /// Services at PoPs that went down, for the operator's desk: of a service with `manual_resume` they stay out.
     fallen: mpsc::UnboundedSender<Fallen>,
     /// Where health is remembered for a restart and for `explain`.
@@ -173,6 +175,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         files: watch::Sender::new(Arc::new(reloads::files(&loader))),
         published: Notify::new(),
         metrics: Metrics::new(),
+        phase: watch::Sender::new(Phase::Starting),
         fallen,
         health_file: loader.state.path("health.json"),
     });
@@ -181,7 +184,9 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
 
     let (orders, taken) = mpsc::channel(ORDERS);
     let operator = tokio::spawn(operator::run(Arc::clone(&shared), places, taken, falls));
-    let control = control(&shared, settings, orders).await?;
+    let desk = desk(&shared, settings, orders);
+    let control = control(settings, desk.clone()).await?;
+    let http = control_over_http(settings, desk).await;
 
     let engine = Arc::new(Engine::new(Arc::clone(&shared.current)));
     let server = Server::start(&server_settings(&setup), engine, &shared.metrics, &Handle::current())?;
@@ -201,6 +206,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         std::thread::Builder::new().name("reload".to_owned()).spawn(thread)?
     };
     let signals = tokio::spawn(forward(hangup, confirm, asker.clone()));
+    shared.phase.send_replace(Phase::Serving);
     say_ready(&shared, began);
 
     let name = tokio::select! {
@@ -208,6 +214,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         _ = interrupt.recv() => "SIGINT",
     };
     info!(signal = name, "stopping: no new work is taken, answers under way are finished");
+    shared.phase.send_replace(Phase::Draining);
     signals.abort();
     // Nobody is told any more that an order is in force.
     if let Some((task, path)) = control {
@@ -228,6 +235,10 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let joined = tokio::time::timeout(GRACE, tokio::task::spawn_blocking(move || reloads.join())).await;
     if joined.is_err() {
         warn!("a reload under way was cut short");
+    }
+    // The last to go: until now it told load balancers that this server stops.
+    if let Some(http) = http {
+        http.abort();
     }
     remembered::write(&shared.known.prober, shared.health_file.as_deref());
     info!("stopped");
@@ -261,23 +272,26 @@ fn said_before(places: &operator::Places) -> Overrides {
     overrides
 }
 
-/// Opens the control socket. That there is none is no reason not to serve; that another server answers there is: two
-/// servers with one state directory would undo each other's work.
-async fn control(
-    shared: &Shared,
-    settings: &settings::Settings,
-    orders: mpsc::Sender<control::Request>,
-) -> Result<Option<(JoinHandle<()>, PathBuf)>, DaemonError> {
-    let Some(path) = settings.control_socket() else { return Ok(None) };
-    let desk = Desk {
+/// What the control API reads.
+fn desk(shared: &Shared, settings: &settings::Settings, orders: mpsc::Sender<control::Request>) -> Desk {
+    Desk {
         current: Arc::clone(&shared.current),
         prober: Arc::clone(&shared.known.prober),
         overrides: shared.known.overrides.subscribe(),
         guard: shared.known.guard_view.subscribe(),
         files: shared.files.subscribe(),
         orders,
+        metrics: shared.metrics.clone(),
+        phase: shared.phase.subscribe(),
+        max_database_age: settings.control.max_database_age,
         started: known::unix_ms() / 1000,
-    };
+    }
+}
+
+/// Opens the control socket. That there is none is no reason not to serve; that another server answers there is: two
+/// servers with one state directory would undo each other's work.
+async fn control(settings: &settings::Settings, desk: Desk) -> Result<Option<(JoinHandle<()>, PathBuf)>, DaemonError> {
+    let Some(path) = settings.control_socket() else { return Ok(None) };
     match control::serve(&path, desk).await {
         Ok(task) => {
             info!(socket = %path.display(), "control");
@@ -287,6 +301,25 @@ async fn control(
         Err(error @ SocketError::Bind { .. }) => {
             warn!(%error, "no control socket: `status`, `health`, `drain` and the like have nobody to ask");
             Ok(None)
+        }
+    }
+}
+
+/// Opens the control API over TCP. That its port is taken is no reason not to serve.
+async fn control_over_http(settings: &settings::Settings, desk: Desk) -> Option<JoinHandle<()>> {
+    let address = settings.control.http?;
+    let rules = control::Rules { hosts: settings.control.hosts.clone(), tokens: settings.control.tokens.clone() };
+    match control::serve_http(address, desk, rules).await {
+        Ok((address, task)) => {
+            info!(%address, "control over HTTP");
+            if !address.ip().is_loopback() {
+                warn!(%address, "whoever reaches this address may read metrics, names of zones and PoPs, and addresses of targets");
+            }
+            Some(task)
+        }
+        Err(error) => {
+            warn!(%address, %error, "no control over HTTP: nobody can read metrics there; see `control: {{http: …}}`");
+            None
         }
     }
 }

@@ -70,11 +70,14 @@ pub(super) fn ask<E: Answer>(engine: &E, who: &Who, request: &[u8], out: &mut [u
     // done can be seen after an unwind.
     let began = is_measured(who, request).then(Instant::now);
     match catch_unwind(AssertUnwindSafe(|| engine.answer(who, request, out))) {
-        Ok(Outcome::Responded(response)) => {
+        Ok(outcome) => {
             let took = began.map_or(0, |began| u32::try_from(began.elapsed().as_nanos()).unwrap_or(u32::MAX).max(1));
-            Asked { end: End::Answered(counted(&response, took)), length: response.length.min(out.len()) }
+            let length = match &outcome {
+                Outcome::Responded(response) => response.length.min(out.len()),
+                Outcome::Dropped(_) => 0,
+            };
+            Asked { end: end(&outcome, took), length }
         }
-        Ok(Outcome::Dropped(cause)) => Asked { end: End::Dropped(dropped(cause)), length: 0 },
         Err(_) => {
             // The one thing logged of a packet: without its octets the fault cannot be found again. Once a second.
             static LAST: AtomicU32 = AtomicU32::new(0);
@@ -93,7 +96,15 @@ fn is_measured(who: &Who, request: &[u8]) -> bool {
     (id ^ who.source_port) & 63 == 0
 }
 
-/// An answer as counters see it.
+/// An outcome as counters see it, and how long it took in nanoseconds (0: not measured).
+#[inline]
+pub fn end(outcome: &Outcome, took: u32) -> End {
+    match outcome {
+        Outcome::Responded(response) => End::Answered(counted(response, took)),
+        Outcome::Dropped(cause) => End::Dropped(dropped(*cause)),
+    }
+}
+
 #[inline]
 fn counted(response: &Response, took: u32) -> Answered {
     let (map, member, reason) = match response.decided {

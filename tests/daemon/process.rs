@@ -55,6 +55,11 @@ pub(crate) fn command(program: &[&str], directory: &Path, listen: &[&str], more:
     command.args(words).args(listen.iter().flat_map(|address| ["--listen", address])).args(more);
     command.current_dir(directory).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_remove("CATCHMENT_LOG");
+    // A fixed port by default: where the test does not say otherwise there is none.
+    let settings = std::fs::read_to_string(directory.join("catchment.yaml")).unwrap_or_default();
+    if !settings.contains("http:") {
+        command.env("CATCHMENT_CONTROL_HTTP", "off");
+    }
     command
 }
 
