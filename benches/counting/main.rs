@@ -8,9 +8,9 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use catchment::metrics::{Metrics, Transport, Writer};
+use catchment::metrics::{End, Metrics, Transport, Writer};
 use catchment::query::{Outcome, respond};
-use catchment::server::{end, names};
+use catchment::server::names;
 use catchment::snapshot::Snapshot;
 use workload::queries::Case;
 
@@ -42,10 +42,9 @@ fn asked_by_callgrind(snapshot: &Snapshot, case: &Case, mut writer: Option<&mut 
         let outcome = respond(snapshot, &live, black_box(who), black_box(request), &mut out);
         if let Some(writer) = &mut writer {
             writer.received();
-            writer.ended(end(&outcome, 0));
-            if let Outcome::Responded(_) = outcome {
-                writer.sent();
-            }
+            let Outcome::Responded(response) = outcome else { continue };
+            writer.ended(End::Answered(response.answered));
+            writer.sent(1);
         } else {
             black_box(outcome);
         }

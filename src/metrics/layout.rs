@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::RCODES;
+use super::{Kind, RCODES};
 
 /// Zones with counters of their own; the others share one row. A row takes 320 octets per thread.
 pub const MAX_ZONES: usize = 1_000;
@@ -16,44 +16,22 @@ pub const MAX_SERVED: usize = 4_096;
 pub const OTHERS: &str = "(others)";
 /// The label of no zone, no PoP.
 pub const NONE: &str = "";
-/// In [`super::Answered`]: no zone, no map.
-pub const NO_NUMBER: u32 = u32::MAX;
-/// In [`super::Answered`]: no member.
-pub const NO_MEMBER: u16 = u16::MAX;
-
-/// What sorts of answers there are, by number, each with the RCODE it comes with; `None` where that may be any.
-pub const KINDS: [(&str, Option<u16>); 14] = [
-    ("static", Some(0)),
-    ("home", Some(0)),
-    ("away", Some(0)),
-    ("panic", Some(0)),
-    ("fail-open", Some(0)),
-    ("fallback", Some(0)),
-    ("on-empty", Some(0)),
-    ("referral", Some(0)),
-    ("nodata", Some(0)),
-    ("nxdomain", Some(3)),
-    ("identity", Some(0)),
-    ("cookie", Some(0)),
-    ("refused", Some(5)),
-    ("error", None),
-];
-/// The number of `error` in [`KINDS`].
-const ERROR: usize = KINDS.len() - 1;
-/// Ways an answer may end: a kind with its own RCODE, or an error with any.
-pub(super) const SLOTS: usize = ERROR + RCODES;
-
-/// Why a steered name was answered as it was, by number: as in [`KINDS`], but that `servfail` is the first.
-pub const REASONS: [&str; 7] = ["servfail", "home", "away", "panic", "fail-open", "fallback", "on-empty"];
+/// Counters of a zone, one for each way an answer may end: a kind with its own RCODE, or an error with any; and two unused, for
+/// a quick multiplication.
+pub(super) const SLOTS: usize = 40;
+/// The number of [`Kind::Error`], the last.
+const ERROR: usize = Kind::Error as usize;
+/// Reasons why a steered name was answered: SERVFAIL instead of [`Kind::Static`], then [`Kind::Home`] to [`Kind::OnEmpty`].
+const REASONS: usize = Kind::OnEmpty as usize + 1;
 /// Counters of one member: a power of two.
 const WIDTH: usize = 8;
 
-/// The RCODE each kind comes with, as [`KINDS`] has it; one that no message carries for those with any.
+/// The RCODE each kind comes with; one that no message carries for those with any.
 const USUAL: [u16; 16] = {
     let mut usual = [u16::MAX; 16];
     let mut i = 0;
-    while i < KINDS.len() {
-        if let Some(rcode) = KINDS[i].1 {
+    while i < Kind::ALL.len() {
+        if let Some(rcode) = Kind::ALL[i].rcode() {
             usual[i] = rcode;
         }
         i += 1;
@@ -63,21 +41,21 @@ const USUAL: [u16; 16] = {
 
 /// The slot of a kind and an RCODE. A kind with an RCODE not its own counts as an error: RCODEs are always true.
 #[inline]
-pub(super) fn slot(kind: u8, rcode: u16) -> usize {
-    let kind = usize::from(kind & 15);
+pub(super) fn slot(kind: Kind, rcode: u16) -> usize {
+    let kind = kind as usize;
     if USUAL[kind] == rcode { kind } else { ERROR + usize::from(rcode).min(RCODES - 1) }
 }
 
 /// What a slot stands for: kind and RCODE, the last RCODE standing for all higher ones.
-pub fn of_slot(slot: usize) -> (&'static str, u16) {
-    match KINDS.get(slot) {
-        Some((kind, Some(rcode))) => (kind, *rcode),
-        Some((_, None)) | None => (KINDS[ERROR].0, (slot - ERROR) as u16),
+pub(super) fn of_slot(slot: usize) -> (Kind, u16) {
+    match Kind::ALL.get(slot).and_then(|kind| Some((*kind, kind.rcode()?))) {
+        Some(usual) => usual,
+        None => (Kind::Error, (slot.saturating_sub(ERROR)).min(RCODES - 1) as u16),
     }
 }
 
-/// Which counter stands for what. Counters: a row of slots for each zone, then one for the other zones and one for no
-/// zone; then a row of reasons for each member of each group, and one for nobody.
+/// Which counter stands for what. Counters: a row of slots for no zone, one for each zone, and one for the other zones; then a
+/// row of reasons for each member of each group, and one for nobody.
 #[derive(Clone, Debug)]
 pub struct Layout {
     zones: Vec<Arc<str>>,
@@ -108,8 +86,9 @@ pub(super) struct Row {
 impl Row {
     /// The counter of a member, or of nobody.
     #[inline]
-    pub(super) fn cell(self, member: u16, reason: u8) -> usize {
-        self.first as usize + usize::from(member.min(self.members)) * WIDTH + usize::from(reason) % WIDTH
+    pub(super) fn cell(self, member: Option<u16>, kind: Kind) -> usize {
+        let reason = if kind as usize >= REASONS { 0 } else { kind as usize };
+        self.first as usize + usize::from(member.unwrap_or(u16::MAX).min(self.members)) * WIDTH + reason
     }
 }
 
@@ -123,7 +102,7 @@ pub(super) enum Meaning<'a> {
     /// Answers of zones that are counted together.
     OtherZones(usize),
     /// Answers of a service, by a PoP (`None`: by nobody), for a reason.
-    Served(&'a Arc<str>, Option<&'a Arc<str>>, usize),
+    Served(&'a Arc<str>, Option<&'a Arc<str>>, Kind),
 }
 
 impl Layout {
@@ -163,7 +142,7 @@ impl Layout {
     }
 
     fn put(&mut self, service: Arc<str>, pops: Vec<Arc<str>>) -> Row {
-        let members = pops.len().min(usize::from(NO_MEMBER) - 1) as u16;
+        let members = pops.len().min(usize::from(u16::MAX) - 1) as u16;
         let row = Row { first: self.cells as u32, members };
         self.cells += (usize::from(members) + 1) * WIDTH;
         self.groups.push(Group { service, pops, row });
@@ -175,32 +154,30 @@ impl Layout {
         self.zones.len() as u32
     }
 
-    /// The counter of a zone, where `named` have a row.
+    /// The counter of a zone, where so many have a row.
     #[inline]
-    pub(super) fn zone_cell(named: u32, zone: u32, slot: usize) -> usize {
-        let row = if zone < named { zone } else { named + u32::from(zone == NO_NUMBER) };
+    pub(super) fn zone_cell(zones: u32, zone: Option<u32>, slot: usize) -> usize {
+        let row = zone.map_or(0, |zone| zone.min(zones) + 1);
         row as usize * SLOTS + slot
     }
 
     /// What every counter stands for, in order; the counters between that stand for nothing are left out.
     pub(super) fn meanings(&self) -> impl Iterator<Item = (usize, Meaning<'_>)> {
-        let zones = self
-            .zones
-            .iter()
-            .enumerate()
-            .flat_map(|(row, zone)| (0..SLOTS).map(move |slot| (row * SLOTS + slot, Meaning::Zone(zone, slot))));
-        let named = self.zones.len();
-        let others = (0..SLOTS).map(move |slot| (named * SLOTS + slot, Meaning::OtherZones(slot)));
-        let none = (0..SLOTS).map(move |slot| ((named + 1) * SLOTS + slot, Meaning::NoZone(slot)));
+        let slots = |row: usize| (0..ERROR + RCODES).map(move |slot| (row * SLOTS + slot, slot));
+        let none = slots(0).map(|(cell, slot)| (cell, Meaning::NoZone(slot)));
+        let zones = self.zones.iter().enumerate();
+        let zones =
+            zones.flat_map(move |(at, zone)| slots(at + 1).map(move |(cell, slot)| (cell, Meaning::Zone(zone, slot))));
+        let others = slots(self.zones.len() + 1).map(|(cell, slot)| (cell, Meaning::OtherZones(slot)));
         let served = self.groups.iter().flat_map(|group| {
             let members = group.pops.iter().take(usize::from(group.row.members)).map(Some).chain([None]);
             members.enumerate().flat_map(move |(member, pop)| {
-                (0..REASONS.len()).map(move |reason| {
-                    (group.row.cell(member as u16, reason as u8), Meaning::Served(&group.service, pop, reason))
-                })
+                let meaning =
+                    move |kind| (group.row.cell(Some(member as u16), kind), Meaning::Served(&group.service, pop, kind));
+                Kind::ALL[1..REASONS].iter().copied().chain([Kind::Error]).map(meaning)
             })
         });
-        zones.chain(others).chain(none).chain(served)
+        none.chain(zones).chain(others).chain(served)
     }
 }
 
@@ -209,24 +186,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_kinds_with_their_rcodes_and_errors_with_any() {
-        for kind in 0..KINDS.len() as u8 {
+    fn kinds_are_numbered_in_order_and_their_slots_tell_kind_and_rcode() {
+        for (number, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, number);
+            assert_eq!(format!("{kind:?}").to_lowercase(), kind.label().replace('-', ""));
             for rcode in (0..30).chain([4_095]) {
-                let (word, told) = of_slot(slot(kind, rcode));
-                assert_eq!(told, rcode.min(RCODES as u16 - 1), "{kind} {rcode}");
-                let (of_kind, usual) = KINDS[usize::from(kind)];
-                assert_eq!(word, if usual == Some(rcode) { of_kind } else { "error" });
+                let (told, of) = of_slot(slot(kind, rcode));
+                assert_eq!(of, rcode.min(RCODES as u16 - 1), "{kind:?} {rcode}");
+                assert_eq!(told, if kind.rcode() == Some(rcode) { kind } else { Kind::Error });
             }
         }
-        assert_eq!(of_slot(SLOTS - 1), ("error", 24));
-    }
-
-    #[test]
-    fn reasons_are_kinds() {
-        for (number, reason) in REASONS.iter().enumerate().skip(1) {
-            assert_eq!(KINDS[number].0, *reason);
-        }
-        assert!(REASONS.len() <= WIDTH);
+        assert!(REASONS <= WIDTH && ERROR == Kind::ALL.len() - 1);
     }
 
     #[test]
@@ -243,14 +213,17 @@ mod tests {
             assert!(!std::mem::replace(&mut seen[cell], true));
         }
         let meaning = |cell: usize| layout.meanings().find(|(at, _)| *at == cell).unwrap().1;
-        let zone = |zone: u32| meaning(Layout::zone_cell(layout.zones(), zone, 9));
-        assert_eq!(zone(1), Meaning::Zone(&name("b."), 9));
-        assert_eq!((zone(2), zone(NO_NUMBER)), (Meaning::OtherZones(9), Meaning::NoZone(9)));
-        let served = |map: usize, member: u16| meaning(layout.of_map[map].cell(member, 2));
-        assert_eq!(served(0, 1), Meaning::Served(&name("web"), Some(&name("iad")), 2));
-        assert_eq!(served(0, 0), served(2, 0));
-        assert_eq!(served(1, NO_MEMBER), Meaning::Served(&name("api"), None, 2));
-        assert_eq!(meaning(layout.other.cell(7, 1)), Meaning::Served(&name(OTHERS), None, 1));
+        let zone = |zone: Option<u32>| meaning(Layout::zone_cell(layout.zones(), zone, 9));
+        assert_eq!((zone(Some(0)), zone(Some(1))), (Meaning::Zone(&name("a."), 9), Meaning::Zone(&name("b."), 9)));
+        assert_eq!(
+            (zone(Some(2)), zone(Some(u32::MAX)), zone(None)),
+            (Meaning::OtherZones(9), Meaning::OtherZones(9), Meaning::NoZone(9))
+        );
+        let served = |map: usize, member: Option<u16>| meaning(layout.of_map[map].cell(member, Kind::Away));
+        assert_eq!(served(0, Some(1)), Meaning::Served(&name("web"), Some(&name("iad")), Kind::Away));
+        assert_eq!(served(0, Some(0)), served(2, Some(0)));
+        assert_eq!(served(1, None), Meaning::Served(&name("api"), None, Kind::Away));
+        assert_eq!(meaning(layout.other.cell(Some(7), Kind::Error)), Meaning::Served(&name(OTHERS), None, Kind::Error));
     }
 
     #[test]

@@ -14,10 +14,11 @@
 //! - Σ `answered` = `sent` + `unsent`: every answer was handed to the kernel or was not;
 //! - Σ `answered` = Σ of [`Totals::answers`] of that transport: every answer has one zone, kind and RCODE.
 //!
-//! Over all transports Σ `answered` = Σ of [`Details::scopes`]. For connections, always: `accepted` = `open()` + Σ
+//! For connections, always: `accepted` = `open()` + Σ
 //! `closed`. While messages are in flight, the left side may be ahead. Counts start at zero with the process and never
 //! go down.
 
+mod answered;
 pub mod layout;
 mod totals;
 
@@ -25,7 +26,8 @@ use std::array::from_fn;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use layout::{Layout, NO_MEMBER, NO_NUMBER, Row, slot};
+pub use answered::{Answered, Cookie, Decided, Kind};
+use layout::{Layout, Row, slot};
 pub use totals::{Answers, Served, Totals};
 
 /// How a message came.
@@ -120,74 +122,6 @@ pub enum End {
     Panicked,
 }
 
-/// What was answered, in numbers of a generation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Answered {
-    /// RCODE, extended bits included.
-    pub rcode: u16,
-    /// What sort of answer: a number in [`layout::KINDS`].
-    pub kind: u8,
-    /// What the numbers of zone, map and member belong to; 0 belongs to none.
-    pub generation: u64,
-    /// The zone's number; [`NO_NUMBER`] without one.
-    pub zone: u32,
-    /// The number of the map that decided; [`NO_NUMBER`] when none did.
-    pub map: u32,
-    /// The member that serves; [`NO_MEMBER`] when none does.
-    pub member: u16,
-    /// Why, of a steered answer: a number in [`layout::REASONS`].
-    pub reason: u8,
-    /// SCOPE PREFIX-LENGTH given; [`NO_SCOPE`] for a request without client subnet.
-    pub scope: u8,
-    /// Whether the client subnet decided.
-    pub by_subnet: bool,
-    /// Whether the answer did not fit.
-    pub truncated: bool,
-    /// What its cookie was worth.
-    pub cookie: Cookie,
-    /// How long the answer took to make, in nanoseconds; 0 where that was not measured.
-    pub took: u32,
-}
-
-impl Answered {
-    /// An answer of which only the RCODE is known.
-    pub fn with_rcode(rcode: u16) -> Self {
-        Self {
-            rcode,
-            kind: 0,
-            generation: 0,
-            zone: NO_NUMBER,
-            map: NO_NUMBER,
-            member: NO_MEMBER,
-            reason: 0,
-            scope: NO_SCOPE,
-            by_subnet: false,
-            truncated: false,
-            cookie: Cookie::None,
-            took: 0,
-        }
-    }
-}
-
-/// In [`Answered`]: the request has no client subnet.
-pub const NO_SCOPE: u8 = 129;
-
-/// What a request's cookie was worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cookie {
-    /// None was sent, or none is checked.
-    None,
-    /// Not one of ours, or too old.
-    New,
-    /// Ours.
-    Valid,
-}
-
-impl Cookie {
-    /// Those that are counted, in the order of [`Details::cookies`], with their labels.
-    pub const COUNTED: [(Self, &'static str); 2] = [(Self::New, "new"), (Self::Valid, "valid")];
-}
-
 /// What a look at the files came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {
@@ -219,6 +153,9 @@ pub struct Messages {
     pub unsent: u64,
     /// Errors of receiving that were no message, an accept error included.
     pub receive_errors: u64,
+    /// Datagrams that the kernel dropped before we saw them, as the receive buffer of a socket was full; asked of it once a
+    /// second.
+    pub overflowed: u64,
 }
 
 impl Messages {
@@ -276,7 +213,7 @@ pub struct Durations {
 /// What is counted of answers besides, over all transports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Details {
-    /// By whether the client subnet decided, then by scope; the last of each is of requests without client subnet.
+    /// Of requests with a client subnet: by whether it decided, then by scope.
     pub scopes: [[u64; SCOPES]; 2],
     /// By what the request's cookie was worth, as in [`Cookie::COUNTED`].
     pub cookies: [u64; 2],
@@ -284,8 +221,8 @@ pub struct Details {
     pub durations: Durations,
 }
 
-/// Scopes 0 to 128, and none.
-const SCOPES: usize = NO_SCOPE as usize + 1;
+/// Scopes 0 to 128.
+const SCOPES: usize = 129;
 
 /// What became of files and health.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -323,6 +260,7 @@ struct Block {
     sent: AtomicU64,
     unsent: AtomicU64,
     receive_errors: AtomicU64,
+    overflowed: AtomicU64,
     dropped: [AtomicU64; Cause::ALL.len()],
     panicked: AtomicU64,
     truncated: AtomicU64,
@@ -341,6 +279,7 @@ impl Block {
             sent: AtomicU64::new(0),
             unsent: AtomicU64::new(0),
             receive_errors: AtomicU64::new(0),
+            overflowed: AtomicU64::new(0),
             dropped: from_fn(zero),
             panicked: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
@@ -359,6 +298,7 @@ impl Block {
         sum.panicked += self.panicked.load(Relaxed);
         sum.truncated += self.truncated.load(Relaxed);
         sum.receive_errors += self.receive_errors.load(Relaxed);
+        sum.overflowed += self.overflowed.load(Relaxed);
         for (to, from) in details.scopes.iter_mut().zip(self.scopes.chunks_exact(SCOPES)) {
             add(to, from);
         }
@@ -599,16 +539,16 @@ impl Writer {
         }
     }
 
-    /// An answer was handed to the kernel.
+    /// Answers were handed to the kernel.
     #[inline]
-    pub fn sent(&mut self) {
-        bump(&self.block.sent);
+    pub fn sent(&mut self, answers: u64) {
+        more(&self.block.sent, answers);
     }
 
-    /// An answer could not be handed to the kernel.
+    /// Answers could not be handed to the kernel.
     #[inline]
-    pub fn unsent(&mut self) {
-        bump(&self.block.unsent);
+    pub fn unsent(&mut self, answers: u64) {
+        more(&self.block.unsent, answers);
     }
 
     /// Receiving failed.
@@ -617,18 +557,41 @@ impl Writer {
         bump(&self.block.receive_errors);
     }
 
-    #[inline]
+    /// The kernel dropped datagrams for want of room.
+    pub fn overflowed(&mut self, datagrams: u64) {
+        more(&self.block.overflowed, datagrams);
+    }
+
+    #[inline(always)]
     fn answered(&mut self, answered: &Answered) {
         if answered.generation != self.generation {
             self.turn(answered.generation);
         }
         self.bump_cell(Layout::zone_cell(self.zones, answered.zone, slot(answered.kind, answered.rcode)));
-        if answered.map != NO_NUMBER {
-            let row = self.of_map.get(answered.map as usize).copied().unwrap_or(self.other);
-            self.bump_cell(row.cell(answered.member, answered.reason));
+        if let Some(decided) = answered.decided {
+            let row = self.of_map.get(decided.map as usize).copied().unwrap_or(self.other);
+            self.bump_cell(row.cell(decided.member, decided.kind));
         }
-        let scope = usize::from(answered.scope.min(NO_SCOPE)) + usize::from(answered.by_subnet) * SCOPES;
-        bump(&self.block.scopes[scope]);
+        if let Some(scope) = answered.scope {
+            let scope = usize::from(scope).min(SCOPES - 1) + usize::from(answered.by_subnet) * SCOPES;
+            bump(&self.block.scopes[scope]);
+        }
+        if answered.cookie != Cookie::None || answered.truncated || answered.took != 0 {
+            self.seldom(answered);
+        }
+    }
+
+    #[inline]
+    fn bump_cell(&self, cell: usize) {
+        // There is always one: the layout made as many as it has numbers for.
+        if let Some(cell) = self.cells.get(cell) {
+            bump(cell);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn seldom(&mut self, answered: &Answered) {
         match answered.cookie {
             Cookie::None => {}
             Cookie::New => bump(&self.block.cookies[0]),
@@ -642,20 +605,10 @@ impl Writer {
         }
     }
 
-    #[inline]
-    fn bump_cell(&self, cell: usize) {
-        // There is always one: the layout made as many as it has numbers for.
-        if let Some(cell) = self.cells.get(cell) {
-            bump(cell);
-        }
-    }
-
-    #[cold]
     fn took(&mut self, nanoseconds: u32) {
         let slot = BOUNDS.iter().position(|bound| nanoseconds <= *bound).unwrap_or(BOUNDS.len());
         bump(&self.block.durations[slot]);
-        let sum = &self.block.duration_sum;
-        sum.store(sum.load(Relaxed).wrapping_add(nanoseconds.into()), Relaxed);
+        more(&self.block.duration_sum, nanoseconds.into());
     }
 
     /// The first answer of another generation: what was counted is put down by name, and a new array begun.
@@ -681,7 +634,13 @@ impl Writer {
 /// Correct because nobody else writes: [`Writer`] cannot be cloned, and its methods take `&mut self`.
 #[inline]
 fn bump(counter: &AtomicU64) {
-    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+    more(counter, 1);
+}
+
+/// As [`bump`].
+#[inline]
+fn more(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(count), Relaxed);
 }
 
 /// One of several writers of the same counters. What has many parts is behind a lock that is held for some additions.
@@ -781,21 +740,14 @@ mod tests {
         }));
         let (mut udp, tcp) = (metrics.writer(Transport::Udp), metrics.shared_writer(Transport::Tcp));
         let home = |generation, zone, member| {
-            let (map, reason, scope) = (0, 1, 24);
-            Answered {
-                generation,
-                kind: 1,
-                zone,
-                map,
-                member,
-                reason,
-                scope,
-                by_subnet: true,
-                ..Answered::with_rcode(0)
-            }
+            let decided = Some(Decided { map: 0, member, kind: Kind::Home });
+            let (zone, scope) = (Some(zone), Some(24));
+            Answered { generation, kind: Kind::Home, zone, decided, scope, by_subnet: true, ..Answered::with_rcode(0) }
         };
         let mut all = 0;
-        for (generation, zone, member) in [(1, 0, 0), (1, 1, 1), (2, 1, 1), (2, 1, NO_MEMBER), (3, 0, 0), (2, 1, 1)] {
+        for (generation, zone, member) in
+            [(1, 0, Some(0)), (1, 1, Some(1)), (2, 1, Some(1)), (2, 1, None), (3, 0, Some(0)), (2, 1, Some(1))]
+        {
             for end in [home(generation, zone, member), Answered { generation, ..Answered::with_rcode(5) }] {
                 udp.ended(End::Answered(end));
                 tcp.ended(End::Answered(end));
@@ -815,7 +767,7 @@ mod tests {
         assert_eq!((by_pop("fra"), by_pop("iad"), by_pop("")), (6, 2, 2));
         assert_eq!((counts.udp.answered[0], counts.tcp.answered[5]), (6, 6));
         assert_eq!(totals.answers.values().sum::<u64>(), 2 * all);
-        assert_eq!((details.scopes[1][24], details.scopes[0][usize::from(NO_SCOPE)]), (all, all));
+        assert_eq!((details.scopes[1][24], details.scopes[0].iter().sum::<u64>()), (all, 0));
     }
 
     #[test]

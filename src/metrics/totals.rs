@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::Kind;
 use super::Transport;
-use super::layout::{Layout, Meaning, NONE, OTHERS, REASONS, of_slot};
+use super::layout::{Layout, Meaning, NONE, OTHERS, of_slot};
 
 /// Most sorts of answers that are told apart; of zones that come and go beyond that all are put down under [`OTHERS`].
 const MAX_ANSWERS: usize = 20_000;
@@ -33,7 +34,7 @@ pub struct Served {
     pub service: Arc<str>,
     /// The PoP that clients were sent to; [`NONE`] when it was none.
     pub pop: Arc<str>,
-    /// Why: one of [`REASONS`].
+    /// Why: [`Kind::reason`].
     pub reason: &'static str,
 }
 
@@ -46,9 +47,6 @@ pub struct Totals {
     pub served: BTreeMap<Served, u64>,
 }
 
-/// The number of `home` in [`REASONS`].
-const HOME: usize = 1;
-
 impl Totals {
     /// Adds what was counted in a generation.
     pub(super) fn add(&mut self, transport: Transport, layout: &Layout, cells: &[AtomicU64]) {
@@ -59,12 +57,12 @@ impl Totals {
                 Meaning::Zone(zone, slot) => (zone, slot),
                 Meaning::NoZone(slot) => (&none, slot),
                 Meaning::OtherZones(slot) => (&others, slot),
-                Meaning::Served(service, pop, reason) => {
+                Meaning::Served(service, pop, kind) => {
                     let pop = Arc::clone(pop.unwrap_or(&none));
                     // A rate needs a beginning, and most PoPs serve someone soon.
-                    let is_home = reason == HOME && !pop.is_empty();
+                    let is_home = kind == Kind::Home && !pop.is_empty();
                     if count > 0 || is_home {
-                        let served = Served { service: Arc::clone(service), pop, reason: REASONS[reason] };
+                        let served = Served { service: Arc::clone(service), pop, reason: kind.reason() };
                         put(&mut self.served, served, count, MAX_SERVED, |served| Served {
                             service: Arc::clone(&others),
                             pop: Arc::clone(&none),
@@ -76,7 +74,7 @@ impl Totals {
             };
             if count > 0 {
                 let (kind, rcode) = of_slot(slot);
-                let answers = Answers { transport, zone: Arc::clone(zone), kind, rcode };
+                let answers = Answers { transport, zone: Arc::clone(zone), kind: kind.label(), rcode };
                 put(&mut self.answers, answers, count, MAX_ANSWERS, |answers| Answers {
                     zone: Arc::clone(&others),
                     ..answers
@@ -103,7 +101,7 @@ mod tests {
             let zone: Arc<str> = format!("z{generation}.").into();
             let layout = Layout::new([zone].into_iter(), std::iter::empty());
             let cells: Vec<_> = (0..layout.cells).map(|_| AtomicU64::new(0)).collect();
-            cells[Layout::zone_cell(layout.zones(), 0, 0)].store(2, Relaxed);
+            cells[Layout::zone_cell(layout.zones(), Some(0), 0)].store(2, Relaxed);
             totals.add(Transport::Udp, &layout, &cells);
         }
         assert_eq!(totals.answers.len(), MAX_ANSWERS + 1);

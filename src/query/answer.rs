@@ -271,7 +271,7 @@ impl<'s> Step<'s, '_, '_, '_> {
         };
         self.said.kind = kind;
         self.said.error = error.or(self.said.error);
-        self.said.decided = Some(Decided { map: steered.map, member: steered.member(rtype), kind });
+        self.said.decided = Some(Decided { map: steered.map.0, member: steered.member(rtype), kind });
         true
     }
 
@@ -286,7 +286,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             }
             _ => self.fail(),
         }
-        self.said.decided = Some(Decided { map: steered.map, member: None, kind: self.said.kind });
+        self.said.decided = Some(Decided { map: steered.map.0, member: None, kind: self.said.kind });
     }
 
     /// What is written of the type at a steered name.

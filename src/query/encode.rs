@@ -7,6 +7,7 @@ use crate::dns::edns::{self, CookieOption, ServerCookie, Verdict, code};
 use crate::dns::message::{Owner, Section, Writer, flags};
 use crate::dns::rdata::compressible;
 use crate::dns::{Class, Rcode, Type};
+use crate::metrics::Answered;
 use crate::snapshot::{Ede, Identity};
 use crate::zone::rrset::{FIXED, Records};
 
@@ -233,16 +234,19 @@ impl<'r, 'o> Reply<'r, 'o> {
         }
         Response {
             length: self.writer.finish(self.request.header.id, bits, said.rcode),
-            rcode: said.rcode.0,
-            kind: said.kind,
-            zone: said.zone,
             qtype: self.request.asked.map(|asked| asked.0),
-            by_subnet: said.by_subnet,
-            scope: self.request.options.ecs.map(|_| said.scope),
-            truncated,
-            cookie: self.cookie,
-            generation,
-            decided: said.decided,
+            answered: Answered {
+                generation,
+                rcode: said.rcode.0,
+                kind: said.kind,
+                zone: said.zone,
+                decided: said.decided,
+                by_subnet: said.by_subnet,
+                scope: self.request.options.ecs.map(|_| said.scope),
+                truncated,
+                cookie: self.cookie,
+                took: 0,
+            },
         }
     }
 

@@ -7,9 +7,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::error;
 
-use crate::metrics::layout::{Layout, NO_MEMBER, NO_NUMBER};
-use crate::metrics::{self, Answered, Cause, End, NO_SCOPE, Names};
-use crate::query::{self, Cookie, Decided, Drop, Kind, Outcome, Response, Who};
+use crate::metrics::layout::Layout;
+use crate::metrics::{Cause, End, Names};
+use crate::query::{self, Drop, Outcome, Who};
 use crate::snapshot::Current;
 
 /// What answers messages. Production has one, [`Engine`]; tests put their own in its place.
@@ -70,14 +70,13 @@ pub(super) fn ask<E: Answer>(engine: &E, who: &Who, request: &[u8], out: &mut [u
     // done can be seen after an unwind.
     let began = is_measured(who, request).then(Instant::now);
     match catch_unwind(AssertUnwindSafe(|| engine.answer(who, request, out))) {
-        Ok(outcome) => {
-            let took = began.map_or(0, |began| u32::try_from(began.elapsed().as_nanos()).unwrap_or(u32::MAX).max(1));
-            let length = match &outcome {
-                Outcome::Responded(response) => response.length.min(out.len()),
-                Outcome::Dropped(_) => 0,
-            };
-            Asked { end: end(&outcome, took), length }
+        Ok(Outcome::Responded(mut response)) => {
+            if let Some(began) = began {
+                response.answered.took = u32::try_from(began.elapsed().as_nanos()).unwrap_or(u32::MAX).max(1);
+            }
+            Asked { end: End::Answered(response.answered), length: response.length.min(out.len()) }
         }
+        Ok(Outcome::Dropped(cause)) => Asked { end: End::Dropped(dropped(cause)), length: 0 },
         Err(_) => {
             // The one thing logged of a packet: without its octets the fault cannot be found again. Once a second.
             static LAST: AtomicU32 = AtomicU32::new(0);
@@ -94,50 +93,6 @@ pub(super) fn ask<E: Answer>(engine: &E, who: &Who, request: &[u8], out: &mut [u
 fn is_measured(who: &Who, request: &[u8]) -> bool {
     let id = request.get(1).map_or(0, |low| u16::from(*low));
     (id ^ who.source_port) & 63 == 0
-}
-
-/// An outcome as counters see it, and how long it took in nanoseconds (0: not measured).
-#[inline]
-pub fn end(outcome: &Outcome, took: u32) -> End {
-    match outcome {
-        Outcome::Responded(response) => End::Answered(counted(response, took)),
-        Outcome::Dropped(cause) => End::Dropped(dropped(*cause)),
-    }
-}
-
-#[inline]
-fn counted(response: &Response, took: u32) -> Answered {
-    let (map, member, reason) = match response.decided {
-        None => (NO_NUMBER, NO_MEMBER, 0),
-        Some(Decided { map, member, kind }) => (map.0, member.unwrap_or(NO_MEMBER), reason(kind)),
-    };
-    Answered {
-        rcode: response.rcode,
-        kind: response.kind as u8,
-        generation: response.generation,
-        zone: response.zone.unwrap_or(NO_NUMBER),
-        map,
-        member,
-        reason,
-        scope: response.scope.unwrap_or(NO_SCOPE),
-        by_subnet: response.by_subnet,
-        truncated: response.truncated,
-        cookie: match response.cookie {
-            Cookie::None => metrics::Cookie::None,
-            Cookie::New => metrics::Cookie::New,
-            Cookie::Valid => metrics::Cookie::Valid,
-        },
-        took,
-    }
-}
-
-/// The number of a reason: that of the kind, where SERVFAIL is the first.
-#[inline]
-fn reason(kind: Kind) -> u8 {
-    match kind {
-        Kind::Home | Kind::Away | Kind::Panic | Kind::FailOpen | Kind::Fallback | Kind::OnEmpty => kind as u8,
-        _ => 0,
-    }
 }
 
 fn dropped(cause: Drop) -> Cause {
@@ -162,38 +117,5 @@ impl std::fmt::Display for Hex<'_> {
         const SHOWN: usize = 512;
         self.0.iter().take(SHOWN).try_for_each(|octet| write!(f, "{octet:02x}"))?;
         if self.0.len() > SHOWN { write!(f, "… ({} octets)", self.0.len()) } else { Ok(()) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::metrics::layout::{KINDS, REASONS};
-
-    #[test]
-    fn kinds_have_their_numbers() {
-        let kinds = [
-            Kind::Static,
-            Kind::Home,
-            Kind::Away,
-            Kind::Panic,
-            Kind::FailOpen,
-            Kind::Fallback,
-            Kind::OnEmpty,
-            Kind::Referral,
-            Kind::NoData,
-            Kind::NxDomain,
-            Kind::Identity,
-            Kind::Cookie,
-            Kind::Refused,
-            Kind::Error,
-        ];
-        assert_eq!(kinds.len(), KINDS.len());
-        for (number, (kind, (label, _))) in kinds.into_iter().zip(KINDS).enumerate() {
-            assert_eq!(kind as usize, number);
-            assert_eq!(format!("{kind:?}").to_lowercase(), label.replace('-', ""), "{number}");
-            let reason = REASONS[usize::from(reason(kind))];
-            assert!(reason == label || (reason == "servfail" && !REASONS.contains(&label)), "{label}");
-        }
     }
 }

@@ -164,9 +164,9 @@ impl<E: Answer> Worker<E> {
         self.writer.ended(asked.end);
         if let End::Answered(_) = asked.end {
             match self.send(&answer[..asked.length], datagram) {
-                Ok(()) => self.writer.sent(),
+                Ok(()) => self.writer.sent(1),
                 // No route back, a full queue, a firewall: the client asks again, and the counter tells.
-                Err(_) => self.writer.unsent(),
+                Err(_) => self.writer.unsent(1),
             }
         }
     }

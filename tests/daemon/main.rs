@@ -7,6 +7,8 @@ mod bind;
 mod files;
 mod guard;
 mod health;
+mod http;
+mod metrics;
 mod operator;
 mod outages;
 mod pressure;

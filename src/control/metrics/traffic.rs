@@ -6,7 +6,7 @@ use super::table::{
 };
 use super::{Histogram, Page};
 use crate::dns::Rcode;
-use crate::metrics::{BOUNDS, Cause, Closed, Cookie, Durations, NO_SCOPE, RCODES, Reading, Transport};
+use crate::metrics::{BOUNDS, Cause, Closed, Cookie, Durations, RCODES, Reading, Transport};
 
 pub(super) fn fill(page: &mut Page, reading: &Reading) {
     let Reading { counts, details, totals, .. } = reading;
@@ -31,9 +31,9 @@ pub(super) fn fill(page: &mut Page, reading: &Reading) {
     }
     page.histogram(&RESPOND, durations(&details.durations));
     for (decided, scopes) in ["no", "yes"].into_iter().zip(&details.scopes) {
-        page.put(&SUBNETS, [decided], scopes[..usize::from(NO_SCOPE)].iter().sum::<u64>());
+        page.put(&SUBNETS, [decided], scopes.iter().sum::<u64>());
     }
-    page.histogram(&SCOPES, scopes(&details.scopes[1][..usize::from(NO_SCOPE)]));
+    page.histogram(&SCOPES, scopes(&details.scopes[1]));
     for ((_, label), count) in Cookie::COUNTED.into_iter().zip(details.cookies) {
         page.put(&COOKIES, [label], count);
     }
