@@ -37,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["query", "snapshot"]),
     ("probe", &["health", "snapshot"]),
     ("reload", &["dns", "zone", "geo", "health", "mapped", "config", "compile", "explain", "snapshot"]),
-    ("control", &["dns", "zone", "health", "steering", "live", "snapshot", "explain", "probe", "reload"]),
+    ("control", &["dns", "net", "zone", "health", "steering", "live", "snapshot", "explain", "probe", "reload"]),
 ];
 
 /// Rooms that hold no clock, randomness, I/O or tokio: `now`, `seed` and the files' bytes are arguments.
@@ -64,6 +64,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("hickory_server", "src/server/portable.rs"),
     ("memmap2", "src/mapped.rs"),
     ("tiny_skia", "src/picture/png.rs"),
+    ("utoipa::openapi", "src/control/openapi.rs"),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -5,10 +5,11 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, extract, middleware};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -48,7 +49,18 @@ pub(super) fn router(desk: Desk) -> Router {
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(announced))
         .with_state(desk)
+}
+
+/// Refuses a body that is announced as too long, without waiting for it.
+async fn announced(request: extract::Request, next: middleware::Next) -> Response {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > MAX_BODY as u64) {
+        let help = format!("at most {MAX_BODY} octets are read");
+        return Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long", help).into_response();
+    }
+    next.run(request).await
 }
 
 /// How the server is.

@@ -36,6 +36,7 @@ pub enum Kind {
 
 /// What a request's cookie was worth (RFC 7873 §5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
 pub enum Cookie {
     /// None was sent, or none is checked here.
     None,
@@ -45,40 +46,91 @@ pub enum Cookie {
     Valid,
 }
 
+/// A number that may be missing, in four octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Number(u32);
+
+impl Number {
+    /// There is none.
+    pub const NONE: Self = Self(0);
+
+    /// This one. The highest of all numbers is taken for none.
+    #[inline]
+    pub fn of(number: u32) -> Self {
+        Self(number.wrapping_add(1))
+    }
+
+    /// The number, if there is one.
+    #[inline]
+    pub fn get(self) -> Option<u32> {
+        self.0.checked_sub(1)
+    }
+
+    /// 0 for none, else one more than the number, at most this.
+    #[inline]
+    pub(super) fn row(self, most: u32) -> u32 {
+        self.0.min(most)
+    }
+}
+
 /// What steering decided, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decided {
-    /// The map, by its number.
-    pub map: u32,
-    /// The member that serves, the first of several; `None` when none does.
-    pub member: Option<u16>,
+    /// The map; none where steering decided nothing.
+    pub map: Number,
+    /// The member that serves, the first of several; `u16::MAX` when none does.
+    pub member: u16,
     /// Why: [`Kind::Home`] to [`Kind::OnEmpty`], or [`Kind::Error`].
     pub kind: Kind,
 }
 
+impl Decided {
+    /// Steering had no part in it.
+    pub const NOTHING: Self = Self { map: Number::NONE, member: u16::MAX, kind: Kind::Error };
+
+    /// A map decided so.
+    #[inline]
+    pub fn new(map: u32, member: Option<u16>, kind: Kind) -> Self {
+        Self { map: Number::of(map), member: member.unwrap_or(u16::MAX), kind }
+    }
+}
+
 /// What is counted of an answer. The numbers of zone, map and member mean something in their generation only.
+///
+/// Made and read once per query, so it is small, and what most queries are without is together in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answered {
     /// What the numbers belong to; 0 belongs to none.
     pub generation: u64,
+    /// The zone of the answer: of a chain, the last one.
+    pub zone: Number,
+    /// What steering decided; of a chain, the last decision.
+    pub decided: Decided,
     /// RCODE, extended bits included.
     pub rcode: u16,
     /// What sort of answer it is.
     pub kind: Kind,
-    /// The zone of the answer, by its number: of a chain, the last one.
-    pub zone: Option<u32>,
-    /// What steering decided; of a chain, the last decision.
-    pub decided: Option<Decided>,
-    /// Whether a client subnet decided: present, above length 0, and usable.
-    pub by_subnet: bool,
-    /// SCOPE PREFIX-LENGTH given; `None` when the request has no client subnet.
-    pub scope: Option<u8>,
-    /// Whether the answer did not fit, and went without records.
-    pub truncated: bool,
-    /// What the request's cookie was worth.
-    pub cookie: Cookie,
-    /// How long it took to make, in nanoseconds; 0 where that was not measured.
-    pub took: u32,
+    /// What it has besides.
+    pub marks: Marks,
+}
+
+/// What most answers are without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks([u8; 4]);
+
+impl Marks {
+    /// SCOPE PREFIX-LENGTH (0 to 128) given to a request that has a client subnet, whether that subnet decided, whether the
+    /// answer did not fit and went without records, and what the request's cookie was worth.
+    #[inline]
+    pub fn new(scope: Option<u8>, by_subnet: bool, truncated: bool, cookie: Cookie) -> Self {
+        Self([scope.map_or(0, |scope| scope.saturating_add(1)), by_subnet.into(), truncated.into(), cookie as u8])
+    }
+
+    /// Whether there is nothing to count.
+    #[inline]
+    pub(super) fn is_empty(self) -> bool {
+        u32::from_ne_bytes(self.0) == 0
+    }
 }
 
 impl Answered {
@@ -86,15 +138,39 @@ impl Answered {
     pub fn with_rcode(rcode: u16) -> Self {
         Self {
             generation: 0,
+            zone: Number::NONE,
+            decided: Decided::NOTHING,
             rcode,
             kind: Kind::Error,
-            zone: None,
-            decided: None,
-            by_subnet: false,
-            scope: None,
-            truncated: false,
-            cookie: Cookie::None,
-            took: 0,
+            marks: Marks::default(),
+        }
+    }
+
+    /// SCOPE PREFIX-LENGTH given; `None` when the request has no client subnet.
+    #[inline]
+    pub fn scope(&self) -> Option<u8> {
+        self.marks.0[0].checked_sub(1)
+    }
+
+    /// Whether a client subnet decided: present, above length 0, and usable.
+    #[inline]
+    pub fn by_subnet(&self) -> bool {
+        self.marks.0[1] != 0
+    }
+
+    /// Whether the answer did not fit, and went without records.
+    #[inline]
+    pub fn truncated(&self) -> bool {
+        self.marks.0[2] != 0
+    }
+
+    /// What the request's cookie was worth.
+    #[inline]
+    pub fn cookie(&self) -> Cookie {
+        match self.marks.0[3] {
+            0 => Cookie::None,
+            1 => Cookie::New,
+            _ => Cookie::Valid,
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Kind, RCODES};
+use super::{Kind, Number, RCODES};
 
 /// Zones with counters of their own; the others share one row. A row takes 320 octets per thread.
 pub const MAX_ZONES: usize = 1_000;
@@ -43,7 +43,13 @@ const USUAL: [u16; 16] = {
 #[inline]
 pub(super) fn slot(kind: Kind, rcode: u16) -> usize {
     let kind = kind as usize;
-    if USUAL[kind] == rcode { kind } else { ERROR + usize::from(rcode).min(RCODES - 1) }
+    if USUAL[kind] == rcode { kind } else { error_slot(rcode) }
+}
+
+#[cold]
+#[inline(never)]
+fn error_slot(rcode: u16) -> usize {
+    ERROR + usize::from(rcode).min(RCODES - 1)
 }
 
 /// What a slot stands for: kind and RCODE, the last RCODE standing for all higher ones.
@@ -86,9 +92,9 @@ pub(super) struct Row {
 impl Row {
     /// The counter of a member, or of nobody.
     #[inline]
-    pub(super) fn cell(self, member: Option<u16>, kind: Kind) -> usize {
+    pub(super) fn cell(self, member: u16, kind: Kind) -> usize {
         let reason = if kind as usize >= REASONS { 0 } else { kind as usize };
-        self.first as usize + usize::from(member.unwrap_or(u16::MAX).min(self.members)) * WIDTH + reason
+        self.first as usize + usize::from(member.min(self.members)) * WIDTH + reason
     }
 }
 
@@ -156,9 +162,8 @@ impl Layout {
 
     /// The counter of a zone, where so many have a row.
     #[inline]
-    pub(super) fn zone_cell(zones: u32, zone: Option<u32>, slot: usize) -> usize {
-        let row = zone.map_or(0, |zone| zone.min(zones) + 1);
-        row as usize * SLOTS + slot
+    pub(super) fn zone_cell(zones: u32, zone: Number, slot: usize) -> usize {
+        zone.row(zones.saturating_add(1)) as usize * SLOTS + slot
     }
 
     /// What every counter stands for, in order; the counters between that stand for nothing are left out.
@@ -173,7 +178,7 @@ impl Layout {
             let members = group.pops.iter().take(usize::from(group.row.members)).map(Some).chain([None]);
             members.enumerate().flat_map(move |(member, pop)| {
                 let meaning =
-                    move |kind| (group.row.cell(Some(member as u16), kind), Meaning::Served(&group.service, pop, kind));
+                    move |kind| (group.row.cell(member as u16, kind), Meaning::Served(&group.service, pop, kind));
                 Kind::ALL[1..REASONS].iter().copied().chain([Kind::Error]).map(meaning)
             })
         });
@@ -213,17 +218,17 @@ mod tests {
             assert!(!std::mem::replace(&mut seen[cell], true));
         }
         let meaning = |cell: usize| layout.meanings().find(|(at, _)| *at == cell).unwrap().1;
-        let zone = |zone: Option<u32>| meaning(Layout::zone_cell(layout.zones(), zone, 9));
-        assert_eq!((zone(Some(0)), zone(Some(1))), (Meaning::Zone(&name("a."), 9), Meaning::Zone(&name("b."), 9)));
-        assert_eq!(
-            (zone(Some(2)), zone(Some(u32::MAX)), zone(None)),
-            (Meaning::OtherZones(9), Meaning::OtherZones(9), Meaning::NoZone(9))
-        );
-        let served = |map: usize, member: Option<u16>| meaning(layout.of_map[map].cell(member, Kind::Away));
-        assert_eq!(served(0, Some(1)), Meaning::Served(&name("web"), Some(&name("iad")), Kind::Away));
-        assert_eq!(served(0, Some(0)), served(2, Some(0)));
-        assert_eq!(served(1, None), Meaning::Served(&name("api"), None, Kind::Away));
-        assert_eq!(meaning(layout.other.cell(Some(7), Kind::Error)), Meaning::Served(&name(OTHERS), None, Kind::Error));
+        let zone = |zone: Number| meaning(Layout::zone_cell(layout.zones(), zone, 9));
+        assert_eq!(zone(Number::of(0)), Meaning::Zone(&name("a."), 9));
+        assert_eq!(zone(Number::of(1)), Meaning::Zone(&name("b."), 9));
+        assert_eq!(zone(Number::of(2)), Meaning::OtherZones(9));
+        assert_eq!(zone(Number::of(u32::MAX - 1)), Meaning::OtherZones(9));
+        assert_eq!(zone(Number::NONE), Meaning::NoZone(9));
+        let served = |map: usize, member: u16| meaning(layout.of_map[map].cell(member, Kind::Away));
+        assert_eq!(served(0, 1), Meaning::Served(&name("web"), Some(&name("iad")), Kind::Away));
+        assert_eq!(served(0, 0), served(2, 0));
+        assert_eq!(served(1, u16::MAX), Meaning::Served(&name("api"), None, Kind::Away));
+        assert_eq!(meaning(layout.other.cell(7, Kind::Error)), Meaning::Served(&name(OTHERS), None, Kind::Error));
     }
 
     #[test]

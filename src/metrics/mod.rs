@@ -25,8 +25,9 @@ mod totals;
 use std::array::from_fn;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-pub use answered::{Answered, Cookie, Decided, Kind};
+pub use answered::{Answered, Cookie, Decided, Kind, Marks, Number};
 use layout::{Layout, Row, slot};
 pub use totals::{Answers, Served, Totals};
 
@@ -562,23 +563,29 @@ impl Writer {
         more(&self.block.overflowed, datagrams);
     }
 
-    #[inline(always)]
-    fn answered(&mut self, answered: &Answered) {
+    /// A message came to its end with an answer.
+    #[inline]
+    pub fn answered(&mut self, answered: &Answered) {
         if answered.generation != self.generation {
             self.turn(answered.generation);
         }
         self.bump_cell(Layout::zone_cell(self.zones, answered.zone, slot(answered.kind, answered.rcode)));
-        if let Some(decided) = answered.decided {
-            let row = self.of_map.get(decided.map as usize).copied().unwrap_or(self.other);
-            self.bump_cell(row.cell(decided.member, decided.kind));
+        if let Some(map) = answered.decided.map.get() {
+            let row = self.of_map.get(map as usize).copied().unwrap_or(self.other);
+            self.bump_cell(row.cell(answered.decided.member, answered.decided.kind));
         }
-        if let Some(scope) = answered.scope {
-            let scope = usize::from(scope).min(SCOPES - 1) + usize::from(answered.by_subnet) * SCOPES;
-            bump(&self.block.scopes[scope]);
+        if !answered.marks.is_empty() {
+            self.marked(answered);
         }
-        if answered.cookie != Cookie::None || answered.truncated || answered.took != 0 {
-            self.seldom(answered);
-        }
+    }
+
+    /// How long an answer took to make.
+    #[cold]
+    pub fn took(&mut self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let slot = BOUNDS.iter().position(|bound| nanoseconds <= u64::from(*bound)).unwrap_or(BOUNDS.len());
+        bump(&self.block.durations[slot]);
+        more(&self.block.duration_sum, nanoseconds);
     }
 
     #[inline]
@@ -589,26 +596,20 @@ impl Writer {
         }
     }
 
-    #[cold]
-    #[inline(never)]
-    fn seldom(&mut self, answered: &Answered) {
-        match answered.cookie {
+    #[inline]
+    fn marked(&mut self, answered: &Answered) {
+        if let Some(scope) = answered.scope() {
+            let scope = usize::from(scope).min(SCOPES - 1) + usize::from(answered.by_subnet()) * SCOPES;
+            bump(&self.block.scopes[scope]);
+        }
+        match answered.cookie() {
             Cookie::None => {}
             Cookie::New => bump(&self.block.cookies[0]),
             Cookie::Valid => bump(&self.block.cookies[1]),
         }
-        if answered.truncated {
+        if answered.truncated() {
             bump(&self.block.truncated);
         }
-        if answered.took != 0 {
-            self.took(answered.took);
-        }
-    }
-
-    fn took(&mut self, nanoseconds: u32) {
-        let slot = BOUNDS.iter().position(|bound| nanoseconds <= *bound).unwrap_or(BOUNDS.len());
-        bump(&self.block.durations[slot]);
-        more(&self.block.duration_sum, nanoseconds.into());
     }
 
     /// The first answer of another generation: what was counted is put down by name, and a new array begun.
@@ -659,6 +660,11 @@ impl SharedWriter {
     /// A message came to its end.
     pub fn ended(&self, end: End) {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).ended(end);
+    }
+
+    /// How long an answer took to make.
+    pub fn took(&self, time: Duration) {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).took(time);
     }
 
     /// Answers were handed to the kernel.
@@ -740,9 +746,9 @@ mod tests {
         }));
         let (mut udp, tcp) = (metrics.writer(Transport::Udp), metrics.shared_writer(Transport::Tcp));
         let home = |generation, zone, member| {
-            let decided = Some(Decided { map: 0, member, kind: Kind::Home });
-            let (zone, scope) = (Some(zone), Some(24));
-            Answered { generation, kind: Kind::Home, zone, decided, scope, by_subnet: true, ..Answered::with_rcode(0) }
+            let decided = Decided::new(0, member, Kind::Home);
+            let (zone, marks) = (Number::of(zone), Marks::new(Some(24), true, false, Cookie::None));
+            Answered { generation, kind: Kind::Home, zone, decided, marks, ..Answered::with_rcode(0) }
         };
         let mut all = 0;
         for (generation, zone, member) in
@@ -774,15 +780,23 @@ mod tests {
     fn details_are_counted() {
         let metrics = Metrics::new();
         let mut writer = metrics.writer(Transport::Udp);
-        for (cookie, took) in [(Cookie::New, 0), (Cookie::Valid, 250), (Cookie::Valid, 251), (Cookie::None, u32::MAX)] {
-            let truncated = cookie == Cookie::New;
-            writer.ended(End::Answered(Answered { cookie, took, truncated, ..Answered::with_rcode(0) }));
+        for cookie in [Cookie::New, Cookie::Valid, Cookie::Valid, Cookie::None] {
+            let marks = Marks::new(None, false, cookie == Cookie::New, cookie);
+            let answered = Answered { marks, ..Answered::with_rcode(0) };
+            assert_eq!(
+                (answered.cookie(), answered.truncated(), answered.scope()),
+                (cookie, cookie == Cookie::New, None)
+            );
+            writer.ended(End::Answered(answered));
+        }
+        for nanoseconds in [250, 251, 5_000_000_000] {
+            writer.took(Duration::from_nanos(nanoseconds));
         }
         let Reading { counts, details, .. } = metrics.read_all();
         assert_eq!((counts.udp.truncated, details.cookies), (1, [1, 2]));
         let durations = details.durations;
         assert_eq!((durations.counts[0], durations.counts[1], durations.counts[BOUNDS.len()]), (1, 1, 1));
-        assert_eq!((durations.counts.iter().sum::<u64>(), durations.sum), (3, 501 + u64::from(u32::MAX)));
+        assert_eq!((durations.counts.iter().sum::<u64>(), durations.sum), (3, 5_000_000_501));
     }
 
     #[test]

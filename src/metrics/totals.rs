@@ -93,6 +93,7 @@ fn put<K: Ord>(to: &mut BTreeMap<K, u64>, key: K, count: u64, room: usize, other
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Number;
 
     #[test]
     fn names_that_come_and_go_are_bounded() {
@@ -101,7 +102,7 @@ mod tests {
             let zone: Arc<str> = format!("z{generation}.").into();
             let layout = Layout::new([zone].into_iter(), std::iter::empty());
             let cells: Vec<_> = (0..layout.cells).map(|_| AtomicU64::new(0)).collect();
-            cells[Layout::zone_cell(layout.zones(), Some(0), 0)].store(2, Relaxed);
+            cells[Layout::zone_cell(layout.zones(), Number::of(0), 0)].store(2, Relaxed);
             totals.add(Transport::Udp, &layout, &cells);
         }
         assert_eq!(totals.answers.len(), MAX_ANSWERS + 1);

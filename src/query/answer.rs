@@ -2,11 +2,12 @@
 
 use super::encode::Reply;
 use super::steer::{Client, Steered};
-use super::{Decided, Kind, Said};
+use super::{Kind, Said};
 use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Owner, QUESTION, Section};
 use crate::dns::{FoldedName, Rcode, Type};
 use crate::live::{Live, Prepared, SteeredType, Told};
+use crate::metrics::{Decided, Number};
 use crate::snapshot::Snapshot;
 use crate::zone::{Cut, Entry, Found, Lookup, MAX_LINKS, RrSet, SteerId, Zone};
 
@@ -27,17 +28,17 @@ pub(super) fn answer(
         return Said::error(Rcode::REFUSED, Some(ExtendedError::NOT_AUTHORITATIVE));
     };
     let Entry::Loaded(zone) = found.entry else {
-        return Said { zone: Some(found.index), ..Said::error(Rcode::SERVFAIL, Some(ExtendedError::NOT_READY)) };
+        return Said { zone: Number::of(found.index), ..Said::error(Rcode::SERVFAIL, Some(ExtendedError::NOT_READY)) };
     };
     let mut said = Said {
         rcode: Rcode::NOERROR,
         authoritative: true,
         kind: Kind::Static,
-        zone: Some(found.index),
+        zone: Number::of(found.index),
         scope: 0,
         by_subnet: false,
         error: None,
-        decided: None,
+        decided: Decided::NOTHING,
     };
     let apex_at = Some(QUESTION + name.suffix_start(found.labels) as u16);
     let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said, apex_at, cap: u32::MAX };
@@ -142,7 +143,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             }
             let Some(found) = find(self.snapshot, name, self.qtype) else { return };
             let Entry::Loaded(next) = found.entry else { return };
-            self.said.zone = Some(found.index);
+            self.said.zone = Number::of(found.index);
             zone = next;
             lookup = zone.lookup_from(name, found.hash, self.qtype);
         }
@@ -223,13 +224,13 @@ impl<'s> Step<'s, '_, '_, '_> {
 
     fn steer(&self, steer: SteerId) -> Option<Steered<'s>> {
         // A steer without its map would be a snapshot that is not whole.
-        self.client.steer(self.snapshot, self.live, self.said.zone.unwrap_or(u32::MAX), steer)
+        self.client.steer(self.snapshot, self.live, self.said.zone.get().unwrap_or(u32::MAX), steer)
     }
 
     /// Whether a steered name is one that sends clients to other names.
     #[inline]
     fn sends_to_names(&self, steer: SteerId) -> bool {
-        self.snapshot.steer(self.said.zone.unwrap_or(u32::MAX), steer).is_some_and(|steer| steer.cname)
+        self.snapshot.steer(self.said.zone.get().unwrap_or(u32::MAX), steer).is_some_and(|steer| steer.cname)
     }
 
     /// The CNAME that a client is given at a steered name; `None` when the answer is complete without.
@@ -271,7 +272,7 @@ impl<'s> Step<'s, '_, '_, '_> {
         };
         self.said.kind = kind;
         self.said.error = error.or(self.said.error);
-        self.said.decided = Some(Decided { map: steered.map.0, member: steered.member(rtype), kind });
+        self.said.decided = Decided::new(steered.map.0, steered.member(rtype), kind);
         true
     }
 
@@ -286,7 +287,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             }
             _ => self.fail(),
         }
-        self.said.decided = Some(Decided { map: steered.map.0, member: None, kind: self.said.kind });
+        self.said.decided = Decided::new(steered.map.0, None, self.said.kind);
     }
 
     /// What is written of the type at a steered name.

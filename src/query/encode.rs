@@ -7,7 +7,7 @@ use crate::dns::edns::{self, CookieOption, ServerCookie, Verdict, code};
 use crate::dns::message::{Owner, Section, Writer, flags};
 use crate::dns::rdata::compressible;
 use crate::dns::{Class, Rcode, Type};
-use crate::metrics::Answered;
+use crate::metrics::{Answered, Marks};
 use crate::snapshot::{Ede, Identity};
 use crate::zone::rrset::{FIXED, Records};
 
@@ -237,15 +237,11 @@ impl<'r, 'o> Reply<'r, 'o> {
             qtype: self.request.asked.map(|asked| asked.0),
             answered: Answered {
                 generation,
-                rcode: said.rcode.0,
-                kind: said.kind,
                 zone: said.zone,
                 decided: said.decided,
-                by_subnet: said.by_subnet,
-                scope: self.request.options.ecs.map(|_| said.scope),
-                truncated,
-                cookie: self.cookie,
-                took: 0,
+                rcode: said.rcode.0,
+                kind: said.kind,
+                marks: Marks::new(self.request.options.ecs.map(|_| said.scope), said.by_subnet, truncated, self.cookie),
             },
         }
     }

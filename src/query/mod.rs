@@ -14,8 +14,8 @@ pub use crate::dns::ecs::Ecs;
 use crate::dns::edns::ExtendedError;
 use crate::dns::{Class, FoldedName, Rcode, Type};
 use crate::live::Live;
-use crate::metrics::Answered;
-pub use crate::metrics::{Cookie, Decided, Kind};
+use crate::metrics::{Answered, Decided, Number};
+pub use crate::metrics::{Cookie, Kind};
 use crate::snapshot::Snapshot;
 
 mod answer;
@@ -115,18 +115,27 @@ struct Said {
     rcode: Rcode,
     authoritative: bool,
     kind: Kind,
-    zone: Option<u32>,
+    zone: Number,
     /// SCOPE PREFIX-LENGTH, when the request has a client subnet.
     scope: u8,
     by_subnet: bool,
     error: Option<ExtendedError>,
-    decided: Option<Decided>,
+    decided: Decided,
 }
 
 impl Said {
     fn error(rcode: Rcode, error: Option<ExtendedError>) -> Self {
         let kind = if rcode == Rcode::REFUSED { Kind::Refused } else { Kind::Error };
-        Self { rcode, authoritative: false, kind, zone: None, scope: 0, by_subnet: false, error, decided: None }
+        Self {
+            rcode,
+            authoritative: false,
+            kind,
+            zone: Number::NONE,
+            scope: 0,
+            by_subnet: false,
+            error,
+            decided: Decided::NOTHING,
+        }
     }
 }
 

@@ -3,12 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::error;
 
 use crate::metrics::layout::Layout;
-use crate::metrics::{Cause, End, Names};
+use crate::metrics::{Answered, Cause, End, Names, SharedWriter, Writer};
 use crate::query::{self, Drop, Outcome, Who};
 use crate::snapshot::Current;
 
@@ -58,41 +58,80 @@ impl Answer for Engine {
     }
 }
 
-/// How a message ended, and the octets of its answer at the front of the buffer (0 without one).
-pub(super) struct Asked {
-    pub(super) end: End,
-    pub(super) length: usize,
-}
-
-/// Asks the engine; a panic in it ends this message only.
-pub(super) fn ask<E: Answer>(engine: &E, who: &Who, request: &[u8], out: &mut [u8]) -> Asked {
+/// Asks the engine, and counts how the message ended; the octets of its answer at the front of the buffer. A panic in the
+/// engine ends this message only.
+#[inline]
+pub(super) fn ask<E: Answer>(
+    engine: &E,
+    who: &Who,
+    request: &[u8],
+    out: &mut [u8],
+    counter: &mut impl Count,
+) -> Option<usize> {
     // The buffers are overwritten before they are read again, and the engine's tables are immutable, so nothing half
     // done can be seen after an unwind.
-    let began = is_measured(who, request).then(Instant::now);
+    let began = (who.source_port % MEASURED == 0).then(Instant::now);
     match catch_unwind(AssertUnwindSafe(|| engine.answer(who, request, out))) {
-        Ok(Outcome::Responded(mut response)) => {
+        Ok(Outcome::Responded(response)) => {
+            counter.answered(&response.answered);
             if let Some(began) = began {
-                response.answered.took = u32::try_from(began.elapsed().as_nanos()).unwrap_or(u32::MAX).max(1);
+                counter.took(began.elapsed());
             }
-            Asked { end: End::Answered(response.answered), length: response.length.min(out.len()) }
+            Some(response.length.min(out.len()))
         }
-        Ok(Outcome::Dropped(cause)) => Asked { end: End::Dropped(dropped(cause)), length: 0 },
+        Ok(Outcome::Dropped(cause)) => {
+            counter.ended(End::Dropped(dropped(cause)));
+            None
+        }
         Err(_) => {
             // The one thing logged of a packet: without its octets the fault cannot be found again. Once a second.
             static LAST: AtomicU32 = AtomicU32::new(0);
             if LAST.swap(who.now, Relaxed) != who.now {
                 error!(source = %who.source, transport = ?who.transport, request = %Hex(request), "engine panicked over a message");
             }
-            Asked { end: End::Panicked, length: 0 }
+            counter.ended(End::Panicked);
+            None
         }
     }
 }
 
-/// Whether the time of this answer is taken: of one message in 64, chosen by what differs from one to the next.
-#[inline]
-fn is_measured(who: &Who, request: &[u8]) -> bool {
-    let id = request.get(1).map_or(0, |low| u16::from(*low));
-    (id ^ who.source_port) & 63 == 0
+/// The time of an answer is taken for one client port in so many.
+const MEASURED: u16 = 64;
+
+/// Whose counters a message goes to: a thread's own, or those of many tasks.
+pub(super) trait Count {
+    fn answered(&mut self, answered: &Answered);
+    fn ended(&mut self, end: End);
+    fn took(&mut self, time: Duration);
+}
+
+impl Count for Writer {
+    #[inline]
+    fn answered(&mut self, answered: &Answered) {
+        Self::answered(self, answered);
+    }
+
+    fn ended(&mut self, end: End) {
+        Self::ended(self, end);
+    }
+
+    fn took(&mut self, time: Duration) {
+        Self::took(self, time);
+    }
+}
+
+impl Count for &SharedWriter {
+    fn answered(&mut self, answered: &Answered) {
+        SharedWriter::ended(self, End::Answered(*answered));
+    }
+
+    fn ended(&mut self, end: End) {
+        SharedWriter::ended(self, end);
+    }
+
+    fn took(&mut self, time: Duration) {
+        SharedWriter::took(self, time);
+    }
 }
 
 fn dropped(cause: Drop) -> Cause {
