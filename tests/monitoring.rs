@@ -65,7 +65,8 @@ fn the_dashboard_shows_metrics_that_exist() {
     let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
     let expressions: Vec<_> = targets.map(|target| target["expr"].as_str().unwrap()).collect();
     assert!(check(&expressions) >= 40);
-    let variables: Vec<_> = dashboard["templating"]["list"].as_array().unwrap().iter().filter_map(|v| v["query"].as_str()).collect();
+    let variables: Vec<_> =
+        dashboard["templating"]["list"].as_array().unwrap().iter().filter_map(|v| v["query"].as_str()).collect();
     assert!(check(&variables) >= 2);
     let ids: BTreeSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
     assert_eq!(ids.len(), panels.len());

@@ -20,6 +20,8 @@ pub enum Kind {
     OnEmpty,
     /// To the servers of a child zone.
     Referral,
+    /// Any error but those that have a kind of their own.
+    Error,
     /// The name exists without the type.
     NoData,
     /// The name does not exist.
@@ -30,8 +32,6 @@ pub enum Kind {
     Cookie,
     /// Refused: outside the zones, or not offered.
     Refused,
-    /// Any other error.
-    Error,
 }
 
 /// What a request's cookie was worth (RFC 7873 §5.2).
@@ -66,10 +66,10 @@ impl Number {
         self.0.checked_sub(1)
     }
 
-    /// 0 for none, else one more than the number, at most this.
+    /// 0 for none, else one more than the number.
     #[inline]
-    pub(super) fn row(self, most: u32) -> u32 {
-        self.0.min(most)
+    pub(super) fn raised(self) -> u32 {
+        self.0
     }
 }
 
@@ -78,20 +78,20 @@ impl Number {
 pub struct Decided {
     /// The map; none where steering decided nothing.
     pub map: Number,
-    /// The member that serves, the first of several; `u16::MAX` when none does.
-    pub member: u16,
+    /// 0 when nobody serves, else one more than the member that does, the first of several.
+    pub(super) member: u16,
     /// Why: [`Kind::Home`] to [`Kind::OnEmpty`], or [`Kind::Error`].
     pub kind: Kind,
 }
 
 impl Decided {
     /// Steering had no part in it.
-    pub const NOTHING: Self = Self { map: Number::NONE, member: u16::MAX, kind: Kind::Error };
+    pub const NOTHING: Self = Self { map: Number::NONE, member: 0, kind: Kind::Error };
 
     /// A map decided so.
     #[inline]
     pub fn new(map: u32, member: Option<u16>, kind: Kind) -> Self {
-        Self { map: Number::of(map), member: member.unwrap_or(u16::MAX), kind }
+        Self { map: Number::of(map), member: member.map_or(0, |member| member.wrapping_add(1)), kind }
     }
 }
 
@@ -130,6 +130,19 @@ impl Marks {
     #[inline]
     pub(super) fn is_empty(self) -> bool {
         u32::from_ne_bytes(self.0) == 0
+    }
+
+    /// Scope and whether the subnet decided as one number, below 512: 0 without a client subnet, else one more than the scope, and
+    /// 256 more where the subnet decided.
+    #[inline]
+    pub(super) fn scope(self) -> usize {
+        usize::from(u16::from_le_bytes([self.0[0], self.0[1]]) % 512)
+    }
+
+    /// Whether there is more than a scope.
+    #[inline]
+    pub(super) fn is_more_than_scope(self) -> bool {
+        u16::from_ne_bytes([self.0[2], self.0[3]]) != 0
     }
 }
 
@@ -191,12 +204,12 @@ impl Kind {
         Self::Fallback,
         Self::OnEmpty,
         Self::Referral,
+        Self::Error,
         Self::NoData,
         Self::NxDomain,
         Self::Identity,
         Self::Cookie,
         Self::Refused,
-        Self::Error,
     ];
 
     /// The label of this kind in metrics.
@@ -227,6 +240,14 @@ impl Kind {
             Self::Error => None,
             _ => Some(0),
         }
+    }
+
+    /// Whether it may be in [`Decided::kind`].
+    pub(super) fn is_reason(self) -> bool {
+        matches!(
+            self,
+            Self::Home | Self::Away | Self::Panic | Self::FailOpen | Self::Fallback | Self::OnEmpty | Self::Error
+        )
     }
 
     /// Why a steered name was answered so, for [`Decided::kind`]; `servfail` where nobody may serve.

@@ -16,14 +16,13 @@ pub const MAX_SERVED: usize = 4_096;
 pub const OTHERS: &str = "(others)";
 /// The label of no zone, no PoP.
 pub const NONE: &str = "";
-/// Counters of a zone, one for each way an answer may end: a kind with its own RCODE, or an error with any; and two unused, for
+/// Counters of a zone, one for each way an answer may end: a kind with its own RCODE, or an error with any; and one unused, for
 /// a quick multiplication.
 pub(super) const SLOTS: usize = 40;
-/// The number of [`Kind::Error`], the last.
-const ERROR: usize = Kind::Error as usize;
-/// Reasons why a steered name was answered: SERVFAIL instead of [`Kind::Static`], then [`Kind::Home`] to [`Kind::OnEmpty`].
-const REASONS: usize = Kind::OnEmpty as usize + 1;
-/// Counters of one member: a power of two.
+/// The slot of errors with RCODE 0, behind those of kinds with an RCODE of their own.
+const ERROR: usize = Kind::ALL.len();
+/// Counters of one member, one for each reason why a steered name is answered so: [`Kind::Home`] to [`Kind::OnEmpty`], and 0 for
+/// [`Kind::Error`], whose number is a multiple of this.
 const WIDTH: usize = 8;
 
 /// The RCODE each kind comes with; one that no message carries for those with any.
@@ -56,7 +55,7 @@ fn error_slot(rcode: u16) -> usize {
 pub(super) fn of_slot(slot: usize) -> (Kind, u16) {
     match Kind::ALL.get(slot).and_then(|kind| Some((*kind, kind.rcode()?))) {
         Some(usual) => usual,
-        None => (Kind::Error, (slot.saturating_sub(ERROR)).min(RCODES - 1) as u16),
+        None => (Kind::Error, slot.saturating_sub(ERROR).min(RCODES - 1) as u16),
     }
 }
 
@@ -66,10 +65,8 @@ pub(super) fn of_slot(slot: usize) -> (Kind, u16) {
 pub struct Layout {
     zones: Vec<Arc<str>>,
     groups: Vec<Group>,
-    /// By map.
+    /// By one more than the number of the map; the first stands for those that have no row.
     pub(super) of_map: Arc<[Row]>,
-    /// The row of maps without one.
-    pub(super) other: Row,
     /// How many counters there are.
     pub(super) cells: usize,
 }
@@ -86,15 +83,13 @@ struct Group {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Row {
     first: u32,
-    members: u16,
 }
 
 impl Row {
-    /// The counter of a member, or of nobody.
+    /// The counter of a member (one more than its number; 0 for nobody).
     #[inline]
     pub(super) fn cell(self, member: u16, kind: Kind) -> usize {
-        let reason = if kind as usize >= REASONS { 0 } else { kind as usize };
-        self.first as usize + usize::from(member.min(self.members)) * WIDTH + reason
+        self.first as usize + usize::from(member) * WIDTH + kind as usize % WIDTH
     }
 }
 
@@ -115,17 +110,11 @@ impl Layout {
     /// Of the zones by number, and of the maps by number: service and PoPs by member.
     pub fn new(zones: impl Iterator<Item = Arc<str>>, maps: impl Iterator<Item = (Arc<str>, Vec<Arc<str>>)>) -> Self {
         let zones: Vec<_> = zones.take(MAX_ZONES).collect();
-        let mut layout = Self {
-            cells: (zones.len() + 2) * SLOTS,
-            zones,
-            groups: Vec::new(),
-            of_map: Arc::default(),
-            other: Row::default(),
-        };
-        layout.other = layout.put(OTHERS.into(), Vec::new());
+        let mut layout = Self { cells: (zones.len() + 2) * SLOTS, zones, groups: Vec::new(), of_map: Arc::default() };
+        let other = layout.put(OTHERS.into(), Vec::new());
         let mut known: HashMap<(Arc<str>, Vec<Arc<str>>), Row> = HashMap::new();
         let mut served = 0;
-        let mut of_map = Vec::new();
+        let mut of_map = vec![other];
         for (service, pops) in maps {
             let key = (service, pops);
             let row = known.get(&key).copied().or_else(|| {
@@ -136,7 +125,7 @@ impl Layout {
                     row
                 })
             });
-            of_map.push(row.unwrap_or(layout.other));
+            of_map.push(row.unwrap_or(other));
         }
         layout.of_map = of_map.into();
         layout
@@ -148,22 +137,21 @@ impl Layout {
     }
 
     fn put(&mut self, service: Arc<str>, pops: Vec<Arc<str>>) -> Row {
-        let members = pops.len().min(usize::from(u16::MAX) - 1) as u16;
-        let row = Row { first: self.cells as u32, members };
-        self.cells += (usize::from(members) + 1) * WIDTH;
+        let row = Row { first: self.cells as u32 };
+        self.cells += (pops.len() + 1) * WIDTH;
         self.groups.push(Group { service, pops, row });
         row
     }
 
-    /// Zones that have a row.
-    pub(super) fn zones(&self) -> u32 {
-        self.zones.len() as u32
+    /// The row of the zones that have none of their own.
+    pub(super) fn other_zones(&self) -> u32 {
+        self.zones.len() as u32 + 1
     }
 
-    /// The counter of a zone, where so many have a row.
+    /// The counter of a zone.
     #[inline]
-    pub(super) fn zone_cell(zones: u32, zone: Number, slot: usize) -> usize {
-        zone.row(zones.saturating_add(1)) as usize * SLOTS + slot
+    pub(super) fn zone_cell(other_zones: u32, zone: Number, slot: usize) -> usize {
+        zone.raised().min(other_zones) as usize * SLOTS + slot
     }
 
     /// What every counter stands for, in order; the counters between that stand for nothing are left out.
@@ -175,11 +163,10 @@ impl Layout {
             zones.flat_map(move |(at, zone)| slots(at + 1).map(move |(cell, slot)| (cell, Meaning::Zone(zone, slot))));
         let others = slots(self.zones.len() + 1).map(|(cell, slot)| (cell, Meaning::OtherZones(slot)));
         let served = self.groups.iter().flat_map(|group| {
-            let members = group.pops.iter().take(usize::from(group.row.members)).map(Some).chain([None]);
-            members.enumerate().flat_map(move |(member, pop)| {
+            [None].into_iter().chain(group.pops.iter().map(Some)).enumerate().flat_map(move |(member, pop)| {
                 let meaning =
                     move |kind| (group.row.cell(member as u16, kind), Meaning::Served(&group.service, pop, kind));
-                Kind::ALL[1..REASONS].iter().copied().chain([Kind::Error]).map(meaning)
+                Kind::ALL.into_iter().filter(|kind| kind.is_reason()).map(meaning)
             })
         });
         none.chain(zones).chain(others).chain(served)
@@ -201,7 +188,11 @@ mod tests {
                 assert_eq!(told, if kind.rcode() == Some(rcode) { kind } else { Kind::Error });
             }
         }
-        assert!(REASONS <= WIDTH && ERROR == Kind::ALL.len() - 1);
+        assert!(ERROR + RCODES <= SLOTS);
+        let mut reasons: Vec<_> =
+            Kind::ALL.into_iter().filter(|kind| kind.is_reason()).map(|kind| kind as usize % WIDTH).collect();
+        reasons.sort_unstable();
+        assert_eq!(reasons, [0, 1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
@@ -218,17 +209,17 @@ mod tests {
             assert!(!std::mem::replace(&mut seen[cell], true));
         }
         let meaning = |cell: usize| layout.meanings().find(|(at, _)| *at == cell).unwrap().1;
-        let zone = |zone: Number| meaning(Layout::zone_cell(layout.zones(), zone, 9));
+        let zone = |zone: Number| meaning(Layout::zone_cell(layout.other_zones(), zone, 9));
         assert_eq!(zone(Number::of(0)), Meaning::Zone(&name("a."), 9));
         assert_eq!(zone(Number::of(1)), Meaning::Zone(&name("b."), 9));
         assert_eq!(zone(Number::of(2)), Meaning::OtherZones(9));
         assert_eq!(zone(Number::of(u32::MAX - 1)), Meaning::OtherZones(9));
         assert_eq!(zone(Number::NONE), Meaning::NoZone(9));
         let served = |map: usize, member: u16| meaning(layout.of_map[map].cell(member, Kind::Away));
-        assert_eq!(served(0, 1), Meaning::Served(&name("web"), Some(&name("iad")), Kind::Away));
-        assert_eq!(served(0, 0), served(2, 0));
-        assert_eq!(served(1, u16::MAX), Meaning::Served(&name("api"), None, Kind::Away));
-        assert_eq!(meaning(layout.other.cell(7, Kind::Error)), Meaning::Served(&name(OTHERS), None, Kind::Error));
+        assert_eq!(served(1, 2), Meaning::Served(&name("web"), Some(&name("iad")), Kind::Away));
+        assert_eq!(served(1, 1), served(3, 1));
+        assert_eq!(served(2, 0), Meaning::Served(&name("api"), None, Kind::Away));
+        assert_eq!(served(0, 0), Meaning::Served(&name(OTHERS), None, Kind::Away));
     }
 
     #[test]
@@ -241,6 +232,6 @@ mod tests {
         let layout = Layout::new(zones, maps);
         assert!(layout.cells <= (MAX_ZONES + 2) * SLOTS + (MAX_SERVED + 1) * WIDTH);
         let first: Vec<_> = layout.of_map.iter().map(|row| row.first).collect();
-        assert!(first[2] > first[1] && first[4..].iter().all(|at| *at == layout.other.first));
+        assert!(first[3] > first[2] && first[5..].iter().all(|at| *at == first[0]));
     }
 }

@@ -268,8 +268,8 @@ struct Block {
     cookies: [AtomicU64; 2],
     durations: [AtomicU64; BOUNDS.len() + 1],
     duration_sum: AtomicU64,
-    /// As [`Details::scopes`], one row after the other.
-    scopes: [AtomicU64; 2 * SCOPES],
+    /// As [`Marks::scope`] numbers them.
+    scopes: [AtomicU64; 512],
 }
 
 impl Block {
@@ -300,8 +300,9 @@ impl Block {
         sum.truncated += self.truncated.load(Relaxed);
         sum.receive_errors += self.receive_errors.load(Relaxed);
         sum.overflowed += self.overflowed.load(Relaxed);
-        for (to, from) in details.scopes.iter_mut().zip(self.scopes.chunks_exact(SCOPES)) {
-            add(to, from);
+        for (to, from) in details.scopes.iter_mut().zip(self.scopes.chunks_exact(256)) {
+            // The first of each is of requests without client subnet.
+            add(to, &from[1..]);
         }
         add(&mut details.cookies, &self.cookies);
         add(&mut details.durations.counts, &self.durations);
@@ -410,9 +411,8 @@ impl Metrics {
             block: Arc::clone(&block),
             generation: 0,
             cells: Arc::clone(&tally.cells),
-            zones: 0,
+            other_zones: tally.layout.other_zones(),
             of_map: Arc::clone(&tally.layout.of_map),
-            other: tally.layout.other,
             page: 0,
             shared: Arc::clone(&self.shared),
         };
@@ -515,9 +515,8 @@ pub struct Writer {
     /// What the rest belongs to.
     generation: u64,
     cells: Arc<[AtomicU64]>,
-    zones: u32,
+    other_zones: u32,
     of_map: Arc<[Row]>,
-    other: Row,
     /// Where they are in the books.
     page: usize,
     shared: Arc<Shared>,
@@ -569,13 +568,18 @@ impl Writer {
         if answered.generation != self.generation {
             self.turn(answered.generation);
         }
-        self.bump_cell(Layout::zone_cell(self.zones, answered.zone, slot(answered.kind, answered.rcode)));
-        if let Some(map) = answered.decided.map.get() {
-            let row = self.of_map.get(map as usize).copied().unwrap_or(self.other);
-            self.bump_cell(row.cell(answered.decided.member, answered.decided.kind));
+        self.bump_cell(Layout::zone_cell(self.other_zones, answered.zone, slot(answered.kind, answered.rcode)));
+        if answered.decided.map != Number::NONE {
+            match self.of_map.get(answered.decided.map.raised() as usize) {
+                Some(row) => self.bump_cell(row.cell(answered.decided.member, answered.decided.kind)),
+                None => self.decided_elsewhere(answered.decided.kind),
+            }
         }
         if !answered.marks.is_empty() {
-            self.marked(answered);
+            bump(&self.block.scopes[answered.marks.scope()]);
+            if answered.marks.is_more_than_scope() {
+                self.marked(answered);
+            }
         }
     }
 
@@ -596,12 +600,16 @@ impl Writer {
         }
     }
 
-    #[inline]
-    fn marked(&mut self, answered: &Answered) {
-        if let Some(scope) = answered.scope() {
-            let scope = usize::from(scope).min(SCOPES - 1) + usize::from(answered.by_subnet()) * SCOPES;
-            bump(&self.block.scopes[scope]);
+    /// A map of which nothing is known; `Row::cell` for nobody.
+    #[cold]
+    fn decided_elsewhere(&mut self, kind: Kind) {
+        if let Some(other) = self.of_map.first() {
+            self.bump_cell(other.cell(0, kind));
         }
+    }
+
+    #[cold]
+    fn marked(&mut self, answered: &Answered) {
         match answered.cookie() {
             Cookie::None => {}
             Cookie::New => bump(&self.block.cookies[0]),
@@ -620,9 +628,8 @@ impl Writer {
         let tally = Tally::new(layout);
         self.generation = generation;
         self.cells = Arc::clone(&tally.cells);
-        self.zones = tally.layout.zones();
+        self.other_zones = tally.layout.other_zones();
         self.of_map = Arc::clone(&tally.layout.of_map);
-        self.other = tally.layout.other;
         let mut books = self.shared.books();
         let Books { writers, before } = &mut *books;
         if let Some(page) = writers.get_mut(self.page) {

@@ -102,7 +102,7 @@ mod tests {
             let zone: Arc<str> = format!("z{generation}.").into();
             let layout = Layout::new([zone].into_iter(), std::iter::empty());
             let cells: Vec<_> = (0..layout.cells).map(|_| AtomicU64::new(0)).collect();
-            cells[Layout::zone_cell(layout.zones(), Number::of(0), 0)].store(2, Relaxed);
+            cells[Layout::zone_cell(layout.other_zones(), Number::of(0), 0)].store(2, Relaxed);
             totals.add(Transport::Udp, &layout, &cells);
         }
         assert_eq!(totals.answers.len(), MAX_ANSWERS + 1);

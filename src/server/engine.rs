@@ -72,7 +72,7 @@ pub(super) fn ask<E: Answer>(
     // done can be seen after an unwind.
     let began = (who.source_port % MEASURED == 0).then(Instant::now);
     match catch_unwind(AssertUnwindSafe(|| engine.answer(who, request, out))) {
-        Ok(Outcome::Responded(response)) => {
+        Ok(Outcome::Responded(ref response)) => {
             counter.answered(&response.answered);
             if let Some(began) = began {
                 counter.took(began.elapsed());
