@@ -37,7 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("server", &["query", "snapshot"]),
     ("probe", &["health", "snapshot"]),
     ("reload", &["dns", "zone", "geo", "health", "mapped", "config", "compile", "explain", "snapshot"]),
-    ("control", &["dns", "net", "zone", "health", "steering", "live", "snapshot", "explain", "probe", "reload"]),
+    ("control", &["dns", "net", "zone", "geo", "health", "steering", "live", "snapshot", "explain", "probe", "reload"]),
 ];
 
 /// Rooms that hold no clock, randomness, I/O or tokio: `now`, `seed` and the files' bytes are arguments.

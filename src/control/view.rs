@@ -10,6 +10,7 @@ use super::wire::{
     Zones,
 };
 use super::{Desk, Files, GuardPhase, GuardView};
+use crate::geo::Place;
 use crate::health::overrides::{Done, Forced, Override, Overrides, Scope};
 use crate::health::{self, CheckKind, State, Verdict};
 use crate::live::{self, Held};
@@ -324,8 +325,8 @@ pub(super) fn pops(desk: &Desk) -> PopList {
         let written = files.pops.iter().find(|written| written.name == pop.name);
         PopView {
             pop: pop.name.clone(),
-            latitude: pop.place.map(|place| place.latitude()),
-            longitude: pop.place.map(|place| place.longitude()),
+            latitude: pop.place.map(Place::latitude),
+            longitude: pop.place.map(Place::longitude),
             drained_at: written.and_then(|written| written.written_drain.clone()),
             services,
         }

@@ -188,7 +188,7 @@ mod tests {
                 assert_eq!(told, if kind.rcode() == Some(rcode) { kind } else { Kind::Error });
             }
         }
-        assert!(ERROR + RCODES <= SLOTS);
+        const { assert!(ERROR + RCODES <= SLOTS) };
         let mut reasons: Vec<_> =
             Kind::ALL.into_iter().filter(|kind| kind.is_reason()).map(|kind| kind as usize % WIDTH).collect();
         reasons.sort_unstable();

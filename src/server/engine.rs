@@ -70,7 +70,7 @@ pub(super) fn ask<E: Answer>(
 ) -> Option<usize> {
     // The buffers are overwritten before they are read again, and the engine's tables are immutable, so nothing half
     // done can be seen after an unwind.
-    let began = (who.source_port % MEASURED == 0).then(Instant::now);
+    let began = who.source_port.is_multiple_of(MEASURED).then(Instant::now);
     match catch_unwind(AssertUnwindSafe(|| engine.answer(who, request, out))) {
         Ok(Outcome::Responded(ref response)) => {
             counter.answered(&response.answered);

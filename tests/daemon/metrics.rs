@@ -1,5 +1,7 @@
 //! What `/metrics` says is what was asked, and adds up.
 
+#![expect(clippy::float_cmp, reason = "whole numbers, far below 2^53")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{TcpListener, UdpSocket};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! `/metrics`: what is counted and measured, as OpenMetrics text.
+//! `/metrics`: what is counted and measured, as text (`OpenMetrics` 1.0).
 //!
 //! [`table`] says which families there are, `traffic`, `health`, `state` and `process` fill them from what the desk sees at that
 //! moment. Reads only, and never in the way of a query: counters are summed here, by whoever asks.
@@ -100,13 +100,12 @@ impl Page {
         self.of(family).by_labels.entry(labels).or_insert_with(|| value.into());
     }
 
-    /// Adds to what is there.
+    /// Adds to what is there, a whole number.
     fn add<const N: usize>(&mut self, family: &'static Family, labels: [&str; N], value: u64) {
         debug_assert_eq!(labels.len(), family.labels.len(), "{}", family.stem);
         let labels = labels.map(str::to_owned).to_vec();
-        match self.of(family).by_labels.entry(labels).or_insert(Value::Whole(0)) {
-            Value::Whole(sum) => *sum += value,
-            Value::Real(sum) => *sum += value as f64,
+        if let Value::Whole(sum) = self.of(family).by_labels.entry(labels).or_insert(Value::Whole(0)) {
+            *sum += value;
         }
     }
 
