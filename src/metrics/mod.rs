@@ -5,7 +5,7 @@
 //! between threads count through a [`SharedWriter`]. What zones and PoPs are called is no business of a packet: counters
 //! are dense arrays by the numbers of a generation ([`layout`]), and what they stand for is looked up when somebody
 //! asks. A writer that sees the first answer of a new generation makes an array for it; the old one is added to the
-//! totals by name ([`totals`]). [`Metrics::read`] sums all of it, with the blocks of writers that have gone. Knows nothing of
+//! totals by name ([`Totals`]). [`Metrics::read`] sums all of it, with the blocks of writers that have gone. Knows nothing of
 //! sockets, DNS messages or Prometheus.
 //!
 //! # What sums to what

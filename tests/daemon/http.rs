@@ -87,6 +87,10 @@ fn lookups() {
         let (status, body) = get(&daemon, &format!("/api/v1/explain{query}"));
         assert!(status == 400 && body.contains(said), "{query}: {status} {body}");
     }
+    let (code, out, err) = daemon.run(&["explain", "www.example.com", "--client", "192.0.2.1", "--live"]);
+    assert!(code == 0 && out.contains("→ a: 192.0.2.1") && out.contains("as the running server saw it"), "{out}{err}");
+    let (code, _, err) = daemon.run(&["explain", "www.example.com", "--live", "--assume", "down=zz"]);
+    assert!(code == 2 && err.contains("there is no PoP `zz`"), "{err}");
     // The same over the socket.
     let (code, out, _) = daemon.run(&["status", "--json"]);
     assert_eq!((code, serde_json::from_str::<Value>(&out).unwrap()["pid"].as_u64()), (0, Some(daemon.id().into())));
