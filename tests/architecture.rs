@@ -39,7 +39,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("reload", &["dns", "zone", "geo", "health", "mapped", "config", "compile", "explain", "snapshot", "survey"]),
     (
         "control",
-        &["dns", "zone", "health", "steering", "live", "config", "snapshot", "explain", "survey", "probe", "reload"],
+        &[
+            "dns", "net", "zone", "geo", "health", "steering", "live", "config", "snapshot", "explain", "survey", "probe",
+            "reload",
+        ],
     ),
 ];
 
@@ -67,6 +70,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("hickory_server", "src/server/portable.rs"),
     ("memmap2", "src/mapped.rs"),
     ("tiny_skia", "src/picture/png.rs"),
+    ("utoipa::openapi", "src/control/openapi.rs"),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

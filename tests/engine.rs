@@ -146,7 +146,7 @@ fn a_small_buffer_truncates_and_nothing_else() {
         match outcome {
             Outcome::Responded(response) => {
                 assert!(response.length <= size);
-                assert_eq!(response.truncated, size < 33 + 12 + 502 + 11, "{size}");
+                assert_eq!(response.truncated(), size < 33 + 12 + 502 + 11, "{size}");
             }
             Outcome::Dropped(_) => assert!(size < 33),
         }

@@ -50,7 +50,12 @@ pub(super) enum Said {
 }
 
 impl Server {
-    /// Reads.
+    /// The one of these settings and state directory.
+    pub(super) fn of(config: Option<PathBuf>, state: Option<PathBuf>) -> Self {
+        Self { config, state, socket: None }
+    }
+
+    /// Reads. An answer that is text for people is a string.
     pub(super) fn get(&self, path: &str) -> anyhow::Result<Said> {
         self.ask(Method::GET, path, Bytes::new(), PATIENCE)
     }
@@ -122,9 +127,13 @@ async fn ask(socket: &Path, method: Method, path: &str, body: Bytes) -> anyhow::
         .body(Full::new(body))?;
     let response = sender.send_request(request).await.context("the server did not answer")?;
     let status = response.status();
+    let is_text = response.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"text/plain"));
     let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
     connection.abort();
     let body = body.map_err(|error| anyhow::anyhow!("the answer could not be read: {error}"))?.to_bytes();
+    if status.is_success() && is_text {
+        return Ok(Said::Good(Value::String(String::from_utf8_lossy(&body).into_owned())));
+    }
     if status.is_success() {
         let value = serde_json::from_slice(&body).context("the answer is not JSON; is this a Catchment's socket?")?;
         return Ok(Said::Good(value));

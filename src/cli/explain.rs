@@ -8,7 +8,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::Args;
+use serde_json::Value;
 
+use super::client::Server;
 use super::{Places, reader};
 use crate::daemon::{overrides_kept, remembered};
 use crate::dns::Name;
@@ -38,12 +40,18 @@ pub(super) struct ExplainArgs {
     /// Show every candidate, however many
     #[arg(long)]
     all: bool,
+    /// Ask the running server: its files, its health of now, and why each target is as it is
+    #[arg(long, conflicts_with_all = ["zones", "geodb", "all"])]
+    live: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    if args.live {
+        return ask(args);
+    }
     let question = question(args)?;
     let (snapshot, loader, mut background) = load(&args.places)?;
     background.drains = drains(&loader.generation);
@@ -68,6 +76,50 @@ pub(super) fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         Explained::NotHosted | Explained::NotLoaded(_) => false,
     };
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Has the running server explain.
+fn ask(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
+    let server = Server::of(args.places.config.clone(), args.places.state.clone());
+    let answer = match server.get(&path(args))?.good()? {
+        Ok(answer) => answer,
+        Err(code) => return Ok(code),
+    };
+    let mut out = io::stdout().lock();
+    match &answer {
+        Value::String(text) => write!(out, "{text}")?,
+        value => writeln!(out, "{value:#}")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The question as a URL's path and query.
+fn path(args: &ExplainArgs) -> String {
+    let mut path = format!("explain?format={}", if args.json { "json" } else { "text" });
+    let client = args.client.map(|client| client.to_string());
+    let assume = (!args.assume.is_empty()).then(|| args.assume.join(","));
+    let fields = [
+        ("name", Some(&args.name)),
+        ("client", client.as_ref()),
+        ("subnet", args.subnet.as_ref()),
+        ("assume", assume.as_ref()),
+    ];
+    for (key, value) in fields {
+        let Some(value) = value else { continue };
+        path.push('&');
+        path.push_str(key);
+        path.push('=');
+        for octet in value.bytes() {
+            if octet.is_ascii_alphanumeric() || b"-._".contains(&octet) {
+                path.push(char::from(octet));
+            } else {
+                path.push('%');
+                let digits = [octet >> 4, octet & 15].map(|digit| char::from_digit(digit.into(), 16));
+                path.extend(digits.into_iter().flatten().map(|digit| digit.to_ascii_uppercase()));
+            }
+        }
+    }
+    path
 }
 
 /// What a server with these settings would serve, with the health that one beside us remembers.
@@ -124,7 +176,7 @@ fn question(args: &ExplainArgs) -> anyhow::Result<Question> {
         }
     };
     let source = args.client.or(subnet.map(|(address, _)| address)).unwrap_or(IpAddr::from([127, 0, 0, 1]));
-    Ok(Question { name, source, subnet, assume: assume(&args.assume)? })
+    Ok(Question { name, source, subnet, assume: Assume::parse(&args.assume).map_err(anyhow::Error::msg)? })
 }
 
 /// The name of an argument, absolute with its final dot or without.
@@ -133,70 +185,30 @@ pub(super) fn name(text: &str) -> anyhow::Result<Name> {
     Name::parse(&absolute, None).map_err(|error| anyhow::anyhow!("`{text}` is not a name: {error}"))
 }
 
-/// `down=fra,lhr,drain=ams`: a word without `=` goes on with the list before.
-fn assume(words: &[String]) -> anyhow::Result<Assume> {
-    let mut assume = Assume::default();
-    let mut what = None;
-    for word in words {
-        let pop = match word.split_once('=') {
-            Some((key, pop)) => {
-                what = Some(key);
-                pop
-            }
-            None => word,
-        };
-        let list = match what {
-            Some("down") => &mut assume.down,
-            Some("drain") => &mut assume.drain,
-            Some("up") => &mut assume.up,
-            _ => bail!("`{word}` is not understood; accepted are `down=POP`, `drain=POP` and `up=POP`"),
-        };
-        list.push(pop.to_owned());
-    }
-    Ok(assume)
-}
-
-/// An assumption about what does not exist would change nothing, and look as if it did not matter.
+/// An assumption about what does not exist is refused.
 pub(super) fn check_names(assume: &Assume, snapshot: &Snapshot) -> anyhow::Result<()> {
-    for name in assume.pops() {
-        if !snapshot.pops.iter().any(|pop| pop.name == *name) {
-            let names: Vec<_> = snapshot.pops.iter().map(|pop| pop.name.as_str()).collect();
-            bail!("there is no PoP `{name}`; there are {}", names.join(", "));
-        }
-    }
-    for service in assume.down.iter().chain(&assume.drain).chain(&assume.up).filter_map(|word| word.split_once('@')) {
-        let service = service.0;
-        if !snapshot.maps.iter().any(|map| map.service.name == service) {
-            let mut names: Vec<_> = snapshot.maps.iter().map(|map| map.service.name.as_str()).collect();
-            names.sort_unstable();
-            names.dedup();
-            bail!("there is no steered service `{service}`; there are {}", names.join(", "));
-        }
-    }
-    Ok(())
+    assume.unknown(snapshot).map_or(Ok(()), |error| bail!(error))
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
-    #[track_caller]
-    fn check(words: &[&str], expected: Result<[&[&str]; 3], &str>) {
-        let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        match (assume(&words), expected) {
-            (Ok(assume), Ok(expected)) => assert_eq!([assume.down, assume.drain, assume.up], expected.map(list)),
-            (Err(error), Err(expected)) => assert_eq!(error.to_string(), expected),
-            (got, expected) => panic!("{got:?}, expected {expected:?}"),
-        }
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: ExplainArgs,
     }
 
     #[test]
-    fn assumptions_are_lists() {
-        check(&["down=fra", "lhr", "drain=ams"], Ok([&["fra", "lhr"], &["ams"], &[]]));
-        check(&["up=web@fra", "down=iad"], Ok([&["iad"], &[], &["web@fra"]]));
-        check(&[], Ok([&[], &[], &[]]));
-        check(&["fra"], Err("`fra` is not understood; accepted are `down=POP`, `drain=POP` and `up=POP`"));
-        check(&["price=fra"], Err("`price=fra` is not understood; accepted are `down=POP`, `drain=POP` and `up=POP`"));
+    fn questions_are_put_into_a_url() {
+        let words = ["explain", "a b&c.example", "--subnet", "2001:db8::/48", "--assume", "down=fra,lhr", "--live"];
+        let path = path(&Line::parse_from(words).args);
+        assert_eq!(
+            path,
+            "explain?format=text&name=a%20b%26c.example&subnet=2001%3Adb8%3A%3A%2F48&assume=down%3Dfra%2Clhr"
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 mod check;
 mod client;
+mod completions;
 mod config;
 mod diff;
 mod drain;
@@ -13,6 +14,7 @@ mod force;
 pub mod geodb;
 mod health;
 pub mod log;
+mod man;
 mod map;
 mod order;
 mod preview;
@@ -102,6 +104,10 @@ enum Command {
     Evaluate(evaluate::EvaluateArgs),
     /// Look into databases, and build small ones
     Geodb(geodb::GeodbArgs),
+    /// Print what a shell completes
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write all of them
+    Man(man::ManArgs),
 }
 
 /// Where things are; flags win over `catchment.yaml`.
@@ -166,6 +172,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Diff(args) => diff::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Geodb(args) => geodb::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

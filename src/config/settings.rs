@@ -1,5 +1,6 @@
 //! `catchment.yaml`: the server's own settings. Every key has a default, so the file is needed only to change one.
 
+mod control;
 pub mod environment;
 mod keys;
 mod probes;
@@ -242,6 +243,14 @@ pub struct Health {
 pub struct Control {
     /// The Unix socket of the control API. Default `control.sock` in the state directory.
     pub socket: ControlSocket,
+    /// Where it answers over TCP as well; `None`: nowhere. Default 127.0.0.1:8053.
+    pub http: Option<SocketAddr>,
+    /// The file of tokens that allow changes over TCP. Default none: then nothing can be changed there.
+    pub tokens: Option<PathBuf>,
+    /// Names by which it may be asked over TCP, besides addresses and `localhost`. Default none.
+    pub hosts: Vec<String>,
+    /// Age of a database above which `/readyz` says no; `None`: no age is too high. Default `None`.
+    pub max_database_age: Option<Duration>,
 }
 
 /// The Unix socket of the control API.
@@ -292,7 +301,13 @@ impl Default for Settings {
             },
             udp: Udp { threads: None, receive_buffer: 1024 * 1024 },
             health: Health { remember: Duration::from_mins(5), canaries: Vec::new() },
-            control: Control { socket: ControlSocket::InState },
+            control: Control {
+                socket: ControlSocket::InState,
+                http: Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8053)),
+                tokens: None,
+                hosts: Vec::new(),
+                max_database_age: None,
+            },
             first_probes: Duration::from_secs(2),
             probes: Probes::default(),
             vanish_grace: Duration::from_secs(30),
@@ -376,12 +391,8 @@ fn read(root: &Node<'_>, mut settings: Settings, sink: &mut Sink) -> Option<Sett
             settings.health.canaries = canaries(node, sink);
         }
     }
-    if let Some(fields) = fields.get("control").and_then(|node| Fields::open(node, &CONTROL, sink))
-        && let Some(node) = fields.get("socket")
-        && let Some(written) = text(node, "`socket`", sink)
-    {
-        let off = written == "off";
-        settings.control.socket = if off { ControlSocket::Off } else { ControlSocket::At(written.into()) };
+    if let Some(fields) = fields.get("control").and_then(|node| Fields::open(node, &CONTROL, sink)) {
+        control::read(&fields, &mut settings.control, sink);
     }
     Some(settings)
 }

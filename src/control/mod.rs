@@ -1,11 +1,21 @@
 //! The control API: what operators see of a running server, and what they tell it.
 //!
-//! HTTP over a Unix socket, whose permissions say who may (`socket`); routes under `/api/v1` (`routes`); types of its
-//! own, so that the core may change without breaking scripts ([`wire`], made from the core's in `view`).
+//! HTTP over a Unix socket, whose permissions say who may (`socket`), and over TCP for reading, or with a token (`http`, `gate`);
+//! routes under `/api/v1` (`routes`, `lookups`), described in `/openapi.json` (`openapi`); `/metrics` (`metrics`), `/healthz` and
+//! `/readyz` (`ready`); types of its own, so that the core may change without breaking scripts ([`wire`], made from the core's
+//! in `view`).
 //!
 //! Reads the snapshot, the prober and what the daemon publishes; changes nothing itself: orders go to the daemon, which
 //! answers when they are written down and in force. Never in the way of a query.
 
+mod connection;
+mod explaining;
+mod gate;
+mod http;
+mod lookups;
+mod metrics;
+mod openapi;
+mod ready;
 mod reload;
 mod routes;
 mod socket;
@@ -14,16 +24,20 @@ pub mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::health::State;
 use crate::health::overrides::{Done, Order, Overrides, Refusal, RosterPop};
+use crate::metrics::Metrics;
 use crate::probe::Prober;
 use crate::reload::databases::Used;
 use crate::reload::watch::Cause;
 use crate::snapshot::Current;
 
+pub use gate::Rules;
+pub use http::serve as serve_http;
 pub use routes::MAX_BODY;
 pub use socket::{SocketError, serve};
 
@@ -44,8 +58,25 @@ pub struct Desk {
     pub orders: mpsc::Sender<Request>,
     /// Where looks at all files are asked for.
     pub reloads: std::sync::mpsc::Sender<Cause>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether it serves.
+    pub phase: watch::Receiver<Phase>,
+    /// A database older than this is a reason not to be ready.
+    pub max_database_age: Option<Duration>,
     /// When the server started, in seconds since 1970.
     pub started: u64,
+}
+
+/// Where the server is between start and stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not listening yet.
+    Starting,
+    /// It answers.
+    Serving,
+    /// It takes no new work.
+    Draining,
 }
 
 /// An order, and where its answer is awaited.

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Desk;
 use super::routes::{Failure, body};
-use super::wire::{Finding, Moves, ReloadBody, ReloadDone, ZoneEvent};
+use super::wire::{ErrorBody, Finding, Moves, ReloadBody, ReloadDone, ZoneEvent};
 use crate::config::{Diagnostic, Severity};
 use crate::reload::watch::{Asked, Cause, Report};
 use crate::reload::{Event, Wish};
@@ -21,6 +21,13 @@ use crate::survey::Move;
 /// How long a look may take: large databases on a busy machine.
 pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
+/// Looks at all files now, or says what would come of it.
+#[utoipa::path(post, path = "/api/v1/reload", request_body = ReloadBody, security(("token" = [])), responses(
+    (status = 200, description = "what came of it, refusals included", body = ReloadDone),
+    (status = 400, description = "it makes no sense", body = ErrorBody),
+    (status = 401, description = "over TCP: no token, or an unknown one", body = ErrorBody),
+    (status = 504, description = "it takes long, and goes on", body = ErrorBody),
+))]
 pub(super) async fn reload(
     State(desk): State<Desk>,
     octets: Result<Bytes, BytesRejection>,

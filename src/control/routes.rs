@@ -5,17 +5,18 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Extension, State};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, extract, middleware};
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::reload::reload;
 use super::wire::{ActionWord, ErrorBody, Health, OrderBody, OrderDone, OverrideList, PREFIX, Status};
-use super::{Desk, OrderError, Request, view};
+use super::{Desk, OrderError, Request, lookups, openapi, view};
 use crate::health::overrides::{Action, Order, RefusalKind};
 
 /// Largest body of a request, in octets: an order is a few hundred.
@@ -35,29 +36,66 @@ pub(super) fn router(desk: Desk) -> Router {
         .route("/status", get(status))
         .route("/health", get(health))
         .route("/overrides", get(overrides).post(order))
-        .route("/reload", post(reload));
+        .route("/reload", post(reload))
+        .route("/zones", get(lookups::zones))
+        .route("/pops", get(lookups::pops))
+        .route("/services", get(lookups::services))
+        .route("/targets", get(lookups::targets))
+        .route("/explain", get(lookups::explain))
+        .route("/push", post(lookups::push));
     Router::new()
         .nest(PREFIX, routes)
+        .route("/metrics", get(lookups::metrics))
+        .route("/healthz", get(lookups::healthz))
+        .route("/readyz", get(lookups::readyz))
+        .route("/openapi.json", get(openapi::document))
         .fallback(nowhere)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(announced))
         .with_state(desk)
 }
 
-async fn status(State(desk): State<Desk>) -> Json<Status> {
+/// Refuses a body that is announced as too long, without waiting for it.
+async fn announced(request: extract::Request, next: middleware::Next) -> Response {
+    let length = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if length.is_some_and(|length| length > MAX_BODY as u64) {
+        let help = format!("at most {MAX_BODY} octets are read");
+        return Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too long", help).into_response();
+    }
+    next.run(request).await
+}
+
+/// How the server is.
+#[utoipa::path(get, path = "/api/v1/status", responses((status = 200, body = Status)))]
+pub(super) async fn status(State(desk): State<Desk>) -> Json<Status> {
     Json(view::status(&desk))
 }
 
-async fn health(State(desk): State<Desk>) -> Json<Health> {
+/// Every target, every service at every PoP, and what is not as usual.
+#[utoipa::path(get, path = "/api/v1/health", responses((status = 200, body = Health)))]
+pub(super) async fn health(State(desk): State<Desk>) -> Json<Health> {
     Json(view::health(&desk))
 }
 
-async fn overrides(State(desk): State<Desk>) -> Json<OverrideList> {
+/// What operators said.
+#[utoipa::path(get, path = "/api/v1/overrides", responses((status = 200, body = OverrideList)))]
+pub(super) async fn overrides(State(desk): State<Desk>) -> Json<OverrideList> {
     let (overrides, files) = (desk.overrides.borrow().clone(), desk.files.borrow().clone());
     Json(OverrideList { overrides: view::overrides(&overrides, &files, view::unix_ms()) })
 }
 
-async fn order(
+/// Drains, forces, or takes that back. Answered when it is written down and in force.
+#[utoipa::path(post, path = "/api/v1/overrides", request_body = OrderBody, security(("token" = [])), responses(
+    (status = 200, body = OrderDone),
+    (status = 400, description = "it makes no sense", body = ErrorBody),
+    (status = 401, description = "over TCP: no token, or an unknown one", body = ErrorBody),
+    (status = 404, description = "there is no such PoP or service", body = ErrorBody),
+    (status = 409, description = "refused as things are", body = ErrorBody),
+    (status = 413, description = "the body is too long", body = ErrorBody),
+    (status = 500, description = "it could not be written down; nothing was changed", body = ErrorBody),
+))]
+pub(super) async fn order(
     State(desk): State<Desk>,
     Extension(Peer(peer)): Extension<Peer>,
     body: Result<Bytes, BytesRejection>,
@@ -131,13 +169,13 @@ fn to_order(body: OrderBody, peer: &str) -> Result<Order, Failure> {
 }
 
 async fn nowhere(uri: Uri) -> Failure {
-    let help = format!("there are `{PREFIX}/status`, `{PREFIX}/health`, `{PREFIX}/overrides` and `{PREFIX}/reload`");
+    let help = "`/openapi.json` has them all";
     let path: String = uri.path().chars().take(100).collect();
     Failure::new(StatusCode::NOT_FOUND, format!("there is nothing at `{path}`"), help)
 }
 
 async fn not_so() -> Failure {
-    let help = format!("GET reads; `{PREFIX}/overrides` and `{PREFIX}/reload` take POST");
+    let help = format!("GET reads; `{PREFIX}/overrides`, `{PREFIX}/reload` and `{PREFIX}/push` take POST");
     Failure::new(StatusCode::METHOD_NOT_ALLOWED, "this method is not answered here", help)
 }
 
@@ -152,6 +190,13 @@ impl Failure {
     pub(super) fn new(status: StatusCode, error: impl Into<String>, help: impl Into<String>) -> Self {
         let help = help.into();
         Self { status, body: ErrorBody { error: error.into(), help: (!help.is_empty()).then_some(help) } }
+    }
+}
+
+impl Failure {
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
     }
 }
 

@@ -7,24 +7,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use thiserror::Error;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
-use tracing::{debug, warn};
+use tokio::time::sleep;
+use tracing::warn;
 
-use super::Desk;
 use super::reload::PATIENCE;
 use super::routes::{Peer, router};
+use super::{Desk, connection};
 
 /// Connections at a time: a dozen terminals with `health --watch`, and then some.
 const CONNECTIONS: usize = 32;
-/// How long a request line and headers may take.
-const HEADERS: Duration = Duration::from_secs(2);
 /// How long a connection may last: commands ask once, and the longest answer is that to a reload.
 const LASTS: Duration = PATIENCE.saturating_add(Duration::from_secs(15));
 /// Pause after accepting failed: out of descriptors.
@@ -94,18 +89,9 @@ async fn accept(listener: UnixListener, desk: Desk) {
                 continue;
             }
         };
-        let service = TowerToHyperService::new(router.clone().layer(Extension(Peer(who(&stream)))));
+        let router = router.clone().layer(Extension(Peer(who(&stream))));
         tokio::spawn(async move {
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEADERS)
-                .keep_alive(false)
-                .serve_connection(TokioIo::new(stream), service);
-            match timeout(LASTS, connection).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => debug!(%error, "a control connection ended early"),
-                Err(_) => debug!("a control connection took too long"),
-            }
+            connection::serve(stream, router, LASTS).await;
             drop(permit);
         });
     }

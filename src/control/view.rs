@@ -5,16 +5,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::wire::{
     Alarm, Canary, Database, FilesStatus, GuardStatus, Health, LastResult, Latency, MapMemory, Member, Memory,
-    OrderDone, OverrideView, PolicyAndService, ProbeCounts, Probing, Pruned, PrunedFamily, Ranges, Serves, Service,
-    SitesMemory, Stale, Status, Target, TargetCounts, Transition, Zones,
+    OrderDone, OverrideView, PolicyAndService, PopList, PopView, ProbeCounts, Probing, Pruned, PrunedFamily, Ranges,
+    Serves, Service, ServiceList, SitesMemory, Stale, Status, Target, TargetCounts, TargetList, Transition, ZoneList,
+    ZoneView, Zones,
 };
-use super::{Desk, Files, GuardPhase, GuardView};
+use super::{Desk, Files, GuardPhase, GuardView, StaleZone};
+use crate::geo::Place;
 use crate::health::overrides::{Done, Forced, Override, Overrides, Scope};
 use crate::health::{self, CheckKind, State, Verdict};
 use crate::live::{self, Held};
 use crate::probe::TargetReport;
 use crate::snapshot::Snapshot;
-use crate::steering::Standing;
+use crate::steering::{Pop, Standing};
 use crate::zone::Entry;
 
 /// `GET status`.
@@ -26,12 +28,7 @@ pub(super) fn status(desk: &Desk) -> Status {
     let pulse = desk.prober.pulse();
     let not_loaded = snapshot.zones.iter().filter(|(_, entry)| matches!(entry, Entry::NotLoaded));
     let not_loaded: Vec<_> = not_loaded.map(|(zone, _)| zone.to_string()).collect();
-    let stale = files.stale.iter().map(|stale| Stale {
-        zone: stale.zone.clone(),
-        file: stale.file.clone(),
-        why: stale.why.clone(),
-        more: stale.more,
-    });
+    let stale = files.stale.iter().map(stale_view);
     let databases = files.databases.iter().map(|used| Database {
         path: used.path.clone(),
         kind: used.kind.clone(),
@@ -66,6 +63,10 @@ pub(super) fn status(desk: &Desk) -> Status {
         alarms: alarms(&snapshot),
         overrides: overrides(&desk.overrides.borrow(), &files, now),
     }
+}
+
+fn stale_view(stale: &StaleZone) -> Stale {
+    Stale { zone: stale.zone.clone(), file: stale.file.clone(), why: stale.why.clone(), more: stale.more }
 }
 
 /// `GET health`.
@@ -171,7 +172,7 @@ fn services(snapshot: &Snapshot, overrides: &Overrides, now_ms: u64) -> Vec<Serv
 }
 
 /// What the tables take, and who they are for.
-fn memory(snapshot: &Snapshot) -> Memory {
+pub(super) fn memory(snapshot: &Snapshot) -> Memory {
     let live = snapshot.live();
     let map = |held: Held| {
         let named = |id: live::MapId| {
@@ -209,7 +210,7 @@ fn memory(snapshot: &Snapshot) -> Memory {
 }
 
 /// Services whose clients are answered with health ignored.
-fn alarms(snapshot: &Snapshot) -> Vec<Alarm> {
+pub(super) fn alarms(snapshot: &Snapshot) -> Vec<Alarm> {
     let live = snapshot.live();
     let mut alarms: Vec<Alarm> = Vec::new();
     for (map, live) in snapshot.maps.iter().zip(&live.maps) {
@@ -295,23 +296,80 @@ fn target(report: TargetReport, serves: Vec<Serves>, held: Option<State>) -> Tar
             p99_ms: latency.p99.as_secs_f64() * 1e3,
         }),
         probes: Some(ProbeCounts { good: report.totals.good, bad: report.totals.bad, unable: report.totals.unable }),
+        transitions: Vec::new(),
     }
+}
+
+/// `GET targets`.
+pub(super) fn targets(desk: &Desk) -> TargetList {
+    let snapshot = desk.current.load_full();
+    let serves = served_by(&snapshot);
+    let with_past = |report: TargetReport| {
+        let serves = serves.get(&report.target).cloned().unwrap_or_default();
+        let transitions = changes(&report);
+        Target { transitions, ..target(report, serves, None) }
+    };
+    TargetList { targets: desk.prober.report().into_iter().map(with_past).collect() }
+}
+
+/// `GET services`.
+pub(super) fn service_list(desk: &Desk) -> ServiceList {
+    let overrides = desk.overrides.borrow().clone();
+    ServiceList { services: services(&desk.current.load_full(), &overrides, unix_ms()) }
+}
+
+/// `GET pops`.
+pub(super) fn pops(desk: &Desk) -> PopList {
+    let (snapshot, files) = (desk.current.load_full(), desk.files.borrow().clone());
+    let pop = |pop: &Pop| {
+        let mut services: Vec<String> = Vec::new();
+        for map in snapshot.maps.iter().filter(|map| map.pops.iter().any(|name| **name == *pop.name)) {
+            if !services.contains(&map.service.name) {
+                services.push(map.service.name.clone());
+            }
+        }
+        let written = files.pops.iter().find(|written| written.name == pop.name);
+        PopView {
+            pop: pop.name.clone(),
+            latitude: pop.place.map(Place::latitude),
+            longitude: pop.place.map(Place::longitude),
+            drained_at: written.and_then(|written| written.written_drain.clone()),
+            services,
+        }
+    };
+    PopList { pops: snapshot.pops.iter().map(pop).collect() }
+}
+
+/// `GET zones`.
+pub(super) fn zones(desk: &Desk) -> ZoneList {
+    let (snapshot, files) = (desk.current.load_full(), desk.files.borrow().clone());
+    let zone = |(name, entry): (&crate::dns::Name, &Entry)| {
+        let zone = name.to_string();
+        let stale = files.stale.iter().find(|stale| stale.zone == zone).map(stale_view);
+        let serial = match entry {
+            Entry::Loaded(zone) => Some(zone.serial()),
+            Entry::NotLoaded => None,
+        };
+        ZoneView { serial, loaded: serial.is_some(), stale, zone }
+    };
+    ZoneList { zones: snapshot.zones.iter().map(zone).collect() }
+}
+
+fn changes(report: &TargetReport) -> Vec<Transition> {
+    let (address, check) = (report.target.address.to_string(), report.target.check.kind.to_string());
+    let transition = |change: &crate::probe::PastChange| Transition {
+        age_ms: ms(change.age),
+        address: address.clone(),
+        check: check.clone(),
+        from: change.from.to_string(),
+        to: change.to.to_string(),
+        reason: change.reason.clone(),
+    };
+    report.transitions.iter().map(transition).collect()
 }
 
 /// The last changes of state of all targets, the newest first.
 fn transitions(reports: &[TargetReport]) -> Vec<Transition> {
-    let changes = |report: &TargetReport| {
-        let (address, check) = (report.target.address.to_string(), report.target.check.kind.to_string());
-        let transition = |change: &crate::probe::PastChange| Transition {
-            age_ms: ms(change.age),
-            address: address.clone(),
-            check: check.clone(),
-            from: change.from.to_string(),
-            to: change.to.to_string(),
-            reason: change.reason.clone(),
-        };
-        report.transitions.iter().map(transition).collect::<Vec<_>>()
-    };
     let mut all: Vec<_> = reports.iter().flat_map(changes).collect();
     all.sort_by_key(|transition| transition.age_ms);
     all.truncate(TRANSITIONS);

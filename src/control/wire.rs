@@ -5,6 +5,7 @@
 mod reload;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 pub use reload::{Finding, Moves, ReloadBody, ReloadDone, ZoneEvent};
 
@@ -12,7 +13,7 @@ pub use reload::{Finding, Moves, ReloadBody, ReloadDone, ZoneEvent};
 pub const PREFIX: &str = "/api/v1";
 
 /// What every refusal looks like.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
     /// What is wrong.
     pub error: String,
@@ -22,7 +23,7 @@ pub struct ErrorBody {
 }
 
 /// `GET status`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// The program's version.
     pub version: String,
@@ -60,7 +61,7 @@ pub struct Status {
 }
 
 /// The zones.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Zones {
     /// How many are served.
     pub loaded: usize,
@@ -71,7 +72,7 @@ pub struct Zones {
 }
 
 /// A zone that is served otherwise than its file says, or not at all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Stale {
     /// Apex.
     pub zone: String,
@@ -85,7 +86,7 @@ pub struct Stale {
 }
 
 /// The files as they were at the last look.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FilesStatus {
     /// When that was.
     pub looked: String,
@@ -98,7 +99,7 @@ pub struct FilesStatus {
 }
 
 /// A database in use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Database {
     /// Its file.
     pub path: String,
@@ -111,7 +112,7 @@ pub struct Database {
 }
 
 /// Sizes in octets.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Memory {
     /// The live tables of all maps; what maps share counts once.
     pub live_octets: usize,
@@ -127,7 +128,7 @@ pub struct Memory {
 }
 
 /// The size of the site table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SitesMemory {
     /// In the mapped cache file: pages that the system may drop.
     pub mapped_octets: usize,
@@ -136,7 +137,7 @@ pub struct SitesMemory {
 }
 
 /// What maps that decide alike take.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MapMemory {
     /// Which they are.
     pub of: Vec<PolicyAndService>,
@@ -153,7 +154,7 @@ pub struct MapMemory {
 }
 
 /// What names a map.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyAndService {
     /// The policy.
     pub policy: String,
@@ -162,7 +163,7 @@ pub struct PolicyAndService {
 }
 
 /// Numbers of ranges.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ranges {
     /// IPv4.
     pub v4: usize,
@@ -171,7 +172,7 @@ pub struct Ranges {
 }
 
 /// What less detail came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Pruned {
     /// For clients of IPv4.
     pub v4: PrunedFamily,
@@ -180,7 +181,7 @@ pub struct Pruned {
 }
 
 /// What less detail came to, for one family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PrunedFamily {
     /// Entries that a resolver could hold at most.
     pub entries: u64,
@@ -189,7 +190,7 @@ pub struct PrunedFamily {
 }
 
 /// Targets by state.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TargetCounts {
     /// All of them; the sum of the others.
     pub all: usize,
@@ -206,7 +207,7 @@ pub struct TargetCounts {
 }
 
 /// How the prober is doing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Probing {
     /// Probes in flight.
     pub in_flight: usize,
@@ -220,7 +221,7 @@ pub struct Probing {
 }
 
 /// The guard against mass failure.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct GuardStatus {
     /// `off`, `watching`, `frozen` or `thawing`.
     pub phase: String,
@@ -235,7 +236,7 @@ pub struct GuardStatus {
 }
 
 /// A canary.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Canary {
     /// Address and port.
     pub address: String,
@@ -245,7 +246,7 @@ pub struct Canary {
 }
 
 /// A service that is not answered as usual.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Alarm {
     /// The service.
     pub service: String,
@@ -256,7 +257,7 @@ pub struct Alarm {
 }
 
 /// `GET health`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// When this was so.
     pub at: String,
@@ -279,7 +280,7 @@ pub struct Health {
 }
 
 /// A service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Service {
     /// Its name.
     pub service: String,
@@ -288,7 +289,7 @@ pub struct Service {
 }
 
 /// A service at a PoP, as answers go by it now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Member {
     /// The PoP.
     pub pop: String,
@@ -309,7 +310,7 @@ pub struct Member {
 }
 
 /// A target.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Target {
     /// Where the probe connects.
     pub address: String,
@@ -347,10 +348,115 @@ pub struct Target {
     /// How many probes ended how since the target is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probes: Option<ProbeCounts>,
+    /// Its last changes of state, newest first; in `GET targets` only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transitions: Vec<Transition>,
+}
+
+/// `GET targets`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TargetList {
+    /// Every target, with its last changes of state.
+    pub targets: Vec<Target>,
+}
+
+/// `GET services`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ServiceList {
+    /// Every service at every PoP.
+    pub services: Vec<Service>,
+}
+
+/// `GET pops`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PopList {
+    /// Every PoP, in the order written.
+    pub pops: Vec<PopView>,
+}
+
+/// A PoP.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PopView {
+    /// Its name.
+    pub pop: String,
+    /// Degrees north; absent where none is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub longitude: Option<f64>,
+    /// Where its file drains it, as `FILE:LINE`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drained_at: Option<String>,
+    /// The services there.
+    pub services: Vec<String>,
+}
+
+/// `GET zones`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ZoneList {
+    /// Every zone.
+    pub zones: Vec<ZoneView>,
+}
+
+/// A zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ZoneView {
+    /// Apex.
+    pub zone: String,
+    /// Its serial; absent when it could not be loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<u32>,
+    /// Whether it is answered; if not, SERVFAIL.
+    pub loaded: bool,
+    /// Why it is served otherwise than its file says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<Stale>,
+}
+
+/// `GET /healthz`: it answers, so it is alive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Alive {
+    /// Always true.
+    pub alive: bool,
+}
+
+/// `GET /readyz`: 200 when ready, 503 when not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// Whether clients should be sent here.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<String>,
+}
+
+/// `POST push`: a value for `push` checks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PushBody {
+    /// The name that checks know it by (`push: NAME`).
+    pub name: String,
+    /// For the target at this address only; otherwise for all that have no value of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Whether it is up.
+    pub up: bool,
+    /// How long this holds, 1 s to 30 days.
+    pub for_seconds: u64,
+    /// Why, for people; the first line counts.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+}
+
+/// A value that was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PushDone {
+    /// How many targets look at it.
+    pub targets: usize,
 }
 
 /// How many probes ended how.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProbeCounts {
     /// The target answered as expected.
     pub good: u64,
@@ -361,7 +467,7 @@ pub struct ProbeCounts {
 }
 
 /// What depends on a target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Serves {
     /// The service.
     pub service: String,
@@ -372,7 +478,7 @@ pub struct Serves {
 }
 
 /// How long good probes took lately.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Latency {
     /// Half of them at most.
     pub p50_ms: f64,
@@ -383,7 +489,7 @@ pub struct Latency {
 }
 
 /// The last result of a target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LastResult {
     /// How long ago.
     pub age_ms: u64,
@@ -405,7 +511,7 @@ pub struct LastResult {
 }
 
 /// A change of state.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Transition {
     /// How long ago.
     pub age_ms: u64,
@@ -422,7 +528,7 @@ pub struct Transition {
 }
 
 /// An override, as `GET overrides` lists it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OverrideView {
     /// As the operator writes it: `fra`, `web`, `web@fra`.
     pub target: String,
@@ -453,14 +559,14 @@ pub struct OverrideView {
 }
 
 /// `GET overrides`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OverrideList {
     /// All of them, in the order they were said.
     pub overrides: Vec<OverrideView>,
 }
 
 /// `POST overrides`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OrderBody {
     /// `fra`, `web` or `web@fra`; `pop:fra` and `service:web` where a name is both.
@@ -485,7 +591,7 @@ pub struct OrderBody {
 }
 
 /// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ActionWord {
     /// Prefer anyone else.
@@ -501,7 +607,7 @@ pub enum ActionWord {
 }
 
 /// An order that is in force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderDone {
     /// The override of that scope from now on; absent when there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]

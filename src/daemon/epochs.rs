@@ -140,6 +140,7 @@ async fn advance(shared: &Shared) {
     };
     match advanced {
         Ok(true) => {
+            shared.metrics.epoch();
             let after = Arc::clone(&snapshot.live());
             log(&snapshot, &before, &after);
             tell_fallen(shared, &snapshot, &before, &after);

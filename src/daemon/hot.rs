@@ -32,7 +32,7 @@ impl fmt::Debug for Reread {
 }
 
 /// Keys that are read at start only, with what they wait for: sockets, threads, and where everything is.
-const AT_START: [&str; 13] = [
+const AT_START: [&str; 17] = [
     "listen",
     "zones",
     "state",
@@ -46,6 +46,10 @@ const AT_START: [&str; 13] = [
     "udp.receive_buffer",
     "reload.watch",
     "control.socket",
+    "control.http",
+    "control.tokens",
+    "control.hosts",
+    "control.max_database_age",
 ];
 
 /// The settings in force, and the text they were last read from.

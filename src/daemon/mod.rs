@@ -33,13 +33,13 @@ pub use self::hot::Reread;
 use self::hot::Hot;
 use self::known::Knowledge;
 use crate::config::settings;
-use crate::control::{self, Desk, Files, SocketError};
+use crate::control::{self, Desk, Files, Phase, SocketError};
 use crate::health::overrides::Overrides;
 use crate::metrics::Metrics;
 use crate::probe::{self, Prober};
 use crate::reload::watch::{Asked, Cause, Watch};
 use crate::reload::{Limits, Loader, Now, Options, Wish};
-use crate::server::{BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings};
+use crate::server::{BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings, names};
 use crate::snapshot::{Current, Ede, Identity};
 use crate::zone::Entry;
 
@@ -112,6 +112,10 @@ struct Shared {
     files: watch::Sender<Arc<Files>>,
     /// Told when a new snapshot was published.
     published: Notify,
+    /// What is counted.
+    metrics: Metrics,
+    /// Between start and stop.
+    phase: watch::Sender<Phase>,
     /// Services at PoPs that went down, for the operator's desk: of a service with `manual_resume` they stay out.
     fallen: mpsc::UnboundedSender<Fallen>,
     /// Where health is remembered for a restart and for `explain`.
@@ -176,9 +180,12 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         known,
         files: watch::Sender::new(Arc::new(reloads::files(&loader, &loaded, known::unix_ms()))),
         published: Notify::new(),
+        metrics: Metrics::new(),
+        phase: watch::Sender::new(Phase::Starting),
         fallen,
         health_file: loader.state.path("health.json"),
     });
+    shared.metrics.name_with(names(Arc::clone(&shared.current)));
     let epochs = tokio::spawn(epochs::run(Arc::clone(&shared)));
 
     let (watch, words) = Watch::start(&watched(settings, setup.reread.as_ref()), settings.watch);
@@ -188,11 +195,12 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let asker = watch.asker();
     let (orders, taken) = mpsc::channel(ORDERS);
     let operator = tokio::spawn(operator::run(Arc::clone(&shared), places, taken, falls));
-    let control = control(&shared, settings, orders, asker.clone()).await?;
+    let desk = desk(&shared, settings, orders, asker.clone());
+    let control = control(settings, desk.clone()).await?;
+    let http = control_over_http(settings, desk).await;
 
-    let metrics = Metrics::default();
     let engine = Arc::new(Engine::new(Arc::clone(&shared.current)));
-    let server = Server::start(&server_settings(&setup), engine, &metrics, &Handle::current())?;
+    let server = Server::start(&server_settings(&setup), engine, &shared.metrics, &Handle::current())?;
 
     let reloads = {
         let (shared, runtime) = (Arc::clone(&shared), Handle::current());
@@ -205,6 +213,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         std::thread::Builder::new().name("reload".to_owned()).spawn(thread)?
     };
     let signals = tokio::spawn(forward(hangup, confirm, asker.clone()));
+    shared.phase.send_replace(Phase::Serving);
     say_ready(&shared, began);
 
     let name = tokio::select! {
@@ -212,6 +221,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         _ = interrupt.recv() => "SIGINT",
     };
     info!(signal = name, "stopping: no new work is taken, answers under way are finished");
+    shared.phase.send_replace(Phase::Draining);
     signals.abort();
     // Nobody is told any more that an order is in force.
     if let Some((task, path)) = control {
@@ -232,6 +242,10 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let joined = tokio::time::timeout(GRACE, tokio::task::spawn_blocking(move || reloads.join())).await;
     if joined.is_err() {
         warn!("a reload under way was cut short");
+    }
+    // The last to go: until now it told load balancers that this server stops.
+    if let Some(http) = http {
+        http.abort();
     }
     remembered::write(&shared.known.prober, shared.health_file.as_deref());
     info!("stopped");
@@ -265,16 +279,14 @@ fn said_before(places: &operator::Places) -> Overrides {
     overrides
 }
 
-/// Opens the control socket. That there is none is no reason not to serve; that another server answers there is: two
-/// servers with one state directory would undo each other's work.
-async fn control(
+/// What the control API reads.
+fn desk(
     shared: &Shared,
     settings: &settings::Settings,
     orders: mpsc::Sender<control::Request>,
     reloads: std::sync::mpsc::Sender<Cause>,
-) -> Result<Option<(JoinHandle<()>, PathBuf)>, DaemonError> {
-    let Some(path) = settings.control_socket() else { return Ok(None) };
-    let desk = Desk {
+) -> Desk {
+    Desk {
         current: Arc::clone(&shared.current),
         prober: Arc::clone(&shared.known.prober),
         overrides: shared.known.overrides.subscribe(),
@@ -282,8 +294,17 @@ async fn control(
         files: shared.files.subscribe(),
         orders,
         reloads,
+        metrics: shared.metrics.clone(),
+        phase: shared.phase.subscribe(),
+        max_database_age: settings.control.max_database_age,
         started: known::unix_ms() / 1000,
-    };
+    }
+}
+
+/// Opens the control socket. That there is none is no reason not to serve; that another server answers there is: two
+/// servers with one state directory would undo each other's work.
+async fn control(settings: &settings::Settings, desk: Desk) -> Result<Option<(JoinHandle<()>, PathBuf)>, DaemonError> {
+    let Some(path) = settings.control_socket() else { return Ok(None) };
     match control::serve(&path, desk).await {
         Ok(task) => {
             info!(socket = %path.display(), "control");
@@ -293,6 +314,25 @@ async fn control(
         Err(error @ SocketError::Bind { .. }) => {
             warn!(%error, "no control socket: `status`, `health`, `drain` and the like have nobody to ask");
             Ok(None)
+        }
+    }
+}
+
+/// Opens the control API over TCP. That its port is taken is no reason not to serve.
+async fn control_over_http(settings: &settings::Settings, desk: Desk) -> Option<JoinHandle<()>> {
+    let address = settings.control.http?;
+    let rules = control::Rules { hosts: settings.control.hosts.clone(), tokens: settings.control.tokens.clone() };
+    match control::serve_http(address, desk, rules).await {
+        Ok((address, task)) => {
+            info!(%address, "control over HTTP");
+            if !address.ip().is_loopback() {
+                warn!(%address, "whoever reaches this address may read metrics, names of zones and PoPs, and addresses of targets");
+            }
+            Some(task)
+        }
+        Err(error) => {
+            warn!(%address, %error, "no control over HTTP: nobody can read metrics there; see `control: {{http: …}}`");
+            None
         }
     }
 }

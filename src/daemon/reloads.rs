@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 use super::hot::Hot;
-use super::{Shared, known, now};
+use super::known::unix_ms;
+use super::{Shared, now};
 use crate::config::Severity;
 use crate::config::model::ServiceModel;
 use crate::control::{Files, StaleZone};
 use crate::health::Known;
 use crate::health::overrides::RosterPop;
+use crate::metrics::Reload;
 use crate::reload::databases::{Databases, SHIPPED_KIND};
 use crate::reload::generation::Stale;
 use crate::reload::watch::{Asked, Cause, Report, Watch};
@@ -74,13 +76,17 @@ fn look(shared: &Shared, loader: &mut Loader, asked: Option<Asked>, began: Insta
     });
     log(&loaded, &loader.databases);
     let snapshot = loaded.snapshot.take();
+    if loaded.fresh.has_errors() || !loaded.database.errors.is_empty() {
+        shared.metrics.reloaded(Reload::Refused, unix_ms() / 1000);
+    }
     if let Some(snapshot) = &snapshot {
         shared.current.store(snapshot.clone());
     }
-    shared.files.send_replace(Arc::new(files(loader, &loaded, known::unix_ms())));
+    shared.files.send_replace(Arc::new(files(loader, &loaded, unix_ms())));
     if let Some(snapshot) = &snapshot {
         let (generation, zones) = (snapshot.generation, snapshot.zones.len());
         shared.published.notify_one();
+        shared.metrics.reloaded(Reload::Taken, unix_ms() / 1000);
         info!(generation, zones, took_ms = started.elapsed().as_millis() as u64, "reloaded");
     } else if loaded.fresh.has_errors() {
         warn!(generation = before, "nothing was changed; the generation before still serves");

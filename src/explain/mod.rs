@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+mod assume;
 pub mod candidates;
 pub mod chain;
 pub mod expect;
@@ -20,6 +21,7 @@ pub mod scope;
 pub mod split;
 pub mod text;
 
+pub use assume::Assume;
 pub use candidates::{Candidate, CostFlip, Flips, Why};
 pub use chain::{Link, LinkKind};
 pub use expect::{Outlook, outlook};
@@ -53,34 +55,6 @@ pub struct Question {
     pub subnet: Option<(IpAddr, u8)>,
     /// Members assumed to be otherwise than they are.
     pub assume: Assume,
-}
-
-/// What is assumed, of a PoP (`fra`) or of a service at one (`web@fra`), by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Assume {
-    /// No address of theirs is usable.
-    pub down: Vec<String>,
-    /// The operator prefers anyone else.
-    pub drain: Vec<String>,
-    /// All addresses of theirs are usable, and they are not drained.
-    pub up: Vec<String>,
-}
-
-impl Assume {
-    /// Whether nothing is assumed.
-    pub fn is_empty(&self) -> bool {
-        self.down.is_empty() && self.drain.is_empty() && self.up.is_empty()
-    }
-
-    /// Whether something is assumed of a service at a PoP.
-    fn is_about(&self, service: &str, pop: &str) -> bool {
-        [&self.down, &self.drain, &self.up].into_iter().any(|list| names(list, service, pop))
-    }
-
-    /// Every PoP that is named.
-    pub fn pops(&self) -> impl Iterator<Item = &str> {
-        self.down.iter().chain(&self.drain).chain(&self.up).map(|word| word.rsplit('@').next().unwrap_or(word))
-    }
 }
 
 /// What is known beside the snapshot: for words, and for answers that only an assumption leads to.

@@ -24,7 +24,7 @@ pub struct History {
     transitions: VecDeque<Transition>,
 }
 
-/// How many probes ended how, since the target is known, confirmations included.
+/// How many probes ended how, since the target is known, confirmations included; and how often its state changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Good ones.
@@ -33,6 +33,8 @@ pub struct Totals {
     pub bad: u64,
     /// Ones that could not be made here.
     pub unable: u64,
+    /// Changes of state.
+    pub changes: u64,
 }
 
 /// How long good probes took from start to verdict; a failed one tells of its time limit, not of the target.
@@ -82,6 +84,7 @@ impl History {
 
     /// Takes in a change of state.
     pub fn change(&mut self, at: Duration, Change { from, to }: Change, reason: &str) {
+        self.totals.changes += 1;
         if self.transitions.len() == TRANSITIONS {
             self.transitions.pop_front();
         }
@@ -143,7 +146,7 @@ mod tests {
             history.observe(&good(ms));
         }
         check(&history, 128, [64, 1116, 1127]);
-        assert_eq!(history.totals(), Totals { good: 229, bad: 1, unable: 1 });
+        assert_eq!(history.totals(), Totals { good: 229, bad: 1, unable: 1, changes: 0 });
     }
 
     #[test]

@@ -187,6 +187,20 @@ impl Answer {
         }
     }
 
+    /// The member that serves a question of this type, the first of several, where nobody shares; `None` when none does.
+    #[inline]
+    pub fn member(&self, rtype: SteeredType) -> Option<u16> {
+        let first = |choice: &Choice| match choice {
+            Choice::Members { members, .. } => members.first().copied(),
+            Choice::Absent | Choice::Empty | Choice::Servfail | Choice::Fallback | Choice::Split(_) => None,
+        };
+        match rtype {
+            SteeredType::A => first(&self.decision.v4),
+            SteeredType::Aaaa => first(&self.decision.v6),
+            SteeredType::Https | SteeredType::Svcb => first(&self.decision.v4).or_else(|| first(&self.decision.v6)),
+        }
+    }
+
     /// Whether health was ignored for either family, as nothing was usable.
     pub fn fail_open(&self) -> bool {
         [&self.decision.v4, &self.decision.v6]

@@ -95,6 +95,17 @@ impl<'a> Dealt<'a> {
         }
     }
 
+    /// The member that serves a question of this type, the first of several; `None` when none does.
+    #[inline]
+    pub fn member(&self, rtype: SteeredType) -> Option<u16> {
+        let first = |hand: &Hand| hand.members().first().copied();
+        match rtype {
+            SteeredType::A => first(&self.v4),
+            SteeredType::Aaaa => first(&self.v6),
+            SteeredType::Https | SteeredType::Svcb => first(&self.v4).or_else(|| first(&self.v6)),
+        }
+    }
+
     /// The records of this type, member by member. Of HTTPS and SVCB those of the first member.
     #[inline]
     pub fn records(self, rtype: SteeredType) -> impl Iterator<Item = &'a Prepared> {

@@ -7,6 +7,7 @@ use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Owner, QUESTION, Section};
 use crate::dns::{FoldedName, Rcode, Type};
 use crate::live::{Live, Prepared, SteeredType, Told};
+use crate::metrics::{Decided, Number};
 use crate::snapshot::Snapshot;
 use crate::zone::{Cut, Entry, Found, Lookup, MAX_LINKS, RrSet, SteerId, Zone};
 
@@ -27,16 +28,17 @@ pub(super) fn answer(
         return Said::error(Rcode::REFUSED, Some(ExtendedError::NOT_AUTHORITATIVE));
     };
     let Entry::Loaded(zone) = found.entry else {
-        return Said { zone: Some(found.index), ..Said::error(Rcode::SERVFAIL, Some(ExtendedError::NOT_READY)) };
+        return Said { zone: Number::of(found.index), ..Said::error(Rcode::SERVFAIL, Some(ExtendedError::NOT_READY)) };
     };
     let mut said = Said {
         rcode: Rcode::NOERROR,
         authoritative: true,
         kind: Kind::Static,
-        zone: Some(found.index),
+        zone: Number::of(found.index),
         scope: 0,
         by_subnet: false,
         error: None,
+        decided: Decided::NOTHING,
     };
     let apex_at = Some(QUESTION + name.suffix_start(found.labels) as u16);
     let mut step = Step { snapshot, live, client, qtype, reply, said: &mut said, apex_at, cap: u32::MAX };
@@ -141,7 +143,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             }
             let Some(found) = find(self.snapshot, name, self.qtype) else { return };
             let Entry::Loaded(next) = found.entry else { return };
-            self.said.zone = Some(found.index);
+            self.said.zone = Number::of(found.index);
             zone = next;
             lookup = zone.lookup_from(name, found.hash, self.qtype);
         }
@@ -206,7 +208,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             // Of the service, not of the client: scope 0 (SEMANTICS §1.6).
             return self.written(zone, written, owner);
         }
-        if !self.tell(&steered, told) {
+        if !self.tell(&steered, told, rtype) {
             return self.empty(&steered, told, written, owner);
         }
         let wire = match rtype {
@@ -222,13 +224,13 @@ impl<'s> Step<'s, '_, '_, '_> {
 
     fn steer(&self, steer: SteerId) -> Option<Steered<'s>> {
         // A steer without its map would be a snapshot that is not whole.
-        self.client.steer(self.snapshot, self.live, self.said.zone.unwrap_or(u32::MAX), steer)
+        self.client.steer(self.snapshot, self.live, self.said.zone.get().unwrap_or(u32::MAX), steer)
     }
 
     /// Whether a steered name is one that sends clients to other names.
     #[inline]
     fn sends_to_names(&self, steer: SteerId) -> bool {
-        self.snapshot.steer(self.said.zone.unwrap_or(u32::MAX), steer).is_some_and(|steer| steer.cname)
+        self.snapshot.steer(self.said.zone.get().unwrap_or(u32::MAX), steer).is_some_and(|steer| steer.cname)
     }
 
     /// The CNAME that a client is given at a steered name; `None` when the answer is complete without.
@@ -248,7 +250,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             self.written(zone, written, owner);
             return None;
         }
-        if !self.tell(&steered, told) {
+        if !self.tell(&steered, told, SteeredType::A) {
             self.empty(&steered, told, written, owner);
             return None;
         }
@@ -257,7 +259,7 @@ impl<'s> Step<'s, '_, '_, '_> {
 
     /// Takes over scope and kind of a decision. Whether it has an answer.
     #[inline]
-    fn tell(&mut self, steered: &Steered<'_>, told: Told) -> bool {
+    fn tell(&mut self, steered: &Steered<'_>, told: Told, rtype: SteeredType) -> bool {
         self.said.scope = self.said.scope.max(steered.scope);
         self.said.by_subnet |= steered.by_subnet;
         let (kind, error) = match told {
@@ -270,6 +272,7 @@ impl<'s> Step<'s, '_, '_, '_> {
         };
         self.said.kind = kind;
         self.said.error = error.or(self.said.error);
+        self.said.decided = Decided::new(steered.map.0, steered.member(rtype), kind);
         true
     }
 
@@ -284,6 +287,7 @@ impl<'s> Step<'s, '_, '_, '_> {
             }
             _ => self.fail(),
         }
+        self.said.decided = Decided::new(steered.map.0, None, self.said.kind);
     }
 
     /// What is written of the type at a steered name.

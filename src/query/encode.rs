@@ -7,6 +7,7 @@ use crate::dns::edns::{self, CookieOption, ServerCookie, Verdict, code};
 use crate::dns::message::{Owner, Section, Writer, flags};
 use crate::dns::rdata::compressible;
 use crate::dns::{Class, Rcode, Type};
+use crate::metrics::{Answered, Marks};
 use crate::snapshot::{Ede, Identity};
 use crate::zone::rrset::{FIXED, Records};
 
@@ -211,7 +212,7 @@ impl<'r, 'o> Reply<'r, 'o> {
 
     /// Truncates the whole if anything did not fit, adds OPT and TSIG, and fills in the header.
     #[inline]
-    pub(super) fn finish(&mut self, said: &Said) -> Response {
+    pub(super) fn finish(&mut self, said: &Said, generation: u64) -> Response {
         let truncated = self.writer.overflowed();
         if truncated {
             self.writer.clear();
@@ -233,14 +234,15 @@ impl<'r, 'o> Reply<'r, 'o> {
         }
         Response {
             length: self.writer.finish(self.request.header.id, bits, said.rcode),
-            rcode: said.rcode.0,
-            kind: said.kind,
-            zone: said.zone,
             qtype: self.request.asked.map(|asked| asked.0),
-            by_subnet: said.by_subnet,
-            scope: self.request.options.ecs.map(|_| said.scope),
-            truncated,
-            cookie: self.cookie,
+            answered: Answered {
+                generation,
+                zone: said.zone,
+                decided: said.decided,
+                rcode: said.rcode.0,
+                kind: said.kind,
+                marks: Marks::new(self.request.options.ecs.map(|_| said.scope), said.by_subnet, truncated, self.cookie),
+            },
         }
     }
 

@@ -8,11 +8,14 @@
 #![cfg_attr(not(test), warn(clippy::indexing_slicing))]
 
 use std::net::IpAddr;
+use std::ops::Deref;
 
 pub use crate::dns::ecs::Ecs;
 use crate::dns::edns::ExtendedError;
 use crate::dns::{Class, FoldedName, Rcode, Type};
 use crate::live::Live;
+use crate::metrics::{Answered, Decided, Number};
+pub use crate::metrics::{Cookie, Kind};
 use crate::snapshot::Snapshot;
 
 mod answer;
@@ -91,66 +94,19 @@ pub enum Drop {
 pub struct Response {
     /// Octets of the answer.
     pub length: usize,
-    /// RCODE, extended bits included.
-    pub rcode: u16,
-    /// What sort of answer it is.
-    pub kind: Kind,
-    /// The zone of the answer ([`crate::zone::ZoneSet::get`]): of a chain, the last one.
-    pub zone: Option<u32>,
     /// The type that was asked; `None` when there is no well-formed question.
     pub qtype: Option<Type>,
-    /// Whether a client subnet decided: present, above length 0, and usable.
-    pub by_subnet: bool,
-    /// SCOPE PREFIX-LENGTH given; `None` when the request has no client subnet.
-    pub scope: Option<u8>,
-    /// Whether the answer did not fit, and went without records.
-    pub truncated: bool,
-    /// What the request's cookie was worth.
-    pub cookie: Cookie,
+    /// Everything else: what is counted of it. The zone's number is that of [`crate::zone::ZoneSet::get`], the map's that of
+    /// [`crate::live::MapId`].
+    pub answered: Answered,
 }
 
-/// What sort of answer a response is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// Static data.
-    Static,
-    /// Steered to the best PoP of the client's class.
-    Home,
-    /// Steered to a substitute.
-    Away,
-    /// Steered with health ignored in a tier, as too little of it is usable.
-    Panic,
-    /// Steered with health ignored, for want of a usable PoP.
-    FailOpen,
-    /// The policy's fallback addresses, for want of a usable PoP.
-    Fallback,
-    /// The written addresses of a steered name, for want of an eligible PoP.
-    OnEmpty,
-    /// To the servers of a child zone.
-    Referral,
-    /// The name exists without the type.
-    NoData,
-    /// The name does not exist.
-    NxDomain,
-    /// What the server says of itself (CHAOS).
-    Identity,
-    /// No answer but a cookie.
-    Cookie,
-    /// Refused: outside the zones, or not offered.
-    Refused,
-    /// Any other error.
-    Error,
-}
+impl Deref for Response {
+    type Target = Answered;
 
-/// What a request's cookie was worth (RFC 7873 §5.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cookie {
-    /// None was sent, or none is checked here.
-    None,
-    /// The client's part alone, or with a server's part that is not ours.
-    New,
-    /// Ours, and valid.
-    Valid,
+    fn deref(&self) -> &Answered {
+        &self.answered
+    }
 }
 
 /// What an answer says besides its records.
@@ -159,17 +115,27 @@ struct Said {
     rcode: Rcode,
     authoritative: bool,
     kind: Kind,
-    zone: Option<u32>,
+    zone: Number,
     /// SCOPE PREFIX-LENGTH, when the request has a client subnet.
     scope: u8,
     by_subnet: bool,
     error: Option<ExtendedError>,
+    decided: Decided,
 }
 
 impl Said {
     fn error(rcode: Rcode, error: Option<ExtendedError>) -> Self {
         let kind = if rcode == Rcode::REFUSED { Kind::Refused } else { Kind::Error };
-        Self { rcode, authoritative: false, kind, zone: None, scope: 0, by_subnet: false, error }
+        Self {
+            rcode,
+            authoritative: false,
+            kind,
+            zone: Number::NONE,
+            scope: 0,
+            by_subnet: false,
+            error,
+            decided: Decided::NOTHING,
+        }
     }
 }
 
@@ -192,7 +158,7 @@ pub fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8], out:
         Some(said) => said,
         None => answer_to(snapshot, live, who, request, &mut name, &mut reply),
     };
-    Outcome::Responded(reply.finish(&said))
+    Outcome::Responded(reply.finish(&said, snapshot.generation))
 }
 
 /// A request that passed the checks of its form: by opcode, class and type.

@@ -1,6 +1,6 @@
 //! Octets → a request that passed every check of its form, in the order of SEMANTICS §5.6.
 
-use super::{Drop, Said};
+use super::{Decided, Drop, Number, Said};
 use crate::dns::ecs::Ecs;
 use crate::dns::edns::{ExtendedError, Opt, Options};
 use crate::dns::message::{HEADER, Header, Reader, RecordRef, split_name};
@@ -72,10 +72,11 @@ impl<'p> Request<'p> {
             rcode: Rcode::FORMERR,
             authoritative: false,
             kind: super::Kind::Error,
-            zone: None,
+            zone: Number::NONE,
             scope: 0,
             by_subnet: false,
             error: None,
+            decided: Decided::NOTHING,
         };
         let [questions, answers, authorities, additionals] = self.header.counts;
         let mut reader = Reader::new(packet, HEADER);

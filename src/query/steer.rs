@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::Who;
 use crate::dns::ecs::{ClientSubnet, Ecs};
-use crate::live::{Answer, AnswerId, Chosen, Dealt, Live, Prepared, SteeredType, Told, UnitKey};
+use crate::live::{Answer, AnswerId, Chosen, Dealt, Live, MapId, Prepared, SteeredType, Told, UnitKey};
 use crate::net::{Block, Folded};
 use crate::snapshot::{Snapshot, Steer};
 use crate::zone::SteerId;
@@ -27,6 +27,8 @@ pub(super) struct Client {
 /// What a client gets.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Steered<'a> {
+    /// The map that decided.
+    pub(super) map: MapId,
     pub(super) answer: &'a Answer,
     /// What the client is dealt, where several PoPs share.
     pub(super) dealt: Option<Dealt<'a>>,
@@ -79,7 +81,14 @@ impl Client {
                 Some(block) => map.plan.unit_of_subnet(block),
                 None => map.plan.unit_of_source(self.resolver),
             });
-            Steered { answer, dealt, written: map.falls_back_on_written(), scope, by_subnet: by_subnet.is_some() }
+            Steered {
+                map: id,
+                answer,
+                dealt,
+                written: map.falls_back_on_written(),
+                scope,
+                by_subnet: by_subnet.is_some(),
+            }
         };
         let Some((folded, width)) = self.subnet.filter(|_| ecs == Ecs::On) else {
             return Some(steered(by_resolver(), 0, None));
@@ -100,6 +109,15 @@ impl<'a> Steered<'a> {
         match &self.dealt {
             None => self.answer.of(rtype).0,
             Some(dealt) => dealt.told(rtype),
+        }
+    }
+
+    /// The member that serves a question of this type, the first of several.
+    #[inline]
+    pub(super) fn member(&self, rtype: SteeredType) -> Option<u16> {
+        match &self.dealt {
+            None => self.answer.member(rtype),
+            Some(dealt) => dealt.member(rtype),
         }
     }
 

@@ -3,11 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::error;
 
-use crate::metrics::{Cause, End};
+use crate::metrics::layout::Layout;
+use crate::metrics::{Answered, Cause, End, Names, SharedWriter, Writer};
 use crate::query::{self, Drop, Outcome, Who};
 use crate::snapshot::Current;
 
@@ -37,6 +38,18 @@ impl Engine {
     }
 }
 
+/// What counters call the zones and PoPs of the snapshot that `current` points at.
+pub fn names(current: Arc<Current>) -> Names {
+    Box::new(move |generation| {
+        let snapshot = current.load();
+        (snapshot.generation == generation).then(|| {
+            let zones = snapshot.zones.iter().map(|(zone, _)| zone.to_string().into());
+            let maps = snapshot.maps.iter().map(|map| (map.service.name.as_str().into(), map.pops.clone()));
+            Layout::new(zones, maps)
+        })
+    })
+}
+
 impl Answer for Engine {
     fn answer(&self, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome {
         let snapshot = self.current.load();
@@ -45,29 +58,79 @@ impl Answer for Engine {
     }
 }
 
-/// How a message ended, and the octets of its answer at the front of the buffer (0 without one).
-pub(super) struct Asked {
-    pub(super) end: End,
-    pub(super) length: usize,
-}
-
-/// Asks the engine; a panic in it ends this message only.
-pub(super) fn ask<E: Answer>(engine: &E, who: &Who, request: &[u8], out: &mut [u8]) -> Asked {
+/// Asks the engine, and counts how the message ended; the octets of its answer at the front of the buffer. A panic in the
+/// engine ends this message only.
+#[inline]
+pub(super) fn ask<E: Answer>(
+    engine: &E,
+    who: &Who,
+    request: &[u8],
+    out: &mut [u8],
+    counter: &mut impl Count,
+) -> Option<usize> {
     // The buffers are overwritten before they are read again, and the engine's tables are immutable, so nothing half
     // done can be seen after an unwind.
+    let began = who.source_port.is_multiple_of(MEASURED).then(Instant::now);
     match catch_unwind(AssertUnwindSafe(|| engine.answer(who, request, out))) {
-        Ok(Outcome::Responded(response)) => {
-            Asked { end: End::Answered(response.rcode), length: response.length.min(out.len()) }
+        Ok(Outcome::Responded(ref response)) => {
+            counter.answered(&response.answered);
+            if let Some(began) = began {
+                counter.took(began.elapsed());
+            }
+            Some(response.length.min(out.len()))
         }
-        Ok(Outcome::Dropped(cause)) => Asked { end: End::Dropped(dropped(cause)), length: 0 },
+        Ok(Outcome::Dropped(cause)) => {
+            counter.ended(End::Dropped(dropped(cause)));
+            None
+        }
         Err(_) => {
             // The one thing logged of a packet: without its octets the fault cannot be found again. Once a second.
             static LAST: AtomicU32 = AtomicU32::new(0);
             if LAST.swap(who.now, Relaxed) != who.now {
                 error!(source = %who.source, transport = ?who.transport, request = %Hex(request), "engine panicked over a message");
             }
-            Asked { end: End::Panicked, length: 0 }
+            counter.ended(End::Panicked);
+            None
         }
+    }
+}
+
+/// The time of an answer is taken for one client port in so many.
+const MEASURED: u16 = 64;
+
+/// Whose counters a message goes to: a thread's own, or those of many tasks.
+pub(super) trait Count {
+    fn answered(&mut self, answered: &Answered);
+    fn ended(&mut self, end: End);
+    fn took(&mut self, time: Duration);
+}
+
+impl Count for Writer {
+    #[inline]
+    fn answered(&mut self, answered: &Answered) {
+        Self::answered(self, answered);
+    }
+
+    fn ended(&mut self, end: End) {
+        Self::ended(self, end);
+    }
+
+    fn took(&mut self, time: Duration) {
+        Self::took(self, time);
+    }
+}
+
+impl Count for &SharedWriter {
+    fn answered(&mut self, answered: &Answered) {
+        SharedWriter::ended(self, End::Answered(*answered));
+    }
+
+    fn ended(&mut self, end: End) {
+        SharedWriter::ended(self, end);
+    }
+
+    fn took(&mut self, time: Duration) {
+        SharedWriter::took(self, time);
     }
 }
 

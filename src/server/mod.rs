@@ -27,7 +27,7 @@ use tokio_util::task::TaskTracker;
 use tracing::info;
 
 pub use bind::BindError;
-pub use engine::{Answer, Engine, MAX_REQUEST};
+pub use engine::{Answer, Engine, MAX_REQUEST, names};
 pub use portable::QUIET;
 
 use crate::metrics::{Metrics, Transport};

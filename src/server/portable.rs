@@ -141,11 +141,11 @@ impl<E: Answer> RequestHandler for Adapter<E> {
             now: unix_now(),
         };
         let mut answer = vec![0; room];
-        let asked = ask(&*self.engine, &who, request.as_slice(), &mut answer);
-        writer.ended(asked.end);
-        let End::Answered(_) = asked.end else { return nothing(request) };
+        let mut counter = writer;
+        let asked = ask(&*self.engine, &who, request.as_slice(), &mut answer, &mut counter);
+        let Some(length) = asked else { return nothing(request) };
         // What we encoded, hickory can read: but if not, the client is told nothing rather than something else.
-        let Ok(message) = Message::from_vec(&answer[..asked.length]) else {
+        let Ok(message) = Message::from_vec(&answer[..length]) else {
             writer.unsent(1);
             return nothing(request);
         };

@@ -249,7 +249,7 @@ impl<'a, E: Answer> Connection<'a, E> {
             /// Room for the longest answer, once per thread rather than per connection.
             static ANSWER: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_ANSWER].into_boxed_slice());
         }
-        let writer = &self.context.writer;
+        let mut writer = &self.context.writer;
         let mut active = false;
         self.who.now = unix_now();
         ANSWER.with_borrow_mut(|answer| {
@@ -261,11 +261,9 @@ impl<'a, E: Answer> Connection<'a, E> {
                     writer.ended(End::Dropped(Cause::Long));
                     continue;
                 };
-                let asked = ask(&*self.context.engine, &self.who, request, answer);
-                writer.ended(asked.end);
-                if let End::Answered(_) = asked.end {
-                    self.output.extend_from_slice(&(asked.length as u16).to_be_bytes());
-                    self.output.extend_from_slice(&answer[..asked.length]);
+                if let Some(length) = ask(&*self.context.engine, &self.who, request, answer, &mut writer) {
+                    self.output.extend_from_slice(&(length as u16).to_be_bytes());
+                    self.output.extend_from_slice(&answer[..length]);
                     self.answers += 1;
                 }
                 active = true;

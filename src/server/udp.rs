@@ -160,13 +160,11 @@ impl<E: Answer> Worker<E> {
             ecs: self.ecs,
             now: unix_now(),
         };
-        let asked = ask(&*self.engine, &who, request, answer);
-        self.writer.ended(asked.end);
-        if let End::Answered(_) = asked.end {
-            match self.send(&answer[..asked.length], datagram) {
-                Ok(()) => self.writer.sent(),
+        if let Some(length) = ask(&*self.engine, &who, request, answer, &mut self.writer) {
+            match self.send(&answer[..length], datagram) {
+                Ok(()) => self.writer.sent(1),
                 // No route back, a full queue, a firewall: the client asks again, and the counter tells.
-                Err(_) => self.writer.unsent(),
+                Err(_) => self.writer.unsent(1),
             }
         }
     }

@@ -8,6 +8,8 @@ mod editing;
 mod files;
 mod guard;
 mod health;
+mod http;
+mod metrics;
 mod operator;
 mod outages;
 mod pressure;

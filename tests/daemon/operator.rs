@@ -246,8 +246,8 @@ fn the_api_refuses_in_json_and_is_bounded() {
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n").into_bytes();
     let cases: [(Vec<u8>, &str, &str); 8] = [
         (get("/api/v1/overrides"), "200", "{\"overrides\":[]}"),
-        (get("/api/v1/zones"), "404", "\"error\":\"there is nothing at `/api/v1/zones`\""),
-        (get("/"), "404", "\"help\":\"there are `/api/v1/status`"),
+        (get("/api/v1/nothing"), "404", "\"error\":\"there is nothing at `/api/v1/nothing`\""),
+        (get("/"), "404", "\"help\":\"`/openapi.json` has them all\""),
         (b"DELETE /api/v1/overrides HTTP/1.1\r\nhost: x\r\n\r\n".to_vec(), "405", "\"error\":"),
         (post("{"), "400", "\"error\":\"the body is not an order: "),
         (post("{\"target\": \"a\", \"action\": \"drain\", \"reson\": \"x\"}"), "400", "unknown field `reson`"),

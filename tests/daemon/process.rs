@@ -34,6 +34,8 @@ pub(crate) struct Daemon {
     lines: Receiver<String>,
     /// What it listens on, in the order of `--listen`.
     pub(crate) addresses: Vec<SocketAddr>,
+    /// Where its control API answers over TCP, if it does.
+    pub(crate) http: Option<SocketAddr>,
 }
 
 /// A directory with `zones/` holding these files, and an empty `geodb/`.
@@ -55,6 +57,11 @@ pub(crate) fn command(program: &[&str], directory: &Path, listen: &[&str], more:
     command.args(words).args(listen.iter().flat_map(|address| ["--listen", address])).args(more);
     command.current_dir(directory).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env_remove("CATCHMENT_LOG");
+    // A fixed port by default: where the test does not say otherwise there is none.
+    let settings = std::fs::read_to_string(directory.join("catchment.yaml")).unwrap_or_default();
+    if !settings.contains("http:") {
+        command.env("CATCHMENT_CONTROL_HTTP", "off");
+    }
     command
 }
 
@@ -102,10 +109,13 @@ pub(crate) fn start_in(directory: impl Into<Arc<TempDir>>, program: &[&str], lis
     let stderr = BufReader::new(child.stderr.take().unwrap());
     let (sender, lines) = mpsc::channel();
     std::thread::spawn(move || stderr.lines().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
-    let mut daemon = Daemon { child, directory, lines, addresses: Vec::new() };
+    let mut daemon = Daemon { child, directory, lines, addresses: Vec::new(), http: None };
     for line in daemon.until(" ready ") {
         if let Some((_, rest)) = line.split_once("listening address=") {
             daemon.addresses.push(rest.split(' ').next().unwrap().parse().unwrap());
+        }
+        if let Some((_, rest)) = line.split_once("control over HTTP address=") {
+            daemon.http = Some(rest.split(' ').next().unwrap().parse().unwrap());
         }
     }
     daemon

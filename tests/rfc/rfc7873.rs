@@ -29,7 +29,7 @@ fn made(secret: [u8; 16], age: i32) -> Vec<u8> {
 fn check(cookie: &[u8], expected: &[u8], worth: Cookie) {
     let query = Query::new("ns1.example.com. A").option(10, cookie);
     let (text, response) = server().ask_response(&query);
-    assert_eq!((text, response.cookie), (format!("{A}\nopt 1232 option 10 {}", hex(expected)), worth));
+    assert_eq!((text, response.cookie()), (format!("{A}\nopt 1232 option 10 {}", hex(expected)), worth));
 }
 
 #[test]

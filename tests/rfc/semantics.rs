@@ -262,7 +262,7 @@ fn check_alias(states: [State; 2], question: &str, expected: &str, kind: Kind) {
     let response = server.ask_response(&query).1;
     assert_eq!(response.kind, kind);
     // The zone is the owner's, also where the decision is another's.
-    assert_eq!(response.zone, Some(0));
+    assert_eq!(response.zone.get(), Some(0));
 }
 
 const SOA: &str = "authority:\nexample.com. 60 IN SOA ns1.example.com. hm.example.com. 1 7200 900 1209600 60";
@@ -353,7 +353,7 @@ fn design_4_the_scope_of_an_alias() {
     let server = Server::with(&format!("{ZONE}\n{ALIASES}"), Identity::default(), &[Up, Up]);
     let ask = |name: &str| {
         let response = server.ask_response(&Query::new(&format!("{name}.example.com. A")).subnet("193.0.6.0/24")).1;
-        (response.scope, response.by_subnet)
+        (response.scope(), response.by_subnet())
     };
     let www = ask("www");
     assert!(www.0 > Some(0) && www.1);

@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use catchment::metrics::{Counts, Messages, Metrics};
-use catchment::query::{Cookie, Drop, Ecs, Kind, Outcome, Response, Transport, Who};
+use catchment::metrics::{Answered, Counts, Messages, Metrics};
+use catchment::query::{Drop, Ecs, Outcome, Response, Transport, Who};
 use catchment::server::{Answer, Drained, Io, Listen, Origin, Server, Settings};
 use tokio::runtime::{Builder, Runtime};
 
@@ -62,17 +62,7 @@ impl Answer for Commanded {
 
 /// An answer of `length` octets; listeners look at no more than this of it.
 pub(crate) fn responded(length: usize, rcode: u16) -> Outcome {
-    Outcome::Responded(Response {
-        length,
-        rcode,
-        kind: Kind::Static,
-        zone: None,
-        qtype: None,
-        by_subnet: false,
-        scope: None,
-        truncated: false,
-        cookie: Cookie::None,
-    })
+    Outcome::Responded(Response { length, qtype: None, answered: Answered::with_rcode(rcode) })
 }
 
 /// A request.

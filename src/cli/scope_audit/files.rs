@@ -106,7 +106,7 @@ impl Asked for Files<'_> {
         // From the flags to the end of the answer section.
         let body = self.out.get(..response.length).unwrap_or_default();
         let octets = answer_end(body).and_then(|end| body.get(2..end)).unwrap_or_default().into();
-        Ok(Some(Told { scope: response.scope, answer: Answer { octets, decision, dealt } }))
+        Ok(Some(Told { scope: response.scope(), answer: Answer { octets, decision, dealt } }))
     }
 
     fn words(&self, answer: &Answer) -> String {

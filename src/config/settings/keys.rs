@@ -170,8 +170,36 @@ pub(super) const HEALTH: Keys = Keys {
 };
 pub(super) const CONTROL: Keys = Keys {
     what: "`control`",
-    known: &[key("socket", Shape::Text, "control.sock in `state`", "A path, or `off`.")],
-    planned: &["http", "token", "tls", "writes"],
+    known: &[
+        key("socket", Shape::Text, "control.sock in `state`", "A path, or `off`."),
+        key(
+            "http",
+            Shape::Text,
+            "127.0.0.1:8053",
+            "Where the control API and `/metrics` answer over TCP as well: an address and port, or `off`. Whoever reaches it may \
+             read.",
+        ),
+        key(
+            "tokens",
+            Shape::Text,
+            "",
+            "A file with a line `NAME TOKEN` for everyone who may change something over TCP. Read at each use. Without it nobody may.",
+        ),
+        key(
+            "hosts",
+            Shape::OneOrMore(&Shape::Text),
+            "",
+            "Names by which it may be asked over TCP, besides addresses and `localhost`: others are refused, as web pages could \
+             point them here.",
+        ),
+        key(
+            "max_database_age",
+            Shape::Either(&[Shape::Time("1d", "10000d"), Shape::Words(&["off"])]),
+            "off",
+            "A database that is older makes `/readyz` say no. The one in the program does not count.",
+        ),
+    ],
+    planned: &["tls"],
 };
 pub(super) const RELOAD: Keys = Keys {
     what: "`reload`",

@@ -109,6 +109,10 @@ impl Settings {
                     }
                 },
             ),
+            ("control.http", self.control.http.map_or_else(|| "off".to_owned(), |at| at.to_string())),
+            ("control.tokens", self.control.tokens.as_deref().map_or_else(|| "none".to_owned(), path)),
+            ("control.hosts", list(self.control.hosts.clone())),
+            ("control.max_database_age", self.control.max_database_age.map_or_else(|| "off".to_owned(), show)),
         ]
     }
 }

@@ -71,6 +71,12 @@ fn nothing_written_is_every_default() {
             },
             control: Control {
                 socket: InState,
+                http: Some(
+                    127.0.0.1:8053,
+                ),
+                tokens: None,
+                hosts: [],
+                max_database_age: None,
             },
             first_probes: 2s,
             probes: Probes {
@@ -164,6 +170,12 @@ reload: {vanish_grace: 1m}
             },
             control: Control {
                 socket: InState,
+                http: Some(
+                    127.0.0.1:8053,
+                ),
+                tokens: None,
+                hosts: [],
+                max_database_age: None,
             },
             first_probes: 0ns,
             probes: Probes {
@@ -340,15 +352,15 @@ fn health_and_control() {
     assert_eq!(read("control: {socket: off}\n").control_socket(), None);
     check(
         "health: {remember: 2d, canaries: [\"192.0.2.1:443\"]}\ncontrol: {sockt: x, http: y}\n",
-        expect![[r"
+        expect![[r#"
             catchment.yaml:1:20: error: `remember` cannot be `2d`
               help: accepted: 0s to 1d
             catchment.yaml:1:34: error: one canary is too few
               help: 2 to 16: one may be down by itself
             catchment.yaml:2:11: error: `sockt` is not a key of `control`
-              help: did you mean `socket`? accepted here: `socket`
-            catchment.yaml:2:21: error: `http` is planned, not in this version
-              help: leave it out; accepted here: `socket`"]],
+              help: did you mean `socket`? accepted here: `socket`, `http`, `tokens`, `hosts`, `max_database_age`
+            catchment.yaml:2:27: error: `y` is not an address with a port
+              help: for example `127.0.0.1:8053` or `"[::1]:8053"`; or `off`"#]],
     );
     check(
         "health: {canaries: [192.0.2.1, \"192.0.2.1:443\", \"192.0.2.1:443\"], freeze: 1h}\n",

@@ -1,9 +1,10 @@
 //! `POST reload`: look at all files now, or only say what would come of it.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What is asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReloadBody {
     /// Only tell what would come of it.
@@ -19,7 +20,7 @@ pub struct ReloadBody {
 }
 
 /// What came of it, or would.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ReloadDone {
     /// Whether it was only a rehearsal.
     pub dry_run: bool,
@@ -48,7 +49,7 @@ pub struct ReloadDone {
 }
 
 /// Something that happens to a zone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ZoneEvent {
     /// Apex.
     pub zone: String,
@@ -63,7 +64,7 @@ pub struct ZoneEvent {
 }
 
 /// Something that is wrong with a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// `error` or `warning`.
     pub severity: String,
@@ -81,7 +82,7 @@ pub struct Finding {
 }
 
 /// Names at which the same clients move.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Moves {
     /// The names.
     pub names: Vec<String>,

@@ -4,6 +4,7 @@ use super::Step;
 use crate::dns::Type;
 use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Owner, Section};
+use crate::metrics::Number;
 use crate::zone::{Alias, End, RrSet, Zone};
 
 /// The addresses are for others to tell: an answer that there are none would be a lie, and kept.
@@ -29,7 +30,7 @@ impl Step<'_, '_, '_, '_> {
                 }
                 End::Steered { zone: target, steer, written, ttl } => {
                     self.cap = ttl;
-                    let own = self.said.zone.replace(target);
+                    let own = std::mem::replace(&mut self.said.zone, Number::of(target));
                     // A service of names has its addresses elsewhere, if only the next CNAME knows where.
                     let here = !self.sends_to_names(steer);
                     if here {

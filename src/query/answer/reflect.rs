@@ -28,7 +28,7 @@ impl Step<'_, '_, '_, '_> {
     /// Tells clients that may know; refuses others.
     #[cold]
     pub(super) fn reflect(&mut self, reflect: ReflectId, owner: Owner<'_>) {
-        let zone = self.said.zone.unwrap_or(u32::MAX);
+        let zone = self.said.zone.get().unwrap_or(u32::MAX);
         let reflect = self.snapshot.reflect(zone, reflect);
         let allowed = reflect.filter(|reflect| reflect.allow.iter().any(|block| self.client.comes_from(*block)));
         let Some(reflect) = allowed else {

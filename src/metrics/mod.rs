@@ -1,0 +1,818 @@
+//! Counters: one writer each where packets are many, summed by whoever asks.
+//!
+//! A [`Writer`] owns counters of its own (`&mut self` to count, so the compiler holds the "one writer" rule) and writes
+//! with a relaxed load and store: no locked instruction, no shared cache line, no allocation per packet. Tasks that move
+//! between threads count through a [`SharedWriter`]. What zones and PoPs are called is no business of a packet: counters
+//! are dense arrays by the numbers of a generation ([`layout`]), and what they stand for is looked up when somebody
+//! asks. A writer that sees the first answer of a new generation makes an array for it; the old one is added to the
+//! totals by name ([`Totals`]). [`Metrics::read`] sums all of it, with the blocks of writers that have gone. Knows nothing of
+//! sockets, DNS messages or Prometheus.
+//!
+//! # What sums to what
+//! When no message is in flight, for each transport of [`Counts`]:
+//! - `received` = Σ `answered` + Σ `dropped` + `panicked`: every message has exactly one end;
+//! - Σ `answered` = `sent` + `unsent`: every answer was handed to the kernel or was not;
+//! - Σ `answered` = Σ of [`Totals::answers`] of that transport: every answer has one zone, kind and RCODE.
+//!
+//! For connections, always: `accepted` = `open()` + Σ
+//! `closed`. While messages are in flight, the left side may be ahead. Counts start at zero with the process and never
+//! go down.
+
+mod answered;
+pub mod layout;
+mod totals;
+
+use std::array::from_fn;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+pub use answered::{Answered, Cookie, Decided, Kind, Marks, Number};
+use layout::{Layout, Row, slot};
+pub use totals::{Answers, Served, Totals};
+
+/// How a message came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Connections.
+    Tcp,
+}
+
+impl Transport {
+    /// The label of this transport in metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// Why a message got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Shorter than a header (12 octets).
+    Short,
+    /// QR was set: it is itself a response.
+    Response,
+    /// Longer than any request needs to be.
+    Long,
+    /// Its source cannot be answered (port 0).
+    Source,
+}
+
+impl Cause {
+    /// All of them, in the order of [`Messages::dropped`].
+    pub const ALL: [Self; 4] = [Self::Short, Self::Response, Self::Long, Self::Source];
+
+    /// The label of this cause in metrics and `status`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Short => "short",
+            Self::Response => "response",
+            Self::Long => "long",
+            Self::Source => "source",
+        }
+    }
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Closed {
+    /// The client closed its side, and had its answers.
+    Client,
+    /// No whole message for the idle time.
+    Idle,
+    /// A newcomer needed its place, and it was the idlest.
+    Evicted,
+    /// It did not read its answers in time.
+    Slow,
+    /// Reading or writing failed, mostly a reset by the client.
+    Failed,
+    /// The server was stopping.
+    Drained,
+}
+
+impl Closed {
+    /// All of them, in the order of [`Connections::closed`].
+    pub const ALL: [Self; 6] = [Self::Client, Self::Idle, Self::Evicted, Self::Slow, Self::Failed, Self::Drained];
+
+    /// The label of this reason in metrics and `status`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Idle => "idle",
+            Self::Evicted => "evicted",
+            Self::Slow => "slow",
+            Self::Failed => "failed",
+            Self::Drained => "drained",
+        }
+    }
+}
+
+/// How a message ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// An answer.
+    Answered(Answered),
+    /// No answer.
+    Dropped(Cause),
+    /// The engine panicked over it; no answer.
+    Panicked,
+}
+
+/// What a look at the files came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// A new generation serves.
+    Taken,
+    /// There were errors, and some file or database is served as it was before. What else changed may have been taken.
+    Refused,
+}
+
+/// RCODEs with a counter of their own: 0 to 23 (BADCOOKIE), and the last for all higher ones.
+pub const RCODES: usize = 25;
+
+/// One transport's messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// Messages read whole from a socket.
+    pub received: u64,
+    /// Answers made, by RCODE 0 to 23; the last counts all higher ones.
+    pub answered: [u64; RCODES],
+    /// Those among them that did not fit, and went without records.
+    pub truncated: u64,
+    /// Messages without an answer, in the order of [`Cause::ALL`].
+    pub dropped: [u64; Cause::ALL.len()],
+    /// Messages over which the engine panicked.
+    pub panicked: u64,
+    /// Answers handed to the kernel.
+    pub sent: u64,
+    /// Answers that could not be handed to the kernel: a full buffer, no route, a connection gone.
+    pub unsent: u64,
+    /// Errors of receiving that were no message, an accept error included.
+    pub receive_errors: u64,
+    /// Datagrams that the kernel dropped before we saw them, as the receive buffer of a socket was full; asked of it once a
+    /// second.
+    pub overflowed: u64,
+}
+
+impl Messages {
+    /// Messages dropped for this cause.
+    pub fn dropped(&self, cause: Cause) -> u64 {
+        self.dropped[cause as usize]
+    }
+}
+
+/// TCP connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections ended, in the order of [`Closed::ALL`].
+    pub closed: [u64; Closed::ALL.len()],
+}
+
+impl Connections {
+    /// Connections ended for this reason.
+    pub fn closed(&self, reason: Closed) -> u64 {
+        self.closed[reason as usize]
+    }
+
+    /// Connections open now.
+    pub fn open(&self) -> u64 {
+        self.accepted.saturating_sub(self.closed.iter().sum())
+    }
+}
+
+/// All counters at one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages over UDP.
+    pub udp: Messages,
+    /// Messages over TCP.
+    pub tcp: Messages,
+    /// TCP connections of the native listeners.
+    pub connections: Connections,
+}
+
+/// Bounds of [`Durations::counts`] in nanoseconds, "at most"; the last count is of all that took longer.
+pub const BOUNDS: [u32; 13] =
+    [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 128_000, 250_000, 500_000, 1_000_000];
+
+/// How long answers took to make, of those that were measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Durations {
+    /// How many took so long: of each its own, not with those before.
+    pub counts: [u64; BOUNDS.len() + 1],
+    /// All together, in nanoseconds.
+    pub sum: u64,
+}
+
+/// What is counted of answers besides, over all transports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
+    /// Of requests with a client subnet: by whether it decided, then by scope.
+    pub scopes: [[u64; SCOPES]; 2],
+    /// By what the request's cookie was worth, as in [`Cookie::COUNTED`].
+    pub cookies: [u64; 2],
+    /// How long they took.
+    pub durations: Durations,
+}
+
+/// Scopes 0 to 128.
+const SCOPES: usize = 129;
+
+/// What became of files and health.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// New generations taken up, the first aside.
+    pub reloads_taken: u64,
+    /// Looks at the files that found new errors.
+    pub reloads_refused: u64,
+    /// When the last was taken up, in seconds since 1970; 0: never.
+    pub last_taken: u64,
+    /// When the last such look was; 0: never.
+    pub last_refused: u64,
+    /// New states of health that changed answers.
+    pub epochs: u64,
+}
+
+/// Everything that is counted.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Messages and connections.
+    pub counts: Counts,
+    /// What else is counted of answers.
+    pub details: Details,
+    /// Answers by name.
+    pub totals: Totals,
+    /// What became of files and health.
+    pub changes: Changes,
+}
+
+/// Alone on its cache lines (two of 64 octets, as processors fetch pairs), so that writers do not disturb each other.
+#[repr(align(128))]
+#[derive(Debug)]
+struct Block {
+    received: AtomicU64,
+    sent: AtomicU64,
+    unsent: AtomicU64,
+    receive_errors: AtomicU64,
+    overflowed: AtomicU64,
+    dropped: [AtomicU64; Cause::ALL.len()],
+    panicked: AtomicU64,
+    truncated: AtomicU64,
+    cookies: [AtomicU64; 2],
+    durations: [AtomicU64; BOUNDS.len() + 1],
+    duration_sum: AtomicU64,
+    /// As [`Marks::scope`] numbers them.
+    scopes: [AtomicU64; 512],
+}
+
+impl Block {
+    fn new() -> Self {
+        let zero = |_| AtomicU64::new(0);
+        Self {
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            unsent: AtomicU64::new(0),
+            receive_errors: AtomicU64::new(0),
+            overflowed: AtomicU64::new(0),
+            dropped: from_fn(zero),
+            panicked: AtomicU64::new(0),
+            truncated: AtomicU64::new(0),
+            cookies: from_fn(zero),
+            durations: from_fn(zero),
+            duration_sum: AtomicU64::new(0),
+            scopes: from_fn(zero),
+        }
+    }
+
+    fn add_to(&self, sum: &mut Messages, details: &mut Details) {
+        // Ends before beginnings, so that a message under way cannot make more ends than beginnings.
+        sum.sent += self.sent.load(Relaxed);
+        sum.unsent += self.unsent.load(Relaxed);
+        add(&mut sum.dropped, &self.dropped);
+        sum.panicked += self.panicked.load(Relaxed);
+        sum.truncated += self.truncated.load(Relaxed);
+        sum.receive_errors += self.receive_errors.load(Relaxed);
+        sum.overflowed += self.overflowed.load(Relaxed);
+        for (to, from) in details.scopes.iter_mut().zip(self.scopes.chunks_exact(256)) {
+            // The first of each is of requests without client subnet.
+            add(to, &from[1..]);
+        }
+        add(&mut details.cookies, &self.cookies);
+        add(&mut details.durations.counts, &self.durations);
+        details.durations.sum += self.duration_sum.load(Relaxed);
+        sum.received += self.received.load(Relaxed);
+    }
+}
+
+fn add(to: &mut [u64], from: &[AtomicU64]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to += from.load(Relaxed);
+    }
+}
+
+/// One writer's answers by zone and by PoP, in one generation.
+#[derive(Debug)]
+struct Tally {
+    layout: Arc<Layout>,
+    cells: Arc<[AtomicU64]>,
+}
+
+impl Tally {
+    fn new(layout: Arc<Layout>) -> Self {
+        let cells = (0..layout.cells).map(|_| AtomicU64::new(0)).collect();
+        Self { layout, cells }
+    }
+}
+
+/// The registry of all counters. Cheap to clone: clones count together.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    shared: Arc<Shared>,
+}
+
+/// Tells what the numbers of a generation stand for; `None` when it is gone, or not known.
+pub type Names = Box<dyn Fn(u64) -> Option<Layout> + Send + Sync>;
+
+struct Shared {
+    books: Mutex<Books>,
+    names: OnceLock<Names>,
+    /// The layout of the last generation that somebody asked for.
+    last: Mutex<(u64, Arc<Layout>)>,
+    accepted: AtomicU64,
+    closed: [AtomicU64; Closed::ALL.len()],
+    reloads: [AtomicU64; 2],
+    last_reload: [AtomicU64; 2],
+    epochs: AtomicU64,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("books", &self.books).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Books {
+    /// Live as long as the registry: a count outlives its writer. Writers are made at start, not per packet.
+    writers: Vec<Page>,
+    /// What was counted in generations that are over.
+    before: Totals,
+}
+
+#[derive(Debug)]
+struct Page {
+    transport: Transport,
+    block: Arc<Block>,
+    tally: Tally,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All counters at zero.
+    pub fn new() -> Self {
+        let zero = |_| AtomicU64::new(0);
+        Self {
+            shared: Arc::new(Shared {
+                books: Mutex::default(),
+                names: OnceLock::new(),
+                last: Mutex::new((0, Arc::new(Layout::unknown()))),
+                accepted: AtomicU64::new(0),
+                closed: from_fn(zero),
+                reloads: from_fn(zero),
+                last_reload: from_fn(zero),
+                epochs: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// Says who tells what numbers stand for. The first to do so does; before, everything has no name.
+    pub fn name_with(&self, names: Names) {
+        // A second one has nothing to add: there is one server in a process.
+        let _ = self.shared.names.set(names);
+    }
+
+    /// Counters for one thread.
+    pub fn writer(&self, transport: Transport) -> Writer {
+        let (block, layout) = (Arc::new(Block::new()), Arc::new(Layout::unknown()));
+        let tally = Tally::new(layout);
+        let mut writer = Writer {
+            block: Arc::clone(&block),
+            generation: 0,
+            cells: Arc::clone(&tally.cells),
+            other_zones: tally.layout.other_zones(),
+            of_map: Arc::clone(&tally.layout.of_map),
+            page: 0,
+            shared: Arc::clone(&self.shared),
+        };
+        let mut books = self.shared.books();
+        writer.page = books.writers.len();
+        books.writers.push(Page { transport, block, tally });
+        drop(books);
+        writer
+    }
+
+    /// Counters for the tasks of one transport.
+    pub fn shared_writer(&self, transport: Transport) -> SharedWriter {
+        let writer = self.writer(transport);
+        SharedWriter { block: Arc::clone(&writer.block), writer: Arc::new(Mutex::new(writer)) }
+    }
+
+    /// Counts a connection accepted.
+    pub fn accepted(&self) {
+        self.shared.accepted.fetch_add(1, Relaxed);
+    }
+
+    /// Counts a connection ended; once for each that was accepted.
+    pub fn closed(&self, reason: Closed) {
+        self.shared.closed[reason as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Counts what a look at the files came to, at a moment in seconds since 1970.
+    pub fn reloaded(&self, reload: Reload, unix: u64) {
+        self.shared.reloads[reload as usize].fetch_add(1, Relaxed);
+        self.shared.last_reload[reload as usize].store(unix, Relaxed);
+    }
+
+    /// Counts a new state of health that changed answers.
+    pub fn epoch(&self) {
+        self.shared.epochs.fetch_add(1, Relaxed);
+    }
+
+    /// The sums of messages and connections now. Not one instant: writers go on while it reads.
+    pub fn read(&self) -> Counts {
+        self.read_all().counts
+    }
+
+    /// Everything that is counted.
+    pub fn read_all(&self) -> Reading {
+        let mut counts = Counts::default();
+        let mut details = Details { scopes: [[0; SCOPES]; 2], cookies: [0; 2], durations: Durations::default() };
+        let books = self.shared.books();
+        let mut totals = books.before.clone();
+        for page in &books.writers {
+            totals.add(page.transport, &page.tally.layout, &page.tally.cells);
+        }
+        for page in &books.writers {
+            let messages = match page.transport {
+                Transport::Udp => &mut counts.udp,
+                Transport::Tcp => &mut counts.tcp,
+            };
+            page.block.add_to(messages, &mut details);
+        }
+        drop(books);
+        for (answers, count) in &totals.answers {
+            let messages = match answers.transport {
+                Transport::Udp => &mut counts.udp,
+                Transport::Tcp => &mut counts.tcp,
+            };
+            messages.answered[usize::from(answers.rcode).min(RCODES - 1)] += count;
+        }
+        // Ends before beginnings, so that a connection closing meanwhile cannot make more ends than beginnings.
+        for (to, from) in counts.connections.closed.iter_mut().zip(&self.shared.closed) {
+            *to = from.load(Relaxed);
+        }
+        counts.connections.accepted = self.shared.accepted.load(Relaxed);
+        let [reloads_taken, reloads_refused] = [0, 1].map(|i: usize| self.shared.reloads[i].load(Relaxed));
+        let [last_taken, last_refused] = [0, 1].map(|i: usize| self.shared.last_reload[i].load(Relaxed));
+        let epochs = self.shared.epochs.load(Relaxed);
+        let changes = Changes { reloads_taken, reloads_refused, last_taken, last_refused, epochs };
+        Reading { counts, details, totals, changes }
+    }
+}
+
+impl Shared {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The layout of a generation, made once for all writers.
+    fn layout(&self, generation: u64) -> Arc<Layout> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.0 != generation {
+            let named = self.names.get().and_then(|names| names(generation));
+            *last = (generation, Arc::new(named.unwrap_or_else(Layout::unknown)));
+        }
+        Arc::clone(&last.1)
+    }
+}
+
+/// The one writer of its counters.
+#[derive(Debug)]
+pub struct Writer {
+    block: Arc<Block>,
+    /// What the rest belongs to.
+    generation: u64,
+    cells: Arc<[AtomicU64]>,
+    other_zones: u32,
+    of_map: Arc<[Row]>,
+    /// Where they are in the books.
+    page: usize,
+    shared: Arc<Shared>,
+}
+
+impl Writer {
+    /// A message was read.
+    #[inline]
+    pub fn received(&mut self) {
+        bump(&self.block.received);
+    }
+
+    /// A message came to its end.
+    #[inline]
+    pub fn ended(&mut self, end: End) {
+        match end {
+            End::Answered(answered) => self.answered(&answered),
+            End::Dropped(cause) => bump(&self.block.dropped[cause as usize]),
+            End::Panicked => bump(&self.block.panicked),
+        }
+    }
+
+    /// Answers were handed to the kernel.
+    #[inline]
+    pub fn sent(&mut self, answers: u64) {
+        more(&self.block.sent, answers);
+    }
+
+    /// Answers could not be handed to the kernel.
+    #[inline]
+    pub fn unsent(&mut self, answers: u64) {
+        more(&self.block.unsent, answers);
+    }
+
+    /// Receiving failed.
+    #[inline]
+    pub fn receive_error(&mut self) {
+        bump(&self.block.receive_errors);
+    }
+
+    /// The kernel dropped datagrams for want of room.
+    pub fn overflowed(&mut self, datagrams: u64) {
+        more(&self.block.overflowed, datagrams);
+    }
+
+    /// A message came to its end with an answer.
+    #[inline]
+    pub fn answered(&mut self, answered: &Answered) {
+        if answered.generation != self.generation {
+            self.turn(answered.generation);
+        }
+        self.bump_cell(Layout::zone_cell(self.other_zones, answered.zone, slot(answered.kind, answered.rcode)));
+        if answered.decided.map != Number::NONE {
+            match self.of_map.get(answered.decided.map.raised() as usize) {
+                Some(row) => self.bump_cell(row.cell(answered.decided.member, answered.decided.kind)),
+                None => self.decided_elsewhere(answered.decided.kind),
+            }
+        }
+        if !answered.marks.is_empty() {
+            bump(&self.block.scopes[answered.marks.scope()]);
+            if answered.marks.is_more_than_scope() {
+                self.marked(answered);
+            }
+        }
+    }
+
+    /// How long an answer took to make.
+    #[cold]
+    pub fn took(&mut self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let slot = BOUNDS.iter().position(|bound| nanoseconds <= u64::from(*bound)).unwrap_or(BOUNDS.len());
+        bump(&self.block.durations[slot]);
+        more(&self.block.duration_sum, nanoseconds);
+    }
+
+    #[inline]
+    fn bump_cell(&self, cell: usize) {
+        // There is always one: the layout made as many as it has numbers for.
+        if let Some(cell) = self.cells.get(cell) {
+            bump(cell);
+        }
+    }
+
+    /// A map of which nothing is known; `Row::cell` for nobody.
+    #[cold]
+    fn decided_elsewhere(&mut self, kind: Kind) {
+        if let Some(other) = self.of_map.first() {
+            self.bump_cell(other.cell(0, kind));
+        }
+    }
+
+    #[cold]
+    fn marked(&mut self, answered: &Answered) {
+        match answered.cookie() {
+            Cookie::None => {}
+            Cookie::New => bump(&self.block.cookies[0]),
+            Cookie::Valid => bump(&self.block.cookies[1]),
+        }
+        if answered.truncated() {
+            bump(&self.block.truncated);
+        }
+    }
+
+    /// The first answer of another generation: what was counted is put down by name, and a new array begun.
+    #[cold]
+    #[inline(never)]
+    fn turn(&mut self, generation: u64) {
+        let layout = self.shared.layout(generation);
+        let tally = Tally::new(layout);
+        self.generation = generation;
+        self.cells = Arc::clone(&tally.cells);
+        self.other_zones = tally.layout.other_zones();
+        self.of_map = Arc::clone(&tally.layout.of_map);
+        let mut books = self.shared.books();
+        let Books { writers, before } = &mut *books;
+        if let Some(page) = writers.get_mut(self.page) {
+            let old = std::mem::replace(&mut page.tally, tally);
+            before.add(page.transport, &old.layout, &old.cells);
+        }
+    }
+}
+
+/// Correct because nobody else writes: [`Writer`] cannot be cloned, and its methods take `&mut self`.
+#[inline]
+fn bump(counter: &AtomicU64) {
+    more(counter, 1);
+}
+
+/// As [`bump`].
+#[inline]
+fn more(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(count), Relaxed);
+}
+
+/// One of several writers of the same counters. What has many parts is behind a lock that is held for some additions.
+#[derive(Clone, Debug)]
+pub struct SharedWriter {
+    block: Arc<Block>,
+    writer: Arc<Mutex<Writer>>,
+}
+
+impl SharedWriter {
+    /// A message was read.
+    pub fn received(&self) {
+        self.block.received.fetch_add(1, Relaxed);
+    }
+
+    /// A message came to its end.
+    pub fn ended(&self, end: End) {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).ended(end);
+    }
+
+    /// How long an answer took to make.
+    pub fn took(&self, time: Duration) {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).took(time);
+    }
+
+    /// Answers were handed to the kernel.
+    pub fn sent(&self, answers: u64) {
+        self.block.sent.fetch_add(answers, Relaxed);
+    }
+
+    /// Answers could not be handed to the kernel.
+    pub fn unsent(&self, answers: u64) {
+        self.block.unsent.fetch_add(answers, Relaxed);
+    }
+
+    /// Receiving or accepting failed.
+    pub fn receive_error(&self) {
+        self.block.receive_errors.fetch_add(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_a_transport_are_summed_and_outlive_their_writers() {
+        let metrics = Metrics::new();
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let mut writer = metrics.writer(Transport::Udp);
+                std::thread::spawn(move || {
+                    for i in 0..1_000u16 {
+                        writer.received();
+                        writer.ended(if i % 10 == 0 {
+                            End::Dropped(Cause::Short)
+                        } else {
+                            End::Answered(Answered::with_rcode(i % 4))
+                        });
+                    }
+                })
+            })
+            .collect();
+        let shared = metrics.shared_writer(Transport::Udp);
+        shared.received();
+        shared.ended(End::Panicked);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        let counts = metrics.read();
+        assert_eq!(counts.udp.received, 4_001);
+        assert_eq!(counts.udp.dropped(Cause::Short), 400);
+        assert_eq!(counts.udp.answered.iter().sum::<u64>(), 3_600);
+        assert_eq!(counts.udp.panicked, 1);
+        assert_eq!(counts.tcp, Messages::default());
+    }
+
+    #[test]
+    fn high_rcodes_share_the_last_counter() {
+        let metrics = Metrics::new();
+        let mut writer = metrics.writer(Transport::Tcp);
+        for rcode in [0, 23, 24, 4_095] {
+            writer.ended(End::Answered(Answered::with_rcode(rcode)));
+        }
+        let answered = metrics.read().tcp.answered;
+        assert_eq!((answered[0], answered[23], answered[24]), (1, 1, 2));
+    }
+
+    #[test]
+    fn answers_are_counted_by_name_over_generations() {
+        let metrics = Metrics::new();
+        let name = |text: &str| Arc::<str>::from(text);
+        metrics.name_with(Box::new(move |generation| {
+            // Zone and PoP change places from the first generation to the second; a third is not known any more.
+            let (zones, pops) = match generation {
+                1 => (["a.", "b."], ["fra", "iad"]),
+                2 => (["b.", "a."], ["iad", "fra"]),
+                _ => return None,
+            };
+            let map = (name("web"), pops.map(name).to_vec());
+            Some(Layout::new(zones.into_iter().map(name), std::iter::once(map)))
+        }));
+        let (mut udp, tcp) = (metrics.writer(Transport::Udp), metrics.shared_writer(Transport::Tcp));
+        let home = |generation, zone, member| {
+            let decided = Decided::new(0, member, Kind::Home);
+            let (zone, marks) = (Number::of(zone), Marks::new(Some(24), true, false, Cookie::None));
+            Answered { generation, kind: Kind::Home, zone, decided, marks, ..Answered::with_rcode(0) }
+        };
+        let mut all = 0;
+        for (generation, zone, member) in
+            [(1, 0, Some(0)), (1, 1, Some(1)), (2, 1, Some(1)), (2, 1, None), (3, 0, Some(0)), (2, 1, Some(1))]
+        {
+            for end in [home(generation, zone, member), Answered { generation, ..Answered::with_rcode(5) }] {
+                udp.ended(End::Answered(end));
+                tcp.ended(End::Answered(end));
+                all += 1;
+            }
+        }
+        let Reading { counts, details, totals, .. } = metrics.read_all();
+        let of_zone = |zone: &str| {
+            let of = |(answers, count): (&Answers, &u64)| {
+                (&*answers.zone == zone && answers.kind == "home").then_some(*count)
+            };
+            totals.answers.iter().filter_map(of).collect::<Vec<_>>()
+        };
+        // Over UDP and over TCP.
+        assert_eq!((of_zone("a."), of_zone("b."), of_zone(layout::OTHERS)), (vec![4, 4], vec![1, 1], vec![1, 1]));
+        let by_pop = |pop: &str| totals.served[&Served { service: name("web"), pop: name(pop), reason: "home" }];
+        assert_eq!((by_pop("fra"), by_pop("iad"), by_pop("")), (6, 2, 2));
+        assert_eq!((counts.udp.answered[0], counts.tcp.answered[5]), (6, 6));
+        assert_eq!(totals.answers.values().sum::<u64>(), 2 * all);
+        assert_eq!((details.scopes[1][24], details.scopes[0].iter().sum::<u64>()), (all, 0));
+    }
+
+    #[test]
+    fn details_are_counted() {
+        let metrics = Metrics::new();
+        let mut writer = metrics.writer(Transport::Udp);
+        for cookie in [Cookie::New, Cookie::Valid, Cookie::Valid, Cookie::None] {
+            let marks = Marks::new(None, false, cookie == Cookie::New, cookie);
+            let answered = Answered { marks, ..Answered::with_rcode(0) };
+            assert_eq!(
+                (answered.cookie(), answered.truncated(), answered.scope()),
+                (cookie, cookie == Cookie::New, None)
+            );
+            writer.ended(End::Answered(answered));
+        }
+        for nanoseconds in [250, 251, 5_000_000_000] {
+            writer.took(Duration::from_nanos(nanoseconds));
+        }
+        let Reading { counts, details, .. } = metrics.read_all();
+        assert_eq!((counts.udp.truncated, details.cookies), (1, [1, 2]));
+        let durations = details.durations;
+        assert_eq!((durations.counts[0], durations.counts[1], durations.counts[BOUNDS.len()]), (1, 1, 1));
+        assert_eq!((durations.counts.iter().sum::<u64>(), durations.sum), (3, 5_000_000_501));
+    }
+
+    #[test]
+    fn orders_of_causes_and_reasons_are_their_indices() {
+        for (i, cause) in Cause::ALL.into_iter().enumerate() {
+            assert_eq!(cause as usize, i);
+        }
+        for (i, reason) in Closed::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, i);
+        }
+    }
+}
