@@ -119,6 +119,9 @@ pub struct Messages {
     pub unsent: u64,
     /// Errors of receiving that were no message, an accept error included.
     pub receive_errors: u64,
+    /// Datagrams that the kernel dropped before we saw them, as the receive buffer of a socket was full; asked of it once a
+    /// second.
+    pub overflowed: u64,
 }
 
 impl Messages {
@@ -171,6 +174,7 @@ struct Block {
     sent: AtomicU64,
     unsent: AtomicU64,
     receive_errors: AtomicU64,
+    overflowed: AtomicU64,
 }
 
 impl Block {
@@ -183,6 +187,7 @@ impl Block {
             sent: AtomicU64::new(0),
             unsent: AtomicU64::new(0),
             receive_errors: AtomicU64::new(0),
+            overflowed: AtomicU64::new(0),
         }
     }
 
@@ -206,6 +211,7 @@ impl Block {
         sum.sent += self.sent.load(Relaxed);
         sum.unsent += self.unsent.load(Relaxed);
         sum.receive_errors += self.receive_errors.load(Relaxed);
+        sum.overflowed += self.overflowed.load(Relaxed);
     }
 }
 
@@ -302,16 +308,16 @@ impl Writer {
         bump(self.0.end(end));
     }
 
-    /// An answer was handed to the kernel.
+    /// Answers were handed to the kernel.
     #[inline]
-    pub fn sent(&mut self) {
-        bump(&self.0.sent);
+    pub fn sent(&mut self, answers: u64) {
+        add(&self.0.sent, answers);
     }
 
-    /// An answer could not be handed to the kernel.
+    /// Answers could not be handed to the kernel.
     #[inline]
-    pub fn unsent(&mut self) {
-        bump(&self.0.unsent);
+    pub fn unsent(&mut self, answers: u64) {
+        add(&self.0.unsent, answers);
     }
 
     /// Receiving failed.
@@ -319,12 +325,23 @@ impl Writer {
     pub fn receive_error(&mut self) {
         bump(&self.0.receive_errors);
     }
+
+    /// The kernel dropped datagrams for want of room.
+    pub fn overflowed(&mut self, datagrams: u64) {
+        add(&self.0.overflowed, datagrams);
+    }
 }
 
 /// Correct because nobody else writes: [`Writer`] cannot be cloned, and its methods take `&mut self`.
 #[inline]
 fn bump(counter: &AtomicU64) {
-    counter.store(counter.load(Relaxed).wrapping_add(1), Relaxed);
+    add(counter, 1);
+}
+
+/// As [`bump`].
+#[inline]
+fn add(counter: &AtomicU64, count: u64) {
+    counter.store(counter.load(Relaxed).wrapping_add(count), Relaxed);
 }
 
 /// One of several writers of a block.

@@ -17,6 +17,14 @@ pub trait Answer: Send + Sync + 'static {
     ///
     /// Called from many threads at once; must neither wait nor allocate.
     fn answer(&self, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome;
+
+    /// Calls `serve` once, with what answers any number of messages like [`Answer::answer`], all from one state.
+    fn batch(&self, serve: impl FnOnce(&dyn Fn(&Who, &[u8], &mut [u8]) -> Outcome))
+    where
+        Self: Sized,
+    {
+        serve(&|who, request, out| self.answer(who, request, out));
+    }
 }
 
 /// Longest request that is read, in octets, without its TCP length. A question, an OPT with every option we know and
@@ -24,7 +32,7 @@ pub trait Answer: Send + Sync + 'static {
 /// rather than cut and guessed at.
 pub const MAX_REQUEST: usize = 4_096;
 
-/// The engine over the current snapshot: one load of it, and of its live tables, per message.
+/// The engine over the current snapshot: one load of it, and of its live tables, per message or batch.
 #[derive(Clone, Debug)]
 pub struct Engine {
     current: Arc<Current>,
@@ -43,6 +51,12 @@ impl Answer for Engine {
         let live = snapshot.live();
         query::respond(&snapshot, &live, who, request, out)
     }
+
+    fn batch(&self, serve: impl FnOnce(&dyn Fn(&Who, &[u8], &mut [u8]) -> Outcome)) {
+        let snapshot = self.current.load();
+        let live = snapshot.live();
+        serve(&|who, request, out| query::respond(&snapshot, &live, who, request, out));
+    }
 }
 
 /// How a message ended, and the octets of its answer at the front of the buffer (0 without one).
@@ -51,11 +65,17 @@ pub(super) struct Asked {
     pub(super) length: usize,
 }
 
-/// Asks the engine; a panic in it ends this message only.
-pub(super) fn ask<E: Answer>(engine: &E, who: &Who, request: &[u8], out: &mut [u8]) -> Asked {
+/// Asks the engine (its [`Answer::answer`]); a panic in it ends this message only.
+#[inline]
+pub(super) fn ask(
+    answer: impl Fn(&Who, &[u8], &mut [u8]) -> Outcome,
+    who: &Who,
+    request: &[u8],
+    out: &mut [u8],
+) -> Asked {
     // The buffers are overwritten before they are read again, and the engine's tables are immutable, so nothing half
     // done can be seen after an unwind.
-    match catch_unwind(AssertUnwindSafe(|| engine.answer(who, request, out))) {
+    match catch_unwind(AssertUnwindSafe(|| answer(who, request, out))) {
         Ok(Outcome::Responded(response)) => {
             Asked { end: End::Answered(response.rcode), length: response.length.min(out.len()) }
         }

@@ -5,8 +5,8 @@
 //! listener never decides what an answer says, only who may wait for one and for how long. A panic of the engine ends
 //! one message, an error of a socket or of `accept` ends no listener, and every queue has a bound with a name.
 
+mod batch;
 mod bind;
-mod datagram;
 mod engine;
 mod framing;
 mod limits;

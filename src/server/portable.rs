@@ -141,7 +141,8 @@ impl<E: Answer> RequestHandler for Adapter<E> {
             now: unix_now(),
         };
         let mut answer = vec![0; room];
-        let asked = ask(&*self.engine, &who, request.as_slice(), &mut answer);
+        let engine = &*self.engine;
+        let asked = ask(|who, request, out| engine.answer(who, request, out), &who, request.as_slice(), &mut answer);
         writer.ended(asked.end);
         let End::Answered(_) = asked.end else { return nothing(request) };
         // What we encoded, hickory can read: but if not, the client is told nothing rather than something else.

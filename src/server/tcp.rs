@@ -261,7 +261,8 @@ impl<'a, E: Answer> Connection<'a, E> {
                     writer.ended(End::Dropped(Cause::Long));
                     continue;
                 };
-                let asked = ask(&*self.context.engine, &self.who, request, answer);
+                let engine = &*self.context.engine;
+                let asked = ask(|who, request, out| engine.answer(who, request, out), &self.who, request, answer);
                 writer.ended(asked.end);
                 if let End::Answered(_) = asked.end {
                     self.output.extend_from_slice(&(asked.length as u16).to_be_bytes());
