@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::tree::{Index, Zone};
+use crate::dns::name::MAX_LABELS;
 use crate::dns::{FoldedName, Name};
 
 /// A configured zone.
@@ -26,6 +27,8 @@ pub struct Found<'a> {
     pub hash: u64,
     /// The zone.
     pub entry: &'a Entry,
+    /// Whether there are zones below it, so that a name inside it may be another's.
+    pub has_inner: bool,
 }
 
 /// Zones by their names. Immutable; zones are shared with the generation before.
@@ -34,8 +37,22 @@ pub struct ZoneSet {
     /// (lower-cased apex, zone), by the order they were added.
     entries: Vec<(Name, Entry)>,
     index: Index,
-    /// Bit n: some apex has n labels.
-    depths: u128,
+    /// By zone: whether there is one below it.
+    has_inner: Vec<bool>,
+    /// Some apex has so many labels.
+    depths: Depths,
+    /// Labels of the deepest apex.
+    deepest: usize,
+}
+
+/// By number of labels.
+#[derive(Clone)]
+struct Depths([bool; MAX_LABELS + 1]);
+
+impl Default for Depths {
+    fn default() -> Self {
+        Self([false; MAX_LABELS + 1])
+    }
 }
 
 /// Collects zones.
@@ -61,13 +78,25 @@ impl ZoneSetBuilder {
         }
         self.set.index.insert(hash, self.set.entries.len() as u32);
         self.set.entries.push((folded.to_name(), entry));
-        self.set.depths |= 1 << labels;
+        self.set.depths.0[labels] = true;
+        self.set.deepest = self.set.deepest.max(labels);
         true
     }
 
     /// The set.
     pub fn build(self) -> ZoneSet {
-        self.set
+        let mut set = self.set;
+        set.has_inner = vec![false; set.entries.len()];
+        for index in 0..set.entries.len() {
+            let mut most = set.entries[index].0.label_count();
+            let name = FoldedName::of(&set.entries[index].0);
+            while let Some(above) = most.checked_sub(1).and_then(|most| set.find_within(&name, most)) {
+                let (zone, labels) = (above.index, above.labels);
+                set.has_inner[zone as usize] = true;
+                most = labels;
+            }
+        }
+        set
     }
 }
 
@@ -85,20 +114,23 @@ impl ZoneSet {
 
     #[inline]
     fn find_within(&self, name: &FoldedName, most: usize) -> Option<Found<'_>> {
-        let mut found = None;
-        let mut hash = FoldedName::ROOT_HASH;
-        let deepest = most.min(127usize.saturating_sub(self.depths.leading_zeros() as usize));
-        for labels in 0..=deepest {
-            if labels > 0 {
-                hash = name.extend_hash(hash, labels);
-            }
-            if self.depths >> labels & 1 == 1
+        let deepest = most.min(self.deepest).min(MAX_LABELS);
+        let (mut found, mut hash, mut labels) = (None, FoldedName::ROOT_HASH, 0);
+        loop {
+            if self.depths.0[labels]
                 && let Some(index) = self.probe(name, labels, hash)
             {
                 found = Some((index, labels, hash));
             }
+            if labels >= deepest {
+                break;
+            }
+            labels += 1;
+            hash = name.extend_hash(hash, labels);
         }
-        found.map(|(index, labels, hash)| Found { index, labels, hash, entry: &self.entries[index as usize].1 })
+        let (index, labels, hash) = found?;
+        let (at, has_inner) = (index as usize, self.has_inner[index as usize]);
+        Some(Found { index, labels, hash, entry: &self.entries[at].1, has_inner })
     }
 
     #[inline]
