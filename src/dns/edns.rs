@@ -77,12 +77,7 @@ impl<'p> Opt<'p> {
             return None;
         };
         let whole = options.len() == usize::from(u16::from_be_bytes([l0, l1]));
-        whole.then_some(Self {
-            payload: u16::from_be_bytes([p0, p1]),
-            version,
-            dnssec_ok: f0 & 0x80 != 0,
-            options,
-        })
+        whole.then_some(Self { payload: u16::from_be_bytes([p0, p1]), version, dnssec_ok: f0 & 0x80 != 0, options })
     }
 
     /// From a record of type OPT; `None` when its owner is not the root.

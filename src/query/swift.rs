@@ -14,20 +14,14 @@ use crate::dns::{Class, FoldedName, Rcode, Type};
 use crate::live::{Live, SteeredType, Told};
 use crate::snapshot::Snapshot;
 use crate::zone::rrset::Records;
-use crate::zone::{ChainEnd, Entry, Found, Ready, Sections, SteerId, Zone};
+use crate::zone::{ChainEnd, Entry, Found, Ready, RrSet, Sections, SteerId, Zone};
 
 /// The counts of a request with one question and nothing else.
 const ONE_QUESTION: u64 = 1 << 48;
 
 /// Answers a request of the common kinds.
 #[inline]
-pub(super) fn respond(
-    snapshot: &Snapshot,
-    live: &Live,
-    who: &Who,
-    request: &[u8],
-    out: &mut [u8],
-) -> Option<Outcome> {
+pub(super) fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8], out: &mut [u8]) -> Option<Outcome> {
     let (head, body) = request.split_first_chunk::<HEADER>()?;
     let [i0, i1, f0, _, counts @ ..] = *head;
     // Neither a response nor another opcode than QUERY; one question, and one more record at most.
@@ -93,6 +87,17 @@ pub(super) fn respond(
                 ChainEnd::Inside(place) => answer.end(place.ready(qtype), qtype, target, client, &mut page)?,
             }
         }
+        Ready::Dname { labels, rrset } => {
+            if found.has_inner {
+                return None;
+            }
+            let target = page.dname(&mut name, labels, rrset, zone)?;
+            // Aliases there may lead back: the longer way tells whether they do.
+            match zone.ready(&name, found.hash, qtype) {
+                Ready::Chain(_) | Ready::Dname { .. } => return None,
+                ready => answer.end(ready, qtype, target, client, &mut page)?,
+            }
+        }
         ready => answer.end(ready, qtype, QUESTION, client, &mut page)?,
     }
 
@@ -103,10 +108,9 @@ pub(super) fn respond(
         at = write_opt(out.get_mut(at..at + opt_length)?, at, &opt, &options, told.scope, server_cookie.as_ref())?;
     }
     let aa = if told.authoritative { 0x84 } else { 0x80 };
-    let counts = [answers, authorities, additionals].map(u16::to_be_bytes);
-    let ([an0, an1], [ns0, ns1], [ar0, ar1]) = (counts[0], counts[1], counts[2]);
-    *out.first_chunk_mut::<HEADER>()? =
-        [i0, i1, aa | f0 & 1, told.rcode.0 as u8, 0, 1, an0, an1, ns0, ns1, ar0, ar1];
+    let ([an0, an1], [ns0, ns1], [ar0, ar1]) =
+        (answers.to_be_bytes(), authorities.to_be_bytes(), additionals.to_be_bytes());
+    *out.first_chunk_mut::<HEADER>()? = [i0, i1, aa | f0 & 1, told.rcode.0 as u8, 0, 1, an0, an1, ns0, ns1, ar0, ar1];
     Some(Outcome::Responded(Response {
         length: at,
         rcode: told.rcode.0,
@@ -169,21 +173,14 @@ impl Answer<'_> {
                 (self.told.authoritative, self.told.kind) = (false, Kind::Referral);
                 page.sections(&sections, self.name_length)?;
             }
-            Ready::Chain(_) | Ready::Other => return None,
+            Ready::Chain(_) | Ready::Dname { .. } | Ready::Other => return None,
         }
         Some(())
     }
 
     /// Addresses by decision, where health is as it should be.
     #[inline]
-    fn steered(
-        &mut self,
-        steer: SteerId,
-        qtype: Type,
-        owner: u16,
-        client: &Client,
-        page: &mut Page<'_>,
-    ) -> Option<()> {
+    fn steered(&mut self, steer: SteerId, qtype: Type, owner: u16, client: &Client, page: &mut Page<'_>) -> Option<()> {
         let rtype = match qtype {
             Type::A => SteeredType::A,
             Type::AAAA => SteeredType::Aaaa,
@@ -236,6 +233,31 @@ impl Page<'_> {
             self.put(record)?;
         }
         Some(())
+    }
+
+    /// A DNAME of the zone, `labels` from the right, and the CNAME made up for it (RFC 6672 §3.1); `name` becomes its target.
+    /// Gives a pointer to that.
+    fn dname(&mut self, name: &mut FoldedName, labels: usize, rrset: RrSet<'_>, zone: &Zone) -> Option<u16> {
+        self.counts[0] += 2;
+        self.put(&(QUESTION + name.suffix_start(labels) as u16).to_be_bytes())?;
+        self.put(rrset.bytes)?;
+        let apex = zone.apex_labels();
+        let apex_at = QUESTION + name.suffix_start(apex) as u16;
+        if !name.substitute(labels, rrset.first()) {
+            return None;
+        }
+        self.put(&QUESTION.to_be_bytes())?;
+        let [t0, t1, t2, t3] = rrset.ttl.to_be_bytes();
+        let [y0, y1] = Type::CNAME.0.to_be_bytes();
+        let [c0, c1] = Class::IN.0.to_be_bytes();
+        // The apex stands in the question already; outside the zone the longer way goes on.
+        let own = name.as_wire().get(..name.suffix_start(apex))?;
+        let [l0, l1] = (own.len() as u16 + 2).to_be_bytes();
+        self.put(&[y0, y1, c0, c1, t0, t1, t2, t3, l0, l1])?;
+        let target = 0xc000 | self.at as u16;
+        self.put(own)?;
+        self.put(&apex_at.to_be_bytes())?;
+        (name.labels() > apex && name.suffix(apex) == zone.apex_folded()).then_some(target)
     }
 
     /// Sections that are ready. Gives a pointer to the last name in their RDATA.

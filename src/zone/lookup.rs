@@ -204,25 +204,35 @@ impl Zone {
         match sets.find(|set| steer.is_none() || !matches!(set.rtype, Type::A | Type::AAAA)) {
             Some(set) => Lookup::Answer(self.rrset(set)),
             None => match steer {
-                Some(steer) => Lookup::Steered {
-                    steer,
-                    written: self.set(node, Type::A).or_else(|| self.set(node, Type::AAAA)),
-                },
+                Some(steer) => {
+                    Lookup::Steered { steer, written: self.set(node, Type::A).or_else(|| self.set(node, Type::AAAA)) }
+                }
                 None if node.flags & REFLECT != 0 => self.reflected(node),
                 None => Lookup::NoData,
             },
         }
     }
 
-    /// The closest encloser (RFC 4592 §3.3.1) of a name that does not exist: the longest existing ancestor, by halving
-    /// the depths between the apex and the name.
+    /// The closest encloser (RFC 4592 §3.3.1) of a name that does not exist: the longest existing ancestor. Empty
+    /// non-terminals are nodes, so below the first that is missing there is nothing.
     fn closest_encloser(&self, name: &FoldedName, apex_hash: u64) -> u32 {
+        /// Levels that are tried one by one, which needs no room for hashes.
+        const FEW: usize = 8;
         let mut exists = self.apex_labels();
         let mut missing = name.labels().min(usize::from(self.max_labels) + 1);
         let mut encloser = APEX;
-        if missing <= exists + 1 {
+        if missing <= exists + FEW {
+            let mut hash = apex_hash;
+            for count in exists + 1..missing {
+                hash = name.extend_hash(hash, count);
+                match self.find(name, count, hash) {
+                    Some(id) => encloser = id,
+                    None => break,
+                }
+            }
             return encloser;
         }
+        // Of many, by halving the depths between the apex and the name.
         // The first `missing - exists` entries are used.
         let mut hashes = [0u64; crate::dns::name::MAX_LABELS + 1];
         let (base, mut hash) = (exists, apex_hash);

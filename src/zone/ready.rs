@@ -10,6 +10,7 @@ use super::rrset::{Records, RrSet};
 use super::tree::{ALIAS, APEX, CNAME, CUT, DNAME, NONE, REFLECT, Zone};
 use super::{MAX_LINKS, SteerId};
 use crate::dns::message::{FIXED, HEADER, Owner, QUESTION, Section, Writer};
+use crate::dns::name::Labels;
 use crate::dns::rdata::compressible;
 use crate::dns::{FoldedName, Type};
 
@@ -29,6 +30,13 @@ pub enum Ready<'a> {
     NxDomain,
     /// Aliases, and what is at their end.
     Chain(Chain<'a>),
+    /// A name above this one owns a DNAME.
+    Dname {
+        /// Labels of that owner.
+        labels: usize,
+        /// The DNAME.
+        rrset: RrSet<'a>,
+    },
     /// To the servers of a child zone: all of it, glue that may be left out included.
     Referral(Sections<'a>),
     /// Something else: see [`super::Lookup`].
@@ -227,7 +235,8 @@ fn pointers(bytes: &[u8]) -> Option<Vec<usize>> {
     while at < bytes.len() {
         pass_name(bytes, &mut at, &mut found)?;
         let fixed = bytes.get(at..at + FIXED)?;
-        let (rtype, length) = (Type(u16::from_be_bytes([fixed[0], fixed[1]])), u16::from_be_bytes([fixed[8], fixed[9]]));
+        let (rtype, length) =
+            (Type(u16::from_be_bytes([fixed[0], fixed[1]])), u16::from_be_bytes([fixed[8], fixed[9]]));
         at += FIXED;
         let end = at + usize::from(length);
         if let Some((before, count)) = compressible(rtype) {
@@ -284,7 +293,8 @@ impl Zone {
     fn ready_below(&self, id: u32) -> Ready<'_> {
         let node = self.node(id);
         if node.flags & CUT == 0 {
-            return Ready::Other;
+            let labels = Labels::of(self.name_of(node)).count();
+            return self.set(node, Type::DNAME).map_or(Ready::Other, |rrset| Ready::Dname { labels, rrset });
         }
         self.ready.get(node.number).map_or(Ready::Other, |(_, sections)| Ready::Referral(sections))
     }

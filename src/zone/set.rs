@@ -114,23 +114,49 @@ impl ZoneSet {
 
     #[inline]
     fn find_within(&self, name: &FoldedName, most: usize) -> Option<Found<'_>> {
-        let deepest = most.min(self.deepest).min(MAX_LABELS);
-        let (mut found, mut hash, mut labels) = (None, FoldedName::ROOT_HASH, 0);
-        loop {
+        /// Apexes are not that deep, mostly.
+        const SHALLOW: usize = 8;
+        let deepest = most.min(self.deepest);
+        if deepest >= SHALLOW {
+            return self.find_deep(name, deepest);
+        }
+        let (mut hashes, mut hash) = ([FoldedName::ROOT_HASH; SHALLOW], FoldedName::ROOT_HASH);
+        for (slot, labels) in hashes[1..=deepest].iter_mut().zip(1..) {
+            hash = name.extend_hash(hash, labels);
+            *slot = hash;
+        }
+        // The longest first, which is the one.
+        for labels in (0..deepest + 1).rev() {
+            if self.depths.0[labels] {
+                let hash = hashes[labels];
+                if let Some(index) = self.probe(name, labels, hash) {
+                    return Some(self.found(index, labels, hash));
+                }
+            }
+        }
+        None
+    }
+
+    #[cold]
+    fn find_deep(&self, name: &FoldedName, deepest: usize) -> Option<Found<'_>> {
+        let (mut found, mut hash) = (None, FoldedName::ROOT_HASH);
+        for labels in 0..=deepest {
+            if labels > 0 {
+                hash = name.extend_hash(hash, labels);
+            }
             if self.depths.0[labels]
                 && let Some(index) = self.probe(name, labels, hash)
             {
                 found = Some((index, labels, hash));
             }
-            if labels >= deepest {
-                break;
-            }
-            labels += 1;
-            hash = name.extend_hash(hash, labels);
         }
-        let (index, labels, hash) = found?;
-        let (at, has_inner) = (index as usize, self.has_inner[index as usize]);
-        Some(Found { index, labels, hash, entry: &self.entries[at].1, has_inner })
+        found.map(|(index, labels, hash)| self.found(index, labels, hash))
+    }
+
+    #[inline]
+    fn found(&self, index: u32, labels: usize, hash: u64) -> Found<'_> {
+        let at = index as usize;
+        Found { index, labels, hash, entry: &self.entries[at].1, has_inner: self.has_inner[at] }
     }
 
     #[inline]
@@ -211,6 +237,12 @@ mod tests {
         check(&["."], ".", Some("."), None);
         check(&[], "a.b.", None, None);
         check(&["a.b.c."], "x.b.c.", None, None);
+        // Deeper than what is looked for the short way.
+        let deep = ["c.", "8.7.6.5.4.3.2.1.c.", "9.8.7.6.5.4.3.2.1.c."];
+        check(&deep, "x.9.8.7.6.5.4.3.2.1.c.", Some("9.8.7.6.5.4.3.2.1.c."), Some("9.8.7.6.5.4.3.2.1.c."));
+        check(&deep, "9.8.7.6.5.4.3.2.1.c.", Some("9.8.7.6.5.4.3.2.1.c."), Some("8.7.6.5.4.3.2.1.c."));
+        check(&deep, "x.8.7.6.5.4.3.2.1.c.", Some("8.7.6.5.4.3.2.1.c."), Some("8.7.6.5.4.3.2.1.c."));
+        check(&deep, "x.7.6.5.4.3.2.1.c.", Some("c."), Some("c."));
     }
 
     #[test]

@@ -97,6 +97,12 @@ impl Zone {
         &self.apex
     }
 
+    /// The name of the zone in lower-cased wire form.
+    #[inline]
+    pub fn apex_folded(&self) -> &[u8] {
+        self.name_of(self.node(APEX))
+    }
+
     /// Number of labels of the apex.
     pub fn apex_labels(&self) -> usize {
         usize::from(self.apex_labels)
