@@ -430,7 +430,7 @@ impl FoldedName {
     #[inline]
     pub fn hash(&self, labels: usize) -> u64 {
         let mut hash = Self::ROOT_HASH;
-        for count in 1..labels + 1 {
+        for count in 1..=labels {
             hash = self.extend_hash(hash, count);
         }
         hash

@@ -190,15 +190,23 @@ impl Answer<'_> {
             return None;
         }
         let steered = client.steer(self.snapshot, self.live, self.found.index, steer)?;
-        self.told.kind = match steered.told(rtype) {
+        (self.told.scope, self.told.by_subnet) = (steered.scope, steered.by_subnet);
+        // One answer for all its clients, mostly.
+        let told = if steered.dealt.is_none() {
+            let (told, records) = steered.answer.of(rtype);
+            page.records(owner, records.count, &records.bytes)?;
+            told
+        } else {
+            for records in steered.records(rtype) {
+                page.records(owner, records.count, &records.bytes)?;
+            }
+            steered.told(rtype)
+        };
+        self.told.kind = match told {
             Told::Home => Kind::Home,
             Told::Away => Kind::Away,
             Told::Panic | Told::FailOpen | Told::Fallback | Told::Absent | Told::Empty | Told::Servfail => return None,
         };
-        (self.told.scope, self.told.by_subnet) = (steered.scope, steered.by_subnet);
-        for records in steered.records(rtype) {
-            page.records(owner, records.count, &records.bytes)?;
-        }
         Some(())
     }
 }

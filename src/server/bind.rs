@@ -228,6 +228,9 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     }
     // Connections of a former process that wait out their time do not hold the port; a listener still does.
     socket.set_reuse_address(true)?;
+    // Connections inherit it. Answers are written whole, so there is nothing Nagle's algorithm could join; it would only hold
+    // them back.
+    socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

@@ -252,7 +252,8 @@ impl Tasks {
                 transport: "TCP",
                 source,
             })?;
-            tasks.listeners.spawn(tcp::listen(listener, ecs, Arc::clone(&context)));
+            let settings = tcp::Listener { address: address.ip(), ecs };
+            tasks.listeners.spawn(tcp::listen(listener, settings, Arc::clone(&context)));
         }
         tasks.listeners.close();
         Ok(tasks)

@@ -126,7 +126,7 @@ impl ZoneSet {
             *slot = hash;
         }
         // The longest first, which is the one.
-        for labels in (0..deepest + 1).rev() {
+        for labels in (0..=deepest).rev() {
             if self.depths.0[labels] {
                 let hash = hashes[labels];
                 if let Some(index) = self.probe(name, labels, hash) {
