@@ -27,6 +27,19 @@ const ZONE: &str = "
     sib 60 NS ns.sib
     ns.sib 60 A 192.0.2.61
     a.b.c 60 HTTPS 1 . alpn=h2,h3
+    one 60 CNAME two.chain
+    two.chain 60 CNAME three.two.chain
+    three.two.chain 60 CNAME one.two.chain
+    one.two.chain 60 A 192.0.2.70
+    one.two.chain 60 A 192.0.2.71
+    *.many 60 CNAME one
+    out 60 CNAME a.far.example.
+    inner 60 CNAME x.sub
+    down 60 CNAME www.broken.example.
+    dead 60 CNAME gone
+    old.alias 60 CNAME x.old
+    loop 60 CNAME loop.loop
+    loop.loop 60 CNAME loop
     big 60 TXT 0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\
                0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\
                0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\
@@ -35,6 +48,17 @@ const ZONE: &str = "
     zone sub.example.com
     @ 3600 SOA ns1 hm 1 7200 900 1209600 60
     @ 300 NS ns
+    zone tail.example
+    @ 3600 SOA ns.kid hm.kid 1 7200 900 1209600 60
+    @ 300 NS www
+    www 60 CNAME to
+    to 60 CNAME other.to
+    other.to 60 AAAA 2001:db8::1
+    *.w 60 CNAME www
+    kid 60 NS ns.kid
+    kid 60 NS www.far.example.
+    ns.kid 60 A 192.0.2.62
+    ns.kid 60 AAAA 2001:db8::62
     zone broken.example broken
 ";
 
@@ -71,6 +95,20 @@ fn query() -> impl Strategy<Value = Query> {
         Just("sub.example.com"),
         Just("b.c.example.com"),
         Just("big.example.com"),
+        Just("one.example.com"),
+        Just("three.two.chain.example.com"),
+        Just("any.many.example.com"),
+        Just("any.one.many.example.com"),
+        Just("out.example.com"),
+        Just("inner.example.com"),
+        Just("down.example.com"),
+        Just("dead.example.com"),
+        Just("old.alias.example.com"),
+        Just("loop.loop.example.com"),
+        Just("q.w.e.sub.example.com"),
+        Just("www.tail.example"),
+        Just("to.tail.example"),
+        Just("a.b.kid.tail.example"),
         Just("gone.example.com"),
         Just("www.broken.example"),
         Just("version.bind"),

@@ -116,9 +116,7 @@ pub(super) async fn push(
     State(desk): State<Desk>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<PushDone>, Failure> {
-    let wrong = |error: String| {
-        Failure::new(StatusCode::BAD_REQUEST, error, PUSH)
-    };
+    let wrong = |error: String| Failure::new(StatusCode::BAD_REQUEST, error, PUSH);
     let body: PushBody = routes::body(body, "a value", PUSH)?;
     let address = body.address.as_deref().map(str::parse::<IpAddr>).transpose();
     let address = address.map_err(|_| wrong("`address` is not an address".to_owned()))?;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use siphasher::sip::SipHasher24;
 
 use super::ecs::{ClientSubnet, Ecs};
-use super::message::{Reader, RecordRef};
+use super::message::RecordRef;
 
 /// Octets of an OPT record without options.
 pub const OPT: usize = 11;
@@ -70,6 +70,16 @@ pub struct Opt<'p> {
 }
 
 impl<'p> Opt<'p> {
+    /// From the octets of the only record behind the question, if they are an OPT record and nothing else.
+    #[inline]
+    pub fn read_only(octets: &'p [u8]) -> Option<Self> {
+        let (&[0, 0, 41, p0, p1, _, version, f0, _, l0, l1], options) = octets.split_first_chunk::<OPT>()? else {
+            return None;
+        };
+        let whole = options.len() == usize::from(u16::from_be_bytes([l0, l1]));
+        whole.then_some(Self { payload: u16::from_be_bytes([p0, p1]), version, dnssec_ok: f0 & 0x80 != 0, options })
+    }
+
     /// From a record of type OPT; `None` when its owner is not the root.
     pub fn read(record: &RecordRef<'p>) -> Option<Self> {
         (record.owner == [0]).then_some(Self {
@@ -85,11 +95,12 @@ impl<'p> Opt<'p> {
     /// it.
     pub fn options(&self, ecs: Ecs) -> Option<Options<'p>> {
         let mut options = Options::default();
-        let mut reader = Reader::new(self.options, 0);
-        while !reader.is_at_end() {
-            let (code, length) = (reader.take_u16()?, reader.take_u16()?);
-            let data = reader.take(usize::from(length))?;
-            match code {
+        let mut rest = self.options;
+        while let Some((head, after)) = rest.split_first_chunk::<4>() {
+            let [c0, c1, l0, l1] = *head;
+            let (data, after) = after.split_at_checked(usize::from(u16::from_be_bytes([l0, l1])))?;
+            rest = after;
+            match u16::from_be_bytes([c0, c1]) {
                 code::NSID => options.nsid = true,
                 code::ECS if ecs == Ecs::Off => {}
                 code::ECS if options.ecs.is_some() => return None,
@@ -102,6 +113,9 @@ impl<'p> Opt<'p> {
                 code::PADDING => options.padding = true,
                 _ => {}
             }
+        }
+        if !rest.is_empty() {
+            return None;
         }
         Some(options)
     }

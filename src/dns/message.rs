@@ -5,6 +5,8 @@ use super::types::{Class, Opcode, Rcode, Type};
 
 /// Octets of the header.
 pub const HEADER: usize = 12;
+/// Octets of a record between its owner name and its RDATA: TYPE, CLASS, TTL, RDLENGTH.
+pub const FIXED: usize = 10;
 /// Where the question's name starts, as a compression pointer.
 pub const QUESTION: u16 = 0xc000 | HEADER as u16;
 
@@ -338,6 +340,56 @@ impl<'o> Writer<'o> {
         }
         self.put(&[0]);
         Self::pointer_to(start)
+    }
+
+    /// Writes records of one RRset under an owner name: of each TYPE CLASS TTL RDLENGTH RDATA, whose names (after `before`
+    /// octets, `count` of them) are compressed where `names` says so. Gives a pointer to the last name in their RDATA, if there
+    /// are such.
+    #[inline]
+    pub fn records<'r>(
+        &mut self,
+        owner: Owner<'_>,
+        names: Option<(usize, usize)>,
+        records: impl Iterator<Item = &'r [u8]>,
+    ) -> Option<u16> {
+        let (mut owner, mut target) = (owner, None);
+        for record in records {
+            // Past the reach of pointers the owner is written out again for the next record.
+            owner = self.owner(owner).map_or(owner, Owner::At);
+            match names {
+                None => self.put(record),
+                Some((before, count)) => target = self.compressed(record, before, count),
+            }
+        }
+        target
+    }
+
+    /// Writes a record whose RDATA has `before` octets, then `count` names, then anything.
+    fn compressed(&mut self, record: &[u8], before: usize, count: usize) -> Option<u16> {
+        let (fixed, rdata) = (record.get(..FIXED - 2)?, record.get(FIXED..)?);
+        self.put(fixed);
+        let length_at = self.reserve_u16();
+        let (head, mut rest) = rdata.split_at_checked(before).unwrap_or((rdata, &[]));
+        self.put(head);
+        let mut target = None;
+        for _ in 0..count {
+            let (name, after) = split_name(rest)?;
+            target = self.name(name);
+            rest = after;
+        }
+        self.put(rest);
+        self.fill_length(length_at);
+        target
+    }
+
+    /// The octets written so far, without those of a head that was begun with.
+    pub fn written(&self) -> &[u8] {
+        self.out.get(self.question_end..self.at).unwrap_or_default()
+    }
+
+    /// Records counted so far: answers, authorities, additionals.
+    pub fn counts(&self) -> [u16; 3] {
+        self.counts
     }
 
     fn pointer_to(start: usize) -> Option<u16> {

@@ -3,20 +3,20 @@
 
 use super::request::Request;
 use super::{Cookie, Response, Said, Who};
-use crate::dns::edns::{self, CookieOption, ServerCookie, Verdict, code};
+use crate::dns::edns::{self, CookieOption, Opt, ServerCookie, Verdict, code};
 use crate::dns::message::{Owner, Section, Writer, flags};
 use crate::dns::rdata::compressible;
 use crate::dns::{Class, Rcode, Type};
 use crate::metrics::{Answered, Marks};
 use crate::snapshot::{Ede, Identity};
-use crate::zone::rrset::{FIXED, Records};
+use crate::zone::rrset::Records;
 
 /// The longest UDP answer (DNS flag day 2020): it passes every path without fragments.
 pub(super) const MAX_UDP: usize = 1232;
 /// The shortest limit a client can ask for (RFC 6891 §6.2.3), and that of clients without EDNS (RFC 1035 §4.2.1).
 pub(super) const MIN_UDP: usize = 512;
 /// The UDP payload size this server says it takes.
-const OUR_PAYLOAD: u16 = 1232;
+pub(super) const OUR_PAYLOAD: u16 = 1232;
 /// Octets of an NSID that are told: with the longest name, a client subnet and a cookie it still fits into 512.
 const MAX_NSID: usize = 128;
 /// Responses on encrypted transports are padded to multiples of this (RFC 8467 §4.1).
@@ -37,6 +37,34 @@ pub(super) struct Reply<'r, 'o> {
     server_cookie: Option<ServerCookie>,
 }
 
+/// How long a response may be, whatever the buffer.
+#[inline]
+pub(super) fn limit(transport: super::Transport, opt: Option<&Opt<'_>>) -> usize {
+    match (transport, opt) {
+        (super::Transport::Udp, Some(opt)) => usize::from(opt.payload).clamp(MIN_UDP, MAX_UDP),
+        (super::Transport::Udp, None) => MIN_UDP,
+        _ => usize::from(u16::MAX),
+    }
+}
+
+/// Checks a request's cookie, and makes the one to give.
+#[inline]
+pub(super) fn bake_cookie(
+    option: Option<&CookieOption<'_>>,
+    who: &Who,
+    identity: &Identity,
+) -> (Cookie, Option<ServerCookie>) {
+    let (Some(option), Some(secret)) = (option, identity.cookie_secrets.first()) else {
+        return (Cookie::None, None);
+    };
+    let verdict = ServerCookie::check(&identity.cookie_secrets, option, who.now, who.source);
+    let cookie = match (verdict, option.server.and_then(|cookie| cookie.try_into().ok())) {
+        (Verdict::Good, Some(same)) => ServerCookie(same),
+        _ => ServerCookie::new(secret, option.client, who.now, who.source),
+    };
+    (if verdict == Verdict::Bad { Cookie::New } else { Cookie::Valid }, Some(cookie))
+}
+
 impl<'r, 'o> Reply<'r, 'o> {
     /// Begins a response. `None` when `out` does not hold the question.
     #[inline]
@@ -46,12 +74,7 @@ impl<'r, 'o> Reply<'r, 'o> {
         identity: &'r Identity,
         out: &'o mut [u8],
     ) -> Option<Self> {
-        let limit = match (who.transport, &request.opt) {
-            (super::Transport::Udp, Some(opt)) => usize::from(opt.payload).clamp(MIN_UDP, MAX_UDP),
-            (super::Transport::Udp, None) => MIN_UDP,
-            _ => usize::from(u16::MAX),
-        }
-        .min(out.len());
+        let limit = limit(who.transport, request.opt.as_ref()).min(out.len());
         let mut reply = Self {
             request,
             who,
@@ -63,26 +86,11 @@ impl<'r, 'o> Reply<'r, 'o> {
             server_cookie: None,
         };
         if request.opt.is_some() {
-            reply.bake_cookie();
+            (reply.cookie, reply.server_cookie) = bake_cookie(request.options.cookie.as_ref(), who, identity);
             reply.opt_length = reply.measure_opt();
         }
         reply.writer.set_limit(limit.saturating_sub(reply.opt_length));
         Some(reply)
-    }
-
-    /// Checks the request's cookie, and makes the one to give.
-    #[inline]
-    fn bake_cookie(&mut self) {
-        let (Some(option), Some(secret)) = (&self.request.options.cookie, self.identity.cookie_secrets.first()) else {
-            return;
-        };
-        let (now, source) = (self.who.now, self.who.source);
-        let verdict = ServerCookie::check(&self.identity.cookie_secrets, option, now, source);
-        self.cookie = if verdict == Verdict::Bad { Cookie::New } else { Cookie::Valid };
-        self.server_cookie = match (verdict, option.server.and_then(|cookie| cookie.try_into().ok())) {
-            (Verdict::Good, Some(same)) => Some(ServerCookie(same)),
-            _ => Some(ServerCookie::new(secret, option.client, now, source)),
-        };
     }
 
     fn measure_opt(&self) -> usize {
@@ -125,17 +133,7 @@ impl<'r, 'o> Reply<'r, 'o> {
         bytes: &[u8],
     ) -> Option<u16> {
         self.writer.count(section, count);
-        let names = compressible(rtype);
-        let (mut owner, mut target) = (owner, None);
-        for record in Records::new(bytes) {
-            // Past the reach of pointers the owner is written out again for the next record.
-            owner = self.writer.owner(owner).map_or(owner, Owner::At);
-            match names {
-                None => self.writer.put(record),
-                Some((before, count)) => target = self.compressed(record, before, count),
-            }
-        }
-        target
+        self.writer.records(owner, compressible(rtype), Records::new(bytes))
     }
 
     /// Writes prepared records of one RRset without names in their RDATA into the answer section, with another TTL.
@@ -150,24 +148,6 @@ impl<'r, 'o> Reply<'r, 'o> {
             self.writer.put(&ttl.to_be_bytes());
             self.writer.put(after);
         }
-    }
-
-    /// Writes a prepared record whose RDATA has `before` octets, then `count` names, then anything.
-    fn compressed(&mut self, record: &[u8], before: usize, count: usize) -> Option<u16> {
-        let (fixed, rdata) = (record.get(..FIXED - 2)?, record.get(FIXED..)?);
-        self.writer.put(fixed);
-        let length_at = self.writer.reserve_u16();
-        let (head, mut rest) = rdata.split_at_checked(before).unwrap_or((rdata, &[]));
-        self.writer.put(head);
-        let mut target = None;
-        for _ in 0..count {
-            let (name, after) = crate::dns::message::split_name(rest)?;
-            target = self.writer.name(name);
-            rest = after;
-        }
-        self.writer.put(rest);
-        self.writer.fill_length(length_at);
-        target
     }
 
     /// Writes a CNAME that was made up for a DNAME (RFC 6672 §3.1). Gives a pointer to its target.

@@ -16,8 +16,6 @@ pub(super) struct Client {
     pub(super) source: IpAddr,
     /// The client subnet, as it came: none where none is read.
     pub(super) sent: Option<(IpAddr, u8)>,
-    /// The packet's source, folded.
-    resolver: Block,
     /// The client subnet, if it has a length above 0, and its family's width.
     subnet: Option<(Folded, u8)>,
     /// What is dealt by when clients need not stay: message id and source port.
@@ -47,15 +45,20 @@ impl Client {
         Self {
             source: who.source,
             sent: ecs.map(|ecs| (ecs.address(), ecs.source())),
-            resolver: Block::host(who.source),
             query: UnitKey::query(id, who.source_port),
             subnet: subnet.map(|ecs| (Folded::new(ecs.address(), ecs.source()), ecs.width())),
         }
     }
 
+    /// The packet's source, folded.
+    #[inline]
+    fn resolver(&self) -> Block {
+        Block::host(self.source)
+    }
+
     /// The block of the client: of its subnet, if that is heeded and there is one, else of the packet's source.
     pub(super) fn block(&self, by_subnet: bool) -> Block {
-        self.subnet.filter(|_| by_subnet).map_or(self.resolver, |(folded, _)| folded.block)
+        self.subnet.filter(|_| by_subnet).map_or_else(|| self.resolver(), |(folded, _)| folded.block)
     }
 
     /// What a steered name gives this client.
@@ -71,7 +74,7 @@ impl Client {
         let map = snapshot.maps.get(id.0 as usize)?;
         let live = live.maps.get(id.0 as usize)?;
         let choose = |block| live.choose(map, &snapshot.sites, block);
-        let by_resolver = || match choose(self.resolver).answer {
+        let by_resolver = || match choose(self.resolver()).answer {
             AnswerId::RESOLVER => live.nowhere(),
             answer => live.answer(answer),
         };
@@ -79,7 +82,7 @@ impl Client {
             let dealt = live.deal(answer, map, || match by_subnet {
                 _ if !map.plan.sticky => self.query,
                 Some(block) => map.plan.unit_of_subnet(block),
-                None => map.plan.unit_of_source(self.resolver),
+                None => map.plan.unit_of_source(self.resolver()),
             });
             Steered {
                 map: id,

@@ -76,6 +76,12 @@ pub enum BindError {
         /// What the system said.
         source: io::Error,
     },
+    /// The kernel, or a sandbox, does not offer what the native UDP listeners are made of.
+    #[error("cannot listen on `{address}` (UDP): there is no `recvmmsg` here")]
+    NoBatches {
+        /// As configured, without its port.
+        address: IpAddr,
+    },
     /// No thread could be started.
     #[error("cannot start a UDP thread: {0}")]
     Thread(io::Error),
@@ -108,6 +114,9 @@ impl BindError {
                 "remove the address, or enable IPv6 (`sysctl net.ipv6.conf.all.disable_ipv6=0`)".to_owned()
             }
             Self::Other { .. } => "choose another address with `--listen`".to_owned(),
+            Self::NoBatches { .. } => "allow the system calls `recvmmsg` and `sendmmsg` in the sandbox, or set \
+                 `io: portable` in the settings"
+                .to_owned(),
             Self::Thread(_) => {
                 "raise the limit of threads (`ulimit -u`, `TasksMax=`), or lower the number of UDP threads".to_owned()
             }
@@ -219,6 +228,9 @@ fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
     }
     // Connections of a former process that wait out their time do not hold the port; a listener still does.
     socket.set_reuse_address(true)?;
+    // Connections inherit it. Answers are written whole, so there is nothing Nagle's algorithm could join; it would only hold
+    // them back.
+    socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

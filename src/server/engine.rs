@@ -18,6 +18,14 @@ pub trait Answer: Send + Sync + 'static {
     ///
     /// Called from many threads at once; must neither wait nor allocate.
     fn answer(&self, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome;
+
+    /// Calls `serve` once, with what answers any number of messages like [`Answer::answer`], all from one state.
+    fn batch(&self, serve: impl FnOnce(&dyn Fn(&Who, &[u8], &mut [u8]) -> Outcome))
+    where
+        Self: Sized,
+    {
+        serve(&|who, request, out| self.answer(who, request, out));
+    }
 }
 
 /// Longest request that is read, in octets, without its TCP length. A question, an OPT with every option we know and
@@ -25,7 +33,7 @@ pub trait Answer: Send + Sync + 'static {
 /// rather than cut and guessed at.
 pub const MAX_REQUEST: usize = 4_096;
 
-/// The engine over the current snapshot: one load of it, and of its live tables, per message.
+/// The engine over the current snapshot: one load of it, and of its live tables, per message or batch.
 #[derive(Clone, Debug)]
 pub struct Engine {
     current: Arc<Current>,
@@ -56,13 +64,19 @@ impl Answer for Engine {
         let live = snapshot.live();
         query::respond(&snapshot, &live, who, request, out)
     }
+
+    fn batch(&self, serve: impl FnOnce(&dyn Fn(&Who, &[u8], &mut [u8]) -> Outcome)) {
+        let snapshot = self.current.load();
+        let live = snapshot.live();
+        serve(&|who, request, out| query::respond(&snapshot, &live, who, request, out));
+    }
 }
 
-/// Asks the engine, and counts how the message ended; the octets of its answer at the front of the buffer. A panic in the
-/// engine ends this message only.
+/// Asks the engine (its [`Answer::answer`]), and counts how the message ended; the octets of its answer at the front of the
+/// buffer. A panic in the engine ends this message only.
 #[inline]
-pub(super) fn ask<E: Answer>(
-    engine: &E,
+pub(super) fn ask(
+    answer: impl Fn(&Who, &[u8], &mut [u8]) -> Outcome,
     who: &Who,
     request: &[u8],
     out: &mut [u8],
@@ -71,7 +85,7 @@ pub(super) fn ask<E: Answer>(
     // The buffers are overwritten before they are read again, and the engine's tables are immutable, so nothing half
     // done can be seen after an unwind.
     let began = who.source_port.is_multiple_of(MEASURED).then(Instant::now);
-    match catch_unwind(AssertUnwindSafe(|| engine.answer(who, request, out))) {
+    match catch_unwind(AssertUnwindSafe(|| answer(who, request, out))) {
         Ok(Outcome::Responded(ref response)) => {
             counter.answered(&response.answered);
             if let Some(began) = began {

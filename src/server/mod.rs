@@ -5,8 +5,8 @@
 //! listener never decides what an answer says, only who may wait for one and for how long. A panic of the engine ends
 //! one message, an error of a socket or of `accept` ends no listener, and every queue has a bound with a name.
 
+mod batch;
 mod bind;
-mod datagram;
 mod engine;
 mod framing;
 mod limits;
@@ -252,7 +252,8 @@ impl Tasks {
                 transport: "TCP",
                 source,
             })?;
-            tasks.listeners.spawn(tcp::listen(listener, ecs, Arc::clone(&context)));
+            let settings = tcp::Listener { address: address.ip(), ecs };
+            tasks.listeners.spawn(tcp::listen(listener, settings, Arc::clone(&context)));
         }
         tasks.listeners.close();
         Ok(tasks)

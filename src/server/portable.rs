@@ -142,7 +142,9 @@ impl<E: Answer> RequestHandler for Adapter<E> {
         };
         let mut answer = vec![0; room];
         let mut counter = writer;
-        let asked = ask(&*self.engine, &who, request.as_slice(), &mut answer, &mut counter);
+        let engine = &*self.engine;
+        let answers = |who: &Who, request: &[u8], out: &mut [u8]| engine.answer(who, request, out);
+        let asked = ask(answers, &who, request.as_slice(), &mut answer, &mut counter);
         let Some(length) = asked else { return nothing(request) };
         // What we encoded, hickory can read: but if not, the client is told nothing rather than something else.
         let Ok(message) = Message::from_vec(&answer[..length]) else {

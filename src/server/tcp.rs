@@ -10,7 +10,8 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ use nix::errno::Errno;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
@@ -57,8 +58,17 @@ pub(super) struct Context<E> {
     pub(super) abandoned: CancellationToken,
 }
 
+/// What connections take over from their listener.
+#[derive(Clone, Copy)]
+pub(super) struct Listener {
+    /// What it is bound to.
+    pub(super) address: IpAddr,
+    /// Whether client subnets are heeded there.
+    pub(super) ecs: Ecs,
+}
+
 /// Accepts until the server drains, then whatever the kernel had already completed. Never ends for an error.
-pub(super) async fn listen<E: Answer>(listener: TcpListener, ecs: Ecs, context: Arc<Context<E>>) {
+pub(super) async fn listen<E: Answer>(listener: TcpListener, settings: Listener, context: Arc<Context<E>>) {
     let mut backoff = Backoff::default();
     let mut warned: Option<Instant> = None;
     loop {
@@ -70,7 +80,7 @@ pub(super) async fn listen<E: Answer>(listener: TcpListener, ecs: Ecs, context: 
         match accepted {
             Ok((stream, client)) => {
                 backoff = Backoff::default();
-                context.serve(stream, client, ecs);
+                context.serve(stream, client, settings);
             }
             Err(error) => {
                 context.writer.receive_error();
@@ -99,7 +109,7 @@ pub(super) async fn listen<E: Answer>(listener: TcpListener, ecs: Ecs, context: 
             if stream.set_nonblocking(true).is_ok()
                 && let Ok(stream) = TcpStream::from_std(stream)
             {
-                context.serve(stream, client, ecs);
+                context.serve(stream, client, settings);
             }
         }
     }
@@ -153,12 +163,12 @@ impl Backoff {
 }
 
 impl<E: Answer> Context<E> {
-    fn serve(self: &Arc<Self>, stream: TcpStream, client: SocketAddr, ecs: Ecs) {
+    fn serve(self: &Arc<Self>, stream: TcpStream, client: SocketAddr, listener: Listener) {
         self.metrics.accepted();
         let seat = self.seats.admit(client.ip(), self.abandoned.child_token(), Instant::now().into_std());
         let context = Arc::clone(self);
         self.tasks.spawn(async move {
-            let reason = match Connection::new(&context, stream, client, ecs, seat) {
+            let reason = match Connection::new(&context, stream, client, &listener, seat) {
                 Ok(connection) => connection.run().await,
                 Err(_) => Closed::Failed,
             };
@@ -181,6 +191,14 @@ struct Connection<'a, E> {
     idle_at: Instant,
 }
 
+/// What a connection waits for besides its client.
+struct Signals<'s, 't> {
+    evicted: Pin<&'s mut WaitForCancellationFuture<'t>>,
+    draining: Pin<&'s mut WaitForCancellationFuture<'t>>,
+    /// When it may be idle: never after `Connection::idle_at`.
+    idle: Pin<&'s mut Sleep>,
+}
+
 /// Where the next octets come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Source {
@@ -193,13 +211,19 @@ enum Source {
 }
 
 impl<'a, E: Answer> Connection<'a, E> {
-    fn new(context: &'a Context<E>, stream: TcpStream, client: SocketAddr, ecs: Ecs, seat: Seat) -> io::Result<Self> {
-        // Answers are written whole, so there is nothing Nagle's algorithm could join; it would only hold them back.
-        stream.set_nodelay(true)?;
+    fn new(
+        context: &'a Context<E>,
+        stream: TcpStream,
+        client: SocketAddr,
+        listener: &Listener,
+        seat: Seat,
+    ) -> io::Result<Self> {
+        let Listener { address: local, ecs } = *listener;
+        let destination = if local.is_unspecified() { stream.local_addr()?.ip() } else { local };
         let who = Who {
             source: client.ip(),
             source_port: client.port(),
-            destination: stream.local_addr()?.ip(),
+            destination,
             transport: query::Transport::Tcp,
             ecs,
             now: unix_now(),
@@ -209,11 +233,17 @@ impl<'a, E: Answer> Connection<'a, E> {
     }
 
     async fn run(mut self) -> Closed {
+        let context = self.context;
+        let evicted = self.seat.evicted().clone();
+        // Made once: to wait anew for each message costs more than to answer it.
+        let (evicted, draining) = (pin!(evicted.cancelled()), pin!(context.draining.cancelled()));
+        let idle = pin!(sleep_until(self.idle_at));
+        let mut signals = Signals { evicted, draining, idle };
         let mut source = Source::Open;
         loop {
             self.answer();
             if !self.output.is_empty() {
-                if let Err(reason) = self.write().await {
+                if let Err(reason) = self.write(&mut signals).await {
                     self.context.writer.unsent(self.answers);
                     // Gone for good: unread answers are not kept in the kernel for a client that does not read.
                     let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
@@ -223,7 +253,7 @@ impl<'a, E: Answer> Connection<'a, E> {
                 continue;
             }
             source = match source {
-                Source::Open => match self.read().await {
+                Source::Open => match self.read(&mut signals).await {
                     Ok(source) => source,
                     Err(reason) => return reason,
                 },
@@ -261,7 +291,9 @@ impl<'a, E: Answer> Connection<'a, E> {
                     writer.ended(End::Dropped(Cause::Long));
                     continue;
                 };
-                if let Some(length) = ask(&*self.context.engine, &self.who, request, answer, &mut writer) {
+                let engine = &*self.context.engine;
+                let answers = |who: &Who, request: &[u8], out: &mut [u8]| engine.answer(who, request, out);
+                if let Some(length) = ask(answers, &self.who, request, answer, &mut writer) {
                     self.output.extend_from_slice(&(length as u16).to_be_bytes());
                     self.output.extend_from_slice(&answer[..length]);
                     self.answers += 1;
@@ -282,17 +314,24 @@ impl<'a, E: Answer> Connection<'a, E> {
     }
 
     /// Writes all answers, within the write timeout.
-    async fn write(&mut self) -> Result<(), Closed> {
-        let evicted = self.seat.evicted().clone();
-        let written = tokio::select! {
-            biased;
-            written = timeout(self.context.settings.write, self.stream.write_all(&self.output)) => written,
-            () = evicted.cancelled() => return Err(self.cut()),
+    async fn write(&mut self, signals: &mut Signals<'_, '_>) -> Result<(), Closed> {
+        // Mostly there is room, and nothing to wait for.
+        let written = match self.stream.try_write(&self.output) {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(_) => return Err(Closed::Failed),
         };
-        match written {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(Closed::Failed),
-            Err(_) => return Err(Closed::Slow),
+        if let rest @ [_, ..] = &self.output[written..] {
+            let written = tokio::select! {
+                biased;
+                written = timeout(self.context.settings.write, self.stream.write_all(rest)) => written,
+                () = signals.evicted.as_mut() => return Err(self.cut()),
+            };
+            match written {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => return Err(Closed::Failed),
+                Err(_) => return Err(Closed::Slow),
+            }
         }
         self.context.writer.sent(self.answers);
         self.answers = 0;
@@ -303,24 +342,31 @@ impl<'a, E: Answer> Connection<'a, E> {
     }
 
     /// Waits for octets, or for a reason not to.
-    async fn read(&mut self) -> Result<Source, Closed> {
-        let evicted = self.seat.evicted().clone();
-        tokio::select! {
-            biased;
-            () = evicted.cancelled() => Err(self.cut()),
-            () = self.context.draining.cancelled() => Ok(Source::Draining),
-            read = timeout_at(self.idle_at, self.stream.read(self.input.space())) => match read {
-                Ok(Ok(0)) => Ok(Source::Ended(Closed::Client)),
-                Ok(Ok(count)) => {
-                    self.input.filled(count);
-                    Ok(Source::Open)
+    async fn read(&mut self, signals: &mut Signals<'_, '_>) -> Result<Source, Closed> {
+        loop {
+            tokio::select! {
+                biased;
+                () = signals.evicted.as_mut() => return Err(self.cut()),
+                () = signals.draining.as_mut() => return Ok(Source::Draining),
+                read = self.stream.read(self.input.space()) => return match read {
+                    Ok(0) => Ok(Source::Ended(Closed::Client)),
+                    Ok(count) => {
+                        self.input.filled(count);
+                        Ok(Source::Open)
+                    }
+                    Err(_) => {
+                        self.context.writer.receive_error();
+                        Err(Closed::Failed)
+                    }
+                },
+                () = signals.idle.as_mut() => {
+                    if self.idle_at <= Instant::now() {
+                        return Ok(Source::Ended(Closed::Idle));
+                    }
+                    // Something came since the alarm was set.
+                    signals.idle.as_mut().reset(self.idle_at);
                 }
-                Ok(Err(_)) => {
-                    self.context.writer.receive_error();
-                    Err(Closed::Failed)
-                }
-                Err(_) => Ok(Source::Ended(Closed::Idle)),
-            },
+            }
         }
     }
 
@@ -344,7 +390,8 @@ impl<'a, E: Answer> Connection<'a, E> {
 
     /// Closes the connection so that the last answers arrive.
     async fn part(&mut self, reason: Closed) {
-        if self.stream.shutdown().await.is_err() || reason == Closed::Client {
+        // Who has closed its side sends nothing more that a plain close could stumble over.
+        if reason == Closed::Client || self.stream.shutdown().await.is_err() {
             return;
         }
         let mut ignored = [0; 512];

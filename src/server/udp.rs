@@ -1,14 +1,13 @@
-//! UDP: own threads, one per socket, each a plain loop of receive, answer, send.
+//! UDP: own threads, one per socket, each a plain loop of receive, answer, send; by batches of what waits (`batch.rs`).
 //!
 //! The kernel spreads clients over the sockets of an address (`SO_REUSEPORT`, by source and destination), so threads
 //! share nothing but the engine. Between receive and send there is no lock, no allocation and no system call but the
-//! clock's, which does not enter the kernel.
+//! clock's, which does not enter the kernel. A batch is answered from one state of the engine, at one second.
 //!
 //! To stop, [`Threads::drain`] marks the phase and shuts the sockets' receiving side: a thread that waits is woken at
 //! once, then answers what had already arrived, and ends when its queue is empty. The socket's own timeout
 //! (`bind.rs`) is the net under this.
 
-use std::io;
 use std::net::{IpAddr, Shutdown, UdpSocket};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Weak};
@@ -19,14 +18,12 @@ use socket2::SockRef;
 use tokio::sync::mpsc;
 use tracing::warn;
 
+use super::batch::{Batch, Datagram, Wait};
 use super::bind::BindError;
-use super::datagram::{Datagram, Endpoint, Received, Wait};
-use super::engine::{Answer, MAX_REQUEST, ask, unix_now};
+use super::engine::{Answer, ask, unix_now};
 use crate::metrics::{Cause, End, Metrics, Transport, Writer};
 use crate::query::{self, Ecs, Who};
 
-/// Octets of the answer buffer. The engine keeps to the client's size and 1232 (SEMANTICS §5.7).
-const MAX_ANSWER: usize = 4_096;
 /// Pause after a receive error that may last, so that a broken socket does not cost a core.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
 
@@ -58,12 +55,23 @@ impl Threads {
         // Made first: if a thread cannot start, its drop stops those that did.
         let mut threads = Self { phase: Arc::new(AtomicU8::new(SERVING)), sockets: Vec::new(), ended };
         for (i, (address, ecs, socket)) in sockets.into_iter().enumerate() {
+            if !Batch::supported(&socket) {
+                return Err(BindError::NoBatches { address });
+            }
             let socket = Arc::new(socket);
             threads.sockets.push(Arc::downgrade(&socket));
             let (engine, phase, alive) = (Arc::clone(engine), Arc::clone(&threads.phase), alive.clone());
             let writer = metrics.writer(Transport::Udp);
             let run = move || {
-                Worker { endpoint: Endpoint::new(socket, address), ecs, engine, phase, writer }.run();
+                Worker {
+                    batch: Batch::new(socket, address),
+                    ecs,
+                    engine,
+                    phase,
+                    writer,
+                    overflows: Overflows::default(),
+                }
+                .run();
                 drop(alive);
             };
             thread::Builder::new().name(format!("udp-{i}")).spawn(run).map_err(BindError::Thread)?;
@@ -102,18 +110,24 @@ impl Drop for Threads {
 }
 
 struct Worker<E> {
-    endpoint: Endpoint,
+    batch: Batch,
     ecs: Ecs,
     engine: Arc<E>,
     phase: Arc<AtomicU8>,
     writer: Writer,
+    overflows: Overflows,
+}
+
+/// What is known of the kernel's count of datagrams that found the receive buffer full.
+#[derive(Default)]
+struct Overflows {
+    /// When it was looked at, in seconds since 1970.
+    at: u32,
+    seen: u32,
 }
 
 impl<E: Answer> Worker<E> {
     fn run(mut self) {
-        // One octet more than is allowed, to tell a request of the longest length from a longer one.
-        let mut request = [0; MAX_REQUEST + 1];
-        let mut answer = [0; MAX_ANSWER];
         let mut last_error = None;
         loop {
             let wait = match self.phase.load(Ordering::Acquire) {
@@ -121,17 +135,14 @@ impl<E: Answer> Worker<E> {
                 DRAINING => Wait::No,
                 _ => return,
             };
-            match self.endpoint.receive(&mut request, wait) {
-                Ok(Received::Datagram(datagram)) => self.serve(&request[..datagram.length], &mut answer, &datagram),
-                Ok(Received::Empty) => {
-                    // While stopping, this is how the wake-up looks.
-                    if self.phase.load(Ordering::Acquire) == SERVING {
-                        self.writer.received();
-                        self.writer.ended(End::Dropped(Cause::Short));
+            match self.batch.receive(wait) {
+                Ok(0) => {
+                    self.count_overflows();
+                    if wait == Wait::No {
+                        return;
                     }
                 }
-                Ok(Received::Nothing) if wait == Wait::No => return,
-                Ok(Received::Nothing) => {}
+                Ok(count) => self.serve(count),
                 Err(error) => {
                     self.writer.receive_error();
                     // A lasting error is logged once, not a hundred times a second.
@@ -144,37 +155,58 @@ impl<E: Answer> Worker<E> {
         }
     }
 
-    fn serve(&mut self, request: &[u8], answer: &mut [u8], datagram: &Datagram) {
-        self.writer.received();
-        if request.len() > MAX_REQUEST {
-            return self.writer.ended(End::Dropped(Cause::Long));
-        }
-        if datagram.source.port() == 0 {
-            return self.writer.ended(End::Dropped(Cause::Source));
-        }
-        let who = Who {
-            source: datagram.source.ip(),
-            source_port: datagram.source.port(),
-            destination: datagram.destination,
-            transport: query::Transport::Udp,
-            ecs: self.ecs,
-            now: unix_now(),
-        };
-        if let Some(length) = ask(&*self.engine, &who, request, answer, &mut self.writer) {
-            match self.send(&answer[..length], datagram) {
-                Ok(()) => self.writer.sent(1),
-                // No route back, a full queue, a firewall: the client asks again, and the counter tells.
-                Err(_) => self.writer.unsent(1),
+    /// Answers the datagrams of a batch.
+    fn serve(&mut self, count: usize) {
+        let Self { batch, ecs, engine, writer, .. } = self;
+        let now = unix_now();
+        engine.batch(|answer| {
+            for index in 0..count {
+                let (datagram, request, room) = batch.datagram(index);
+                let (source, destination) = match datagram {
+                    Datagram::From(source, destination) => (source, destination),
+                    Datagram::WakeUp => continue,
+                    Datagram::Unknown => {
+                        writer.receive_error();
+                        continue;
+                    }
+                    Datagram::Long => {
+                        writer.received();
+                        writer.ended(End::Dropped(Cause::Long));
+                        continue;
+                    }
+                };
+                writer.received();
+                if source.port() == 0 {
+                    writer.ended(End::Dropped(Cause::Source));
+                    continue;
+                }
+                let who = Who {
+                    source: source.ip(),
+                    source_port: source.port(),
+                    destination,
+                    transport: query::Transport::Udp,
+                    ecs: *ecs,
+                    now,
+                };
+                if let Some(length) = ask(answer, &who, request, room, writer) {
+                    batch.answer(index, length);
+                }
             }
+        });
+        let sent = self.batch.send();
+        self.writer.sent(sent.sent as u64);
+        self.writer.unsent(sent.unsent as u64);
+        if self.overflows.at != now {
+            self.overflows.at = now;
+            self.count_overflows();
         }
     }
 
-    fn send(&mut self, answer: &[u8], datagram: &Datagram) -> io::Result<()> {
-        loop {
-            match self.endpoint.send(answer, datagram) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
-            }
+    /// Adds what the kernel dropped since it was last asked: once a second, and when there is nothing to do.
+    fn count_overflows(&mut self) {
+        if let Some(overflows) = self.batch.overflows() {
+            self.writer.overflowed(u64::from(overflows.wrapping_sub(self.overflows.seen)));
+            self.overflows.seen = overflows;
         }
     }
 }

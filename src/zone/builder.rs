@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::alias::Stored;
+use super::ready::ReadyTable;
 use super::rrset::{RrSet, prepare};
 use super::tree::{ALIAS, APEX, CNAME, CUT, DNAME, Index, NONE, Node, REFLECT, Set, Zone};
 use super::{ReflectId, SteerId};
@@ -111,11 +112,11 @@ impl ZoneBuilder {
     pub fn steer(&mut self, owner: &Name, steer: SteerId, tag: u32) {
         let Some(id) = self.owner(owner, tag) else { return };
         let node = &mut self.nodes[id as usize];
-        if node.steer != NONE {
+        if node.number != NONE {
             let message = format!("`{}` is steered twice", shown(owner.as_wire()));
             return self.problem(tag, message, None);
         }
-        node.steer = steer.0;
+        node.number = steer.0;
         self.steers.insert(id, tag);
     }
 
@@ -189,7 +190,7 @@ impl ZoneBuilder {
             sets: 0,
             stop: NONE,
             wildcard: NONE,
-            steer: NONE,
+            number: NONE,
         });
         self.names.extend_from_slice(name);
         self.parents.push(parent);
@@ -253,6 +254,7 @@ impl ZoneBuilder {
                 other: None,
             });
         }
+        zone.make_ready();
         warnings.sort_by_key(|problem| problem.tag);
         Ok(Built { zone, warnings })
     }
@@ -479,6 +481,7 @@ impl ZoneBuilder {
             reflects,
             negative_soa: Box::default(),
             negative_ttl: 0,
+            ready: ReadyTable::default(),
         };
         if let Some(soa) = zone.set(zone.node(APEX), Type::SOA) {
             let rdata = soa.first();

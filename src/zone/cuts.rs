@@ -99,5 +99,5 @@ impl Zone {
 }
 
 fn is_tailored(node: &Node) -> bool {
-    node.steer != NONE || node.flags & ALIAS != 0
+    node.steer().is_some() || node.flags & ALIAS != 0
 }

@@ -45,6 +45,19 @@ pub enum Lookup<'a> {
     NxDomain,
 }
 
+/// Where a name leads in the tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// To this node's data: its own, or the wildcard's that stands for it.
+    Node(u32),
+    /// To this zone cut itself.
+    Cut(u32),
+    /// Below this zone cut or owner of a DNAME.
+    Below(u32),
+    /// Nowhere.
+    Nothing,
+}
+
 /// A zone cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut<'a> {
@@ -95,37 +108,43 @@ impl Zone {
     /// As [`Zone::lookup`], with the hash of the apex, which finding the zone took already.
     #[inline]
     pub fn lookup_from(&self, name: &FoldedName, apex_hash: u64, rtype: Type) -> Lookup<'_> {
+        match self.reach(name, apex_hash) {
+            Reached::Node(id) => self.data(self.node(id), rtype),
+            // The parent side of the cut answers for DS (RFC 4035 §3.1.4.1).
+            Reached::Cut(id) if rtype == Type::DS => {
+                self.set(self.node(id), Type::DS).map_or(Lookup::NoData, Lookup::Answer)
+            }
+            Reached::Cut(id) | Reached::Below(id) => self.stopped(id),
+            Reached::Nothing => Lookup::NxDomain,
+        }
+    }
+
+    /// Where a name leads.
+    #[inline]
+    pub(super) fn reach(&self, name: &FoldedName, apex_hash: u64) -> Reached {
         let labels = name.labels();
         if labels <= usize::from(self.max_labels) {
-            let hash = (self.apex_labels() + 1..=labels).fold(apex_hash, |hash, count| name.extend_hash(hash, count));
+            let (mut hash, mut count) = (apex_hash, self.apex_labels());
+            while count < labels {
+                count += 1;
+                hash = name.extend_hash(hash, count);
+            }
             if let Some(id) = self.find(name, labels, hash) {
-                return self.existing(id, rtype);
+                let node = self.node(id);
+                return match node.stop {
+                    NONE => Reached::Node(id),
+                    stop if stop != id => Reached::Below(stop),
+                    _ if node.flags & CUT != 0 => Reached::Cut(id),
+                    _ => Reached::Node(id),
+                };
             }
         }
-        self.missing(self.closest_encloser(name, apex_hash), rtype)
-    }
-
-    fn existing(&self, id: u32, rtype: Type) -> Lookup<'_> {
-        let node = self.node(id);
-        if node.stop == NONE || (node.stop == id && node.flags & CUT == 0) {
-            return self.data(node, rtype);
+        let encloser = self.node(self.closest_encloser(name, apex_hash));
+        match (encloser.stop, encloser.wildcard) {
+            (NONE, NONE) => Reached::Nothing,
+            (NONE, wildcard) => Reached::Node(wildcard),
+            (stop, _) => Reached::Below(stop),
         }
-        if node.stop == id && rtype == Type::DS {
-            // The parent side of the cut answers for DS (RFC 4035 §3.1.4.1).
-            return self.set(node, Type::DS).map_or(Lookup::NoData, Lookup::Answer);
-        }
-        self.stopped(node.stop)
-    }
-
-    fn missing(&self, encloser: u32, rtype: Type) -> Lookup<'_> {
-        let node = self.node(encloser);
-        if node.stop != NONE {
-            return self.stopped(node.stop);
-        }
-        if node.wildcard == NONE {
-            return Lookup::NxDomain;
-        }
-        self.data(self.node(node.wildcard), rtype)
     }
 
     /// At or below a cut, or below a DNAME.
@@ -143,7 +162,7 @@ impl Zone {
     }
 
     #[inline]
-    fn data(&self, node: &Node, rtype: Type) -> Lookup<'_> {
+    pub(super) fn data(&self, node: &Node, rtype: Type) -> Lookup<'_> {
         if rtype == Type::ANY {
             return self.any(node);
         }
@@ -151,8 +170,8 @@ impl Zone {
             return self.reflected(node);
         }
         let written = self.set(node, rtype);
-        if node.steer != NONE {
-            return Lookup::Steered { steer: SteerId(node.steer), written };
+        if let Some(steer) = node.steer() {
+            return Lookup::Steered { steer, written };
         }
         match written {
             Some(rrset) => Lookup::Answer(rrset),
@@ -180,28 +199,40 @@ impl Zone {
             // No type is lower than A.
             return self.aliased(node, self.sets_of(node).first().map(|set| self.rrset(set)));
         }
-        let steered = node.steer != NONE;
+        let steer = node.steer();
         let mut sets = self.sets_of(node).iter();
-        match sets.find(|set| !steered || !matches!(set.rtype, Type::A | Type::AAAA)) {
+        match sets.find(|set| steer.is_none() || !matches!(set.rtype, Type::A | Type::AAAA)) {
             Some(set) => Lookup::Answer(self.rrset(set)),
-            None if steered => Lookup::Steered {
-                steer: SteerId(node.steer),
-                written: self.set(node, Type::A).or_else(|| self.set(node, Type::AAAA)),
+            None => match steer {
+                Some(steer) => {
+                    Lookup::Steered { steer, written: self.set(node, Type::A).or_else(|| self.set(node, Type::AAAA)) }
+                }
+                None if node.flags & REFLECT != 0 => self.reflected(node),
+                None => Lookup::NoData,
             },
-            None if node.flags & REFLECT != 0 => self.reflected(node),
-            None => Lookup::NoData,
         }
     }
 
-    /// The closest encloser (RFC 4592 §3.3.1) of a name that does not exist: the longest existing ancestor, by halving
-    /// the depths between the apex and the name.
+    /// The closest encloser (RFC 4592 §3.3.1) of a name that does not exist: the longest existing ancestor. Empty
+    /// non-terminals are nodes, so below the first that is missing there is nothing.
     fn closest_encloser(&self, name: &FoldedName, apex_hash: u64) -> u32 {
+        /// Levels that are tried one by one, which needs no room for hashes.
+        const FEW: usize = 8;
         let mut exists = self.apex_labels();
         let mut missing = name.labels().min(usize::from(self.max_labels) + 1);
         let mut encloser = APEX;
-        if missing <= exists + 1 {
+        if missing <= exists + FEW {
+            let mut hash = apex_hash;
+            for count in exists + 1..missing {
+                hash = name.extend_hash(hash, count);
+                match self.find(name, count, hash) {
+                    Some(id) => encloser = id,
+                    None => break,
+                }
+            }
             return encloser;
         }
+        // Of many, by halving the depths between the apex and the name.
         // The first `missing - exists` entries are used.
         let mut hashes = [0u64; crate::dns::name::MAX_LABELS + 1];
         let (base, mut hash) = (exists, apex_hash);

@@ -2,8 +2,7 @@
 
 use crate::dns::{Class, Type};
 
-/// Octets of a prepared record before its RDATA: TYPE, CLASS, TTL, RDLENGTH.
-pub const FIXED: usize = 10;
+pub use crate::dns::message::FIXED;
 
 /// An RRset of class IN, borrowed from its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

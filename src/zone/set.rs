@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::tree::{Index, Zone};
+use crate::dns::name::MAX_LABELS;
 use crate::dns::{FoldedName, Name};
 
 /// A configured zone.
@@ -26,6 +27,8 @@ pub struct Found<'a> {
     pub hash: u64,
     /// The zone.
     pub entry: &'a Entry,
+    /// Whether there are zones below it, so that a name inside it may be another's.
+    pub has_inner: bool,
 }
 
 /// Zones by their names. Immutable; zones are shared with the generation before.
@@ -34,8 +37,22 @@ pub struct ZoneSet {
     /// (lower-cased apex, zone), by the order they were added.
     entries: Vec<(Name, Entry)>,
     index: Index,
-    /// Bit n: some apex has n labels.
-    depths: u128,
+    /// By zone: whether there is one below it.
+    has_inner: Vec<bool>,
+    /// Some apex has so many labels.
+    depths: Depths,
+    /// Labels of the deepest apex.
+    deepest: usize,
+}
+
+/// By number of labels.
+#[derive(Clone)]
+struct Depths([bool; MAX_LABELS + 1]);
+
+impl Default for Depths {
+    fn default() -> Self {
+        Self([false; MAX_LABELS + 1])
+    }
 }
 
 /// Collects zones.
@@ -61,13 +78,25 @@ impl ZoneSetBuilder {
         }
         self.set.index.insert(hash, self.set.entries.len() as u32);
         self.set.entries.push((folded.to_name(), entry));
-        self.set.depths |= 1 << labels;
+        self.set.depths.0[labels] = true;
+        self.set.deepest = self.set.deepest.max(labels);
         true
     }
 
     /// The set.
     pub fn build(self) -> ZoneSet {
-        self.set
+        let mut set = self.set;
+        set.has_inner = vec![false; set.entries.len()];
+        for index in 0..set.entries.len() {
+            let mut most = set.entries[index].0.label_count();
+            let name = FoldedName::of(&set.entries[index].0);
+            while let Some(above) = most.checked_sub(1).and_then(|most| set.find_within(&name, most)) {
+                let (zone, labels) = (above.index, above.labels);
+                set.has_inner[zone as usize] = true;
+                most = labels;
+            }
+        }
+        set
     }
 }
 
@@ -85,20 +114,49 @@ impl ZoneSet {
 
     #[inline]
     fn find_within(&self, name: &FoldedName, most: usize) -> Option<Found<'_>> {
-        let mut found = None;
-        let mut hash = FoldedName::ROOT_HASH;
-        let deepest = most.min(127usize.saturating_sub(self.depths.leading_zeros() as usize));
+        /// Apexes are not that deep, mostly.
+        const SHALLOW: usize = 8;
+        let deepest = most.min(self.deepest);
+        if deepest >= SHALLOW {
+            return self.find_deep(name, deepest);
+        }
+        let (mut hashes, mut hash) = ([FoldedName::ROOT_HASH; SHALLOW], FoldedName::ROOT_HASH);
+        for (slot, labels) in hashes[1..=deepest].iter_mut().zip(1..) {
+            hash = name.extend_hash(hash, labels);
+            *slot = hash;
+        }
+        // The longest first, which is the one.
+        for labels in (0..=deepest).rev() {
+            if self.depths.0[labels] {
+                let hash = hashes[labels];
+                if let Some(index) = self.probe(name, labels, hash) {
+                    return Some(self.found(index, labels, hash));
+                }
+            }
+        }
+        None
+    }
+
+    #[cold]
+    fn find_deep(&self, name: &FoldedName, deepest: usize) -> Option<Found<'_>> {
+        let (mut found, mut hash) = (None, FoldedName::ROOT_HASH);
         for labels in 0..=deepest {
             if labels > 0 {
                 hash = name.extend_hash(hash, labels);
             }
-            if self.depths >> labels & 1 == 1
+            if self.depths.0[labels]
                 && let Some(index) = self.probe(name, labels, hash)
             {
                 found = Some((index, labels, hash));
             }
         }
-        found.map(|(index, labels, hash)| Found { index, labels, hash, entry: &self.entries[index as usize].1 })
+        found.map(|(index, labels, hash)| self.found(index, labels, hash))
+    }
+
+    #[inline]
+    fn found(&self, index: u32, labels: usize, hash: u64) -> Found<'_> {
+        let at = index as usize;
+        Found { index, labels, hash, entry: &self.entries[at].1, has_inner: self.has_inner[at] }
     }
 
     #[inline]
@@ -179,6 +237,12 @@ mod tests {
         check(&["."], ".", Some("."), None);
         check(&[], "a.b.", None, None);
         check(&["a.b.c."], "x.b.c.", None, None);
+        // Deeper than what is looked for the short way.
+        let deep = ["c.", "8.7.6.5.4.3.2.1.c.", "9.8.7.6.5.4.3.2.1.c."];
+        check(&deep, "x.9.8.7.6.5.4.3.2.1.c.", Some("9.8.7.6.5.4.3.2.1.c."), Some("9.8.7.6.5.4.3.2.1.c."));
+        check(&deep, "9.8.7.6.5.4.3.2.1.c.", Some("9.8.7.6.5.4.3.2.1.c."), Some("8.7.6.5.4.3.2.1.c."));
+        check(&deep, "x.8.7.6.5.4.3.2.1.c.", Some("8.7.6.5.4.3.2.1.c."), Some("8.7.6.5.4.3.2.1.c."));
+        check(&deep, "x.7.6.5.4.3.2.1.c.", Some("c."), Some("c."));
     }
 
     #[test]

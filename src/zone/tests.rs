@@ -180,7 +180,109 @@ proptest! {
                 let asked = name(text);
                 let got = told(&built.zone, built.zone.lookup(&FoldedName::of(&asked), rtype));
                 prop_assert_eq!(got, naive(&lines, &asked, rtype), "{} {} in {:#?}", text, rtype, &lines);
+                if rtype != Type::DS {
+                    check_ready(&built.zone, &FoldedName::of(&asked), rtype);
+                }
             }
+        }
+    }
+}
+
+/// What is ready for a name is what a lookup says, written out and read back by another codec.
+#[track_caller]
+fn check_ready(zone: &Zone, name: &FoldedName, rtype: Type) {
+    let lookup = zone.lookup(name, rtype);
+    let told_so = told(zone, lookup);
+    match (zone.ready(name, name.hash(zone.apex_labels()), rtype), lookup) {
+        (Ready::Records(a), Lookup::Answer(b)) => assert_eq!(a, b),
+        (Ready::Steered(a), Lookup::Steered { steer: b, .. }) => assert_eq!(a, b),
+        (Ready::NoData, Lookup::NoData) | (Ready::NxDomain, Lookup::NxDomain) => {
+            let soa = zone.ready_soa().unwrap();
+            let apex = zone.apex().to_string();
+            for behind in [0, 20] {
+                assert_eq!(
+                    written(&soa, name, behind).concat(),
+                    [format!("{apex} SOA ns.{apex} hm.{apex} 7 2 3 4 60")]
+                );
+            }
+        }
+        (Ready::Dname { labels, rrset }, Lookup::Dname { labels: l, rrset: r }) => assert_eq!((labels, rrset), (l, r)),
+        (Ready::Referral(sections), Lookup::Referral(cut)) => {
+            let servers = cut.ns.rdata().map(|ns| Name::from_wire(ns).unwrap());
+            let owner = Name::from_wire(name.suffix(cut.labels)).unwrap();
+            let ns: Vec<_> = servers.map(|server| format!("{owner} NS {server}")).collect();
+            let glue = |g: Glue<'_>| {
+                let records = [g.a, g.aaaa].into_iter().flatten().map(|set| usize::from(set.count)).sum();
+                std::iter::repeat_n(Name::from_wire(g.name).unwrap().to_string(), records)
+            };
+            let [answers, authorities, additionals] = written(&sections, name, 0);
+            let owners: Vec<_> = additionals.iter().map(|r| r.split(' ').next().unwrap().to_owned()).collect();
+            assert_eq!((answers, authorities, owners), (vec![], ns, cut.glue().flat_map(glue).collect()));
+        }
+        (Ready::Chain(chain), Lookup::Cname(_)) => {
+            let (mut at, mut expected) = (FoldedName::of(&name.to_name()), Vec::new());
+            while at.labels() >= zone.apex_labels()
+                && at.suffix(zone.apex_labels()) == zone.apex_folded()
+                && let Lookup::Cname(rrset) = zone.lookup(&at, rtype)
+            {
+                let target = Name::from_wire(rrset.first()).unwrap();
+                expected.push(format!("{} CNAME {target}", at.to_name()).to_lowercase());
+                at.read(target.as_wire()).unwrap();
+            }
+            let got = written(&chain.links, name, 0).concat();
+            assert_eq!(got.iter().map(|r| r.to_lowercase()).collect::<Vec<_>>(), expected);
+            match chain.end {
+                ChainEnd::Outside(end) => assert_eq!(end.to_ascii_lowercase(), at.as_wire()),
+                ChainEnd::Inside(place) => match (place.ready(rtype), zone.lookup(&at, rtype)) {
+                    (Ready::Records(a), Lookup::Answer(b)) => assert_eq!(a, b),
+                    (Ready::Steered(a), Lookup::Steered { steer: b, .. }) => assert_eq!(a, b),
+                    (Ready::NoData, Lookup::NoData) | (Ready::Other, _) => {}
+                    (ready, lookup) => panic!("{ready:?} at the end, but {}", told(zone, lookup)),
+                },
+            }
+        }
+        (Ready::Other, _) => {}
+        (ready, _) => panic!("{ready:?}, but {told_so}"),
+    }
+}
+
+/// Sections behind the question of a name (and so many octets of another record), read back: `OWNER TYPE DATA` of each.
+fn written(sections: &Sections<'_>, name: &FoldedName, behind: usize) -> [Vec<String>; 3] {
+    let mut message = [&[0; 12], name.as_wire(), &[0, 1, 0, 1]].concat();
+    let counts = [1, u16::from(behind > 0) + sections.counts[0], sections.counts[1], sections.counts[2]];
+    for (room, count) in message[4..].chunks_exact_mut(2).zip(counts) {
+        room.copy_from_slice(&count.to_be_bytes());
+    }
+    if behind > 0 {
+        // A TXT record of that length at the root.
+        message.extend([0, 0, 16, 0, 1, 0, 0, 0, 0, 0, behind as u8 - 11, behind as u8 - 12]);
+        message.extend(vec![b'x'; behind - 12]);
+    }
+    let at = message.len();
+    message.resize(at + 1_500, 0xee);
+    let end = sections.write(&mut message, at, name.as_wire().len()).unwrap().end;
+    let message = hickory_proto::op::Message::from_vec(&message[..end]).unwrap();
+    let shown = |records: &[hickory_proto::rr::Record]| {
+        records.iter().map(|r| format!("{} {} {}", r.name, r.record_type(), r.data)).collect::<Vec<_>>()
+    };
+    let skip = usize::from(behind > 0);
+    [shown(&message.answers[skip..]), shown(&message.authorities), shown(&message.additionals)]
+}
+
+#[test]
+fn chains_are_ready_up_to_sixteen_links() {
+    for links in [1, 2, 16, 17] {
+        let mut lines = with_apex(&[("end", "A", "192.0.2.1"), ("*.w", "CNAME", "c1")]);
+        for link in 1..=links {
+            let target = if link == links { "end".to_owned() } else { format!("c{}", link + 1) };
+            lines.push((format!("c{link}"), "CNAME", target));
+        }
+        let zone = build(&lines).unwrap().zone;
+        for (asked, longest) in [("c1", 16), ("a.b.w", 15)] {
+            let name = FoldedName::of(&name(asked));
+            check_ready(&zone, &name, Type::A);
+            let ready = zone.ready(&name, name.hash(zone.apex_labels()), Type::A);
+            assert_eq!(matches!(ready, Ready::Chain(_)), links <= longest, "{asked}, {links} links: {ready:?}");
         }
     }
 }

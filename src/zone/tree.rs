@@ -7,6 +7,7 @@
 use std::fmt;
 
 use super::alias::{Alias, Stored};
+use super::ready::ReadyTable;
 use super::rrset::RrSet;
 use super::{ReflectId, SteerId};
 use crate::dns::{FoldedName, Name, Type};
@@ -31,8 +32,17 @@ pub(super) struct Node {
     pub(super) stop: u32,
     /// The child `*`, or [`NONE`].
     pub(super) wildcard: u32,
-    /// [`SteerId`], or [`NONE`].
-    pub(super) steer: u32,
+    /// [`SteerId`]; of a CNAME or a zone cut, which cannot be steered, the number of what is prepared in `Zone::ready`; or
+    /// [`NONE`].
+    pub(super) number: u32,
+}
+
+impl Node {
+    /// What steers it.
+    #[inline]
+    pub(super) fn steer(&self) -> Option<SteerId> {
+        (self.number != NONE && self.flags & (CNAME | CUT) == 0).then_some(SteerId(self.number))
+    }
 }
 
 /// The node owns NS below the apex.
@@ -77,12 +87,20 @@ pub struct Zone {
     /// The SOA with the TTL of negative answers, prepared.
     pub(super) negative_soa: Box<[u8]>,
     pub(super) negative_ttl: u32,
+    /// Whole sections, compressed.
+    pub(super) ready: ReadyTable,
 }
 
 impl Zone {
     /// The name of the zone, as written.
     pub fn apex(&self) -> &Name {
         &self.apex
+    }
+
+    /// The name of the zone in lower-cased wire form.
+    #[inline]
+    pub fn apex_folded(&self) -> &[u8] {
+        self.name_of(self.node(APEX))
     }
 
     /// Number of labels of the apex.
@@ -121,6 +139,7 @@ impl Zone {
             + self.glue.len() * size_of::<super::cuts::GlueNode>()
             + self.cuts.len() * size_of::<super::cuts::CutGlue>()
             + self.reflects.len() * size_of::<(u32, ReflectId)>()
+            + self.ready.memory()
             + self.aliases.iter().map(|alias| size_of::<Stored>() + alias.target.as_wire().len()).sum::<usize>()
     }
 
@@ -128,7 +147,7 @@ impl Zone {
     pub fn owners(&self) -> impl Iterator<Item = Owner<'_>> {
         self.nodes.iter().map(|node| Owner {
             name: self.name_of(node),
-            steer: (node.steer != NONE).then_some(SteerId(node.steer)),
+            steer: node.steer(),
             sets: self.sets_of(node).iter().map(|set| self.rrset(set)).collect(),
         })
     }

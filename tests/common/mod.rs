@@ -11,9 +11,9 @@ use std::time::Duration;
 use catchment::dns::{Name, Type, rdata};
 use catchment::geo::{Overlay, Place, SiteTable};
 use catchment::health::{Check, CheckKind, Known, State, Target, TargetId};
-use catchment::live::{Map, MapId, Source};
+use catchment::live::{Live, Map, MapId, Source};
 use catchment::net::Block;
-use catchment::query::{Ecs, Outcome, Response, Transport, Who, respond};
+use catchment::query::{Ecs, Outcome, Response, Transport, Who, respond, respond_stepwise};
 use catchment::snapshot::{Identity, Parts, Reflect, Snapshot, Steer};
 use catchment::steering::{
     Binding, Effect, Fence, Match, Member, OnAllDown, Origin, Panic, Policy, Pop, PopId, PrefixMatch, Service,
@@ -123,10 +123,30 @@ impl Server {
         self
     }
 
-    /// The answer's octets and what the engine says of it.
+    /// The answer's octets and what the engine says of it. Held against the answer that is put together step by step.
     pub fn ask_raw(&self, request: &[u8]) -> (Vec<u8>, Outcome) {
+        let (out, outcome) = self.ask_by(respond, request);
+        let (stepwise, expected) = self.ask_by(respond_stepwise, request);
+        if out != stepwise {
+            assert_eq!(render(&out), render(&stepwise));
+            laws(request, &stepwise, &self.who);
+        }
+        match (outcome, expected) {
+            (Outcome::Responded(got), Outcome::Responded(expected)) => {
+                assert_eq!(Response { length: 0, ..got }, Response { length: 0, ..expected });
+            }
+            (got, expected) => assert_eq!(got, expected),
+        }
+        (out, outcome)
+    }
+
+    fn ask_by(
+        &self,
+        engine: fn(&Snapshot, &Live, &Who, &[u8], &mut [u8]) -> Outcome,
+        request: &[u8],
+    ) -> (Vec<u8>, Outcome) {
         let mut out = vec![0xee; 65_535];
-        let outcome = respond(&self.snapshot, &self.snapshot.live(), &self.who, request, &mut out);
+        let outcome = engine(&self.snapshot, &self.snapshot.live(), &self.who, request, &mut out);
         let length = match outcome {
             Outcome::Responded(response) => response.length,
             Outcome::Dropped(_) => 0,

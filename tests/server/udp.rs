@@ -169,3 +169,43 @@ fn a_drain_says_when_its_grace_ran_out() {
     assert_eq!(drained, Drained::GraceRanOut { connections: 0 });
     drop(gate);
 }
+
+/// While the thread waits at the gate, more queues up than fits into one batch: from several clients, to several addresses,
+/// what is no request among it.
+#[test]
+fn batches_keep_clients_and_the_addresses_they_asked_apart() {
+    let server = start(&one_thread("0.0.0.0"));
+    let port = server.address().port();
+    let clients: Vec<_> = (1..=7).map(|host| udp(SocketAddr::new([127, 0, 0, host].into(), port))).collect();
+    clients[0].send(&request(0, GATE)).unwrap();
+    for id in 1..=20 {
+        for client in &clients {
+            client.send(&request(id, ECHO)).unwrap();
+            client.send(&request(id, if id % 5 == 0 { PANIC } else { ECHO })[..usize::from(id % 12)]).unwrap();
+        }
+    }
+    server.gate.send(()).unwrap();
+    assert_eq!(receive(&clients[0]), echo(0, GATE, "127.0.0.1", "udp"));
+    for (host, client) in (1..).zip(&clients) {
+        for id in 1..=20 {
+            assert_eq!(receive(client), echo(id, ECHO, &format!("127.0.0.{host}"), "udp"));
+        }
+    }
+    let counts = server.finish().udp;
+    assert_eq!((counts.received, counts.sent, counts.dropped(Cause::Short)), (281, 141, 140));
+}
+
+#[test]
+fn what_finds_the_receive_buffer_full_is_counted() {
+    let server = start(&Settings { receive_buffer: 4_096, ..one_thread("127.0.0.1") });
+    let client = udp(server.address());
+    client.send(&request(0, GATE)).unwrap();
+    for id in 1..=200 {
+        client.send(&request(id, ECHO)).unwrap();
+    }
+    server.gate.send(()).unwrap();
+    receive(&client);
+    let counts = server.finish().udp;
+    assert_eq!(counts.received + counts.overflowed, 201);
+    assert!(counts.overflowed > 100, "{counts:?}");
+}

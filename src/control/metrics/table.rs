@@ -55,6 +55,8 @@ families! {
     SENT: Counter "catchment_sent_answers" ["transport"] "Answers handed to the kernel";
     UNSENT: Counter "catchment_unsent_answers" ["transport"] "Answers that could not be handed to the kernel";
     TRUNCATED: Counter "catchment_truncated_answers" ["transport"] "Answers that did not fit and went without records (TC)";
+    OVERFLOWED: Counter "catchment_overflowed_messages" ["transport"]
+        "Datagrams that the kernel dropped because the receive buffer of a socket was full; looked at once a second";
     RECEIVE_ERRORS: Counter "catchment_receive_errors" ["transport"] "Errors of receiving or accepting";
     RESPOND: Histogram "catchment_respond_duration" in Seconds
         "How long answers took to make, from octets to octets; taken of one message in 64";

@@ -1,8 +1,8 @@
 //! What came in and what went out.
 
 use super::table::{
-    ACCEPTED, CLOSED, COOKIES, DROPPED, OPEN, PANICS, QUERIES, RECEIVE_ERRORS, RECEIVED, RESPOND, SCOPES, SENT,
-    STEERED, SUBNETS, TRUNCATED, UNSENT,
+    ACCEPTED, CLOSED, COOKIES, DROPPED, OPEN, OVERFLOWED, PANICS, QUERIES, RECEIVE_ERRORS, RECEIVED, RESPOND, SCOPES,
+    SENT, STEERED, SUBNETS, TRUNCATED, UNSENT,
 };
 use super::{Histogram, Page};
 use crate::dns::Rcode;
@@ -17,6 +17,7 @@ pub(super) fn fill(page: &mut Page, reading: &Reading) {
         page.put(&SENT, transport, messages.sent);
         page.put(&UNSENT, transport, messages.unsent);
         page.put(&TRUNCATED, transport, messages.truncated);
+        page.put(&OVERFLOWED, transport, messages.overflowed);
         page.put(&RECEIVE_ERRORS, transport, messages.receive_errors);
         for cause in Cause::ALL {
             page.put(&DROPPED, [transport[0], cause.label()], messages.dropped(cause));
