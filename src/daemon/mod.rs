@@ -204,7 +204,8 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
 
     let reloads = {
         let (shared, runtime) = (Arc::clone(&shared), Handle::current());
-        let again = loaded.findings.again_in;
+        // At once: what was written between the first look and the first watch has made no event.
+        let again = Some(0);
         let hot = Hot::new(settings.clone(), setup.reread.clone());
         let thread = move || {
             let _runtime = runtime.enter();

@@ -27,7 +27,7 @@ pub type Scan = BTreeMap<Arc<str>, FileText>;
 pub const MAX_FILE: u64 = 256 << 20;
 
 /// Deepest nesting of directories that is followed; symbolic links can make loops.
-const MAX_DEPTH: usize = 16;
+pub const MAX_DEPTH: usize = 16;
 
 /// Reads every `.yaml` and `.yml` file below a directory. Hidden and backup files (`.x`, `x~`, `x.swp`) are passed over,
 /// symbolic links are followed (a Kubernetes `..data` swap is a link's change of target).

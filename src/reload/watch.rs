@@ -1,14 +1,18 @@
 //! When to look at the files again: events of the file system, after a time of quiet, and now and then without any.
 
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::statfs::statfs;
-use notify::{Config, EventKind, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::oneshot;
+use xxhash_rust::xxh3::Xxh3Default;
 
+use super::files::{MAX_DEPTH, is_ours};
 use super::{Loaded, Wish};
 use crate::config::settings;
 
@@ -66,11 +70,11 @@ pub struct Watch {
     sender: Sender<Cause>,
     /// Watched with everything below them, absolute. Watches of places of before go on, and nobody heeds them.
     places: Arc<Mutex<Vec<PathBuf>>>,
-    /// Those that are polled already.
+    /// Those that are polled, and what they looked like at the last time.
     polled: Vec<PathBuf>,
-    // They stop watching when dropped.
+    stamp: u64,
+    // It stops watching when dropped.
     native: Option<RecommendedWatcher>,
-    poll: Option<PollWatcher>,
 }
 
 impl Watch {
@@ -84,7 +88,7 @@ impl Watch {
         let native = (by == settings::Watch::Auto).then(|| notify::recommended_watcher(handler(&sender, &places)));
         let native =
             native.and_then(|made| made.map_err(|error| words.push(format!("files are polled: {error}"))).ok());
-        let mut watch = Self { events, sender, places, polled: Vec::new(), native, poll: None };
+        let mut watch = Self { events, sender, places, polled: Vec::new(), stamp: 0, native };
         watch.watch(&mut words);
         (watch, words)
     }
@@ -107,24 +111,9 @@ impl Watch {
                 unwatched.push(place.clone());
             }
         }
-        unwatched.retain(|place| !self.polled.contains(place));
-        if unwatched.is_empty() {
-            return;
-        }
-        if self.poll.is_none() {
-            // By times and lengths: to read large files again every time would be too much, and the backstop does.
-            let config = Config::default().with_poll_interval(POLL);
-            self.poll = PollWatcher::new(handler(&self.sender, &self.places), config).ok();
-        }
-        for place in unwatched {
-            match self.poll.as_mut().map(|poll| poll.watch(&place, RecursiveMode::Recursive)) {
-                Some(Ok(())) => self.polled.push(place),
-                // Perhaps later: it may not be there yet.
-                Some(Err(error)) => {
-                    words.push(format!("{}: {error}; looked at every {BACKSTOP:?} only", place.display()));
-                }
-                None => {}
-            }
+        if self.polled != unwatched {
+            self.stamp = stamp(&unwatched);
+            self.polled = unwatched;
         }
     }
 
@@ -146,11 +135,18 @@ impl Watch {
     /// asked; after `limit` (at most [`BACKSTOP`]) in any case.
     pub fn wait(&mut self, limit: Option<Duration>) -> Cause {
         let limit = limit.map_or(BACKSTOP, |limit| limit.min(BACKSTOP));
-        let cause = match self.events.recv_timeout(limit) {
-            Ok(Cause::Event) => self.settle(),
-            Ok(cause) => cause,
-            Err(RecvTimeoutError::Timeout) => Cause::Time,
-            Err(RecvTimeoutError::Disconnected) => Cause::Stop,
+        let began = Instant::now();
+        let cause = loop {
+            let left = limit.saturating_sub(began.elapsed());
+            let slice = if self.polled.is_empty() { left } else { left.min(POLL) };
+            match self.events.recv_timeout(slice) {
+                Ok(Cause::Event) => break self.settle(),
+                Ok(cause) => break cause,
+                Err(RecvTimeoutError::Disconnected) => break Cause::Stop,
+                Err(RecvTimeoutError::Timeout) if self.looks_different() => break self.settle(),
+                Err(RecvTimeoutError::Timeout) if began.elapsed() >= limit => break Cause::Time,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
         };
         if !matches!(cause, Cause::Stop) {
             // Said at the start already, if at all.
@@ -159,17 +155,54 @@ impl Watch {
         cause
     }
 
-    fn settle(&self) -> Cause {
+    fn settle(&mut self) -> Cause {
         let began = Instant::now();
         while let Some(left) = PATIENCE.checked_sub(began.elapsed()) {
             match self.events.recv_timeout(QUIET.min(left)) {
                 Ok(Cause::Event) => {}
                 Ok(cause) => return cause,
+                Err(_) if self.looks_different() => {}
                 Err(_) => return Cause::Event,
             }
         }
         Cause::Event
     }
+
+    /// Whether what is polled looks otherwise than at the last time.
+    fn looks_different(&mut self) -> bool {
+        if self.polled.is_empty() {
+            return false;
+        }
+        let stamp = stamp(&self.polled);
+        std::mem::replace(&mut self.stamp, stamp) != stamp
+    }
+}
+
+/// What files and directories look like from outside: names, lengths, times and which they are. The files themselves are not
+/// read; the backstop does.
+fn stamp(places: &[PathBuf]) -> u64 {
+    fn walk(path: &Path, depth: usize, hash: &mut Xxh3Default) {
+        let Ok(metadata) = std::fs::metadata(path) else { return };
+        hash.update(path.as_os_str().as_bytes());
+        let figures =
+            [metadata.len(), metadata.ino(), metadata.mtime().cast_unsigned(), metadata.mtime_nsec().cast_unsigned()];
+        for figure in figures {
+            hash.update(&figure.to_le_bytes());
+        }
+        if metadata.is_dir() && depth < MAX_DEPTH {
+            let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+            let mut entries: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_ours(path)).collect();
+            entries.sort();
+            for entry in entries {
+                walk(&entry, depth + 1, hash);
+            }
+        }
+    }
+    let mut hash = Xxh3Default::new();
+    for place in places {
+        walk(place, 0, &mut hash);
+    }
+    hash.digest()
 }
 
 /// Whether a place is on a file system where others write unseen.
