@@ -7,8 +7,8 @@
 use std::fmt;
 use std::hint::black_box;
 
+use super::packed::Packable;
 use super::ranges::Found;
-use crate::net::Bits;
 
 /// A range table that is looked up at random. Like any it covers the whole space, and neighboring ranges differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ struct Cuts<K: Indexable> {
 const CUT: u16 = u16::MAX - 1;
 
 /// Addresses with a way of their own to find a range among millions.
-pub trait Indexable: Bits {
+pub trait Indexable: Packable {
     /// What is kept of a first address.
     type Upper: Copy + Ord + fmt::Debug + Send + Sync;
     /// What is kept beside the starts.
@@ -225,28 +225,6 @@ impl<K: Indexable> IndexedBuilder<K> {
         }
     }
 
-    /// Pushes a range for each of `starts` (rising, above every earlier one, or from 0 on) with what `value` says of the item
-    /// beside it. Costs the same whether neighbors are mostly equal or not: nothing in it is left to a branch to guess.
-    pub fn push_all<T: Copy>(&mut self, starts: &[K], items: &[T], value: impl Fn(T) -> u16) {
-        const CHUNK: usize = 512;
-        let Some((&first, &item)) = starts.first().zip(items.first()) else { return };
-        let mut last = value(item);
-        self.push(first, last);
-        let (mut kept_starts, mut kept_values) = ([K::ZERO; CHUNK], [last; CHUNK]);
-        for (starts, items) in starts[1..].chunks(CHUNK).zip(items[1..].chunks(CHUNK)) {
-            let mut kept = 0;
-            for (start, item) in starts.iter().zip(items) {
-                let value = value(*item);
-                (kept_starts[kept % CHUNK], kept_values[kept % CHUNK]) = (*start, value);
-                kept += usize::from(value != last);
-                last = value;
-            }
-            for (start, value) in kept_starts[..kept].iter().zip(&kept_values[..kept]) {
-                self.push(*start, *value);
-            }
-        }
-    }
-
     /// Gives back what room is left, and makes the index.
     pub fn finish(mut self) -> Indexed<K> {
         if let Some(last) = self.last {
@@ -409,17 +387,12 @@ mod tests {
     #[track_caller]
     fn check<K: Indexable>(borders: impl IntoIterator<Item = (K, u16)>, asked: impl IntoIterator<Item = K>) {
         let borders: std::collections::BTreeMap<K, u16> = [(K::ZERO, 0)].into_iter().chain(borders).collect();
-        let (mut plain, mut builder, mut all) = (Ranges::new(0), IndexedBuilder::new(0), IndexedBuilder::new(0));
-        for (&start, &value) in &borders {
+        let (mut plain, mut builder) = (Ranges::new(0), IndexedBuilder::new(0));
+        for (start, value) in borders {
             plain.push(start, value);
             builder.push(start, value);
         }
-        let (starts, values): (Vec<K>, Vec<u16>) = borders.into_iter().unzip();
-        let half = starts.len() / 2;
-        all.push_all(&starts[..half], &values[..half], |value| value);
-        all.push_all(&starts[half..], &values[half..], |value| value);
-        let (indexed, all) = (builder.finish(), all.finish());
-        assert_eq!(indexed, all);
+        let indexed = builder.finish();
         assert!(indexed.iter().eq(plain.view().iter()));
         let edges = plain.view().iter().flat_map(|found| [found.start, found.end]).collect::<Vec<_>>();
         for x in asked.into_iter().chain(edges) {

@@ -341,11 +341,7 @@ fn build<K: Clip>(
 fn merge<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>) -> Indexed<K> {
     // What is not needed is given back untouched.
     let mut ranges = IndexedBuilder::new(sites.base_len() / 2);
-    let answer = |site: u32| live.by_site[site as usize].0;
-    match sites.plain_columns() {
-        Some((starts, values)) => ranges.push_all(starts, values, answer),
-        None => sites.iter().for_each(|found| ranges.push(found.start, answer(found.value))),
-    }
+    sites.for_each_change(|site| live.by_site[site as usize].0, |start, answer| ranges.push(start, answer));
     ranges.finish()
 }
 
