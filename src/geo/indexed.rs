@@ -105,22 +105,33 @@ impl Indexable for u32 {
     }
 }
 
-/// Every 16th start, and how many of those there are below each /20 of the global unicast addresses (`2000::/3`), which hold
-/// nearly all of them, by the tens in each /20.
+/// Every 16th start, every 16th of those and so on, down to some hundreds: so wherever a search goes on, one step of it is one
+/// place in memory, and no step has to guess which.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Samples {
-    below: Vec<u32>,
-    starts: Vec<u64>,
+    /// Those that are searched first.
+    top: Vec<u64>,
+    /// The others, few before many.
+    levels: Vec<Vec<u64>>,
 }
 
 /// Neighbors that one sample stands for: two cache lines of starts.
 const FAN: usize = 16;
-/// The upper bits that all of `2000::/3` has …
-const GLOBAL: u64 = 0x2000 << 48;
-/// … and the bits below a /20.
-const SHIFT: u32 = 44;
-/// How many /20s there are in `2000::/3`.
-const BLOCKS: u64 = 1 << 17;
+/// Samples that are searched by halving: they stay in the first-level cache.
+const TOP: usize = 1024;
+
+/// The number of the last start that is not above `x`, of those that the sample of this number stands for; the first one is
+/// not.
+#[inline]
+fn below(starts: &[u64], sample: usize, x: u64) -> usize {
+    let at = sample * FAN;
+    // Counted, not halved: halving would wait for one cache line after the other.
+    let count = match starts.get(at..at + FAN) {
+        Some(all) => all.iter().filter(|start| **start <= x).count(),
+        None => starts[at..].iter().filter(|start| **start <= x).count(),
+    };
+    at + count - 1
+}
 
 impl Indexable for u128 {
     type Upper = u64;
@@ -142,36 +153,29 @@ impl Indexable for u128 {
     }
 
     fn index(starts: &[u64]) -> Samples {
-        let samples: Vec<u64> = starts.iter().step_by(FAN).copied().collect();
-        let mut below = Vec::new();
-        // A small table is as quick without.
-        if samples.len() > FAN {
-            let mut at = 0;
-            below.reserve_exact(BLOCKS as usize + 1);
-            for block in 0..=BLOCKS {
-                at += samples[at..].partition_point(|start| *start < GLOBAL + (block << SHIFT));
-                below.push(at as u32);
-            }
+        let every = |starts: &[u64]| -> Vec<u64> { starts.iter().step_by(FAN).copied().collect() };
+        let (mut top, mut levels) = (every(starts), Vec::new());
+        while top.len() > TOP {
+            let fewer = every(&top);
+            levels.push(std::mem::replace(&mut top, fewer));
         }
-        Samples { below, starts: samples }
+        levels.reverse();
+        Samples { top, levels }
     }
 
     #[inline]
     fn find(index: &Samples, starts: &[u64], x: u64, first: impl FnOnce(usize)) -> usize {
-        let block = x.wrapping_sub(GLOBAL) >> SHIFT;
-        let (low, high) = match index.below.get(block as usize).zip(index.below.get(block as usize + 1)) {
-            Some((low, high)) => (*low as usize, *high as usize),
-            None => (0, index.starts.len()),
-        };
-        let sample = (low + index.starts[low..high].partition_point(|start| *start <= x)).saturating_sub(1);
-        let at = sample * FAN;
-        first(at);
-        // Counted, not halved: halving would wait for one cache line after the other.
-        at + starts[at..(at + FAN).min(starts.len())].iter().filter(|start| **start <= x).count() - 1
+        let mut sample = index.top.partition_point(|start| *start <= x).saturating_sub(1);
+        for level in &index.levels {
+            sample = below(level, sample, x);
+        }
+        first(sample * FAN);
+        below(starts, sample, x)
     }
 
     fn memory(index: &Samples) -> usize {
-        index.below.capacity() * size_of::<u32>() + index.starts.capacity() * size_of::<u64>()
+        let levels: usize = index.levels.iter().map(Vec::capacity).sum();
+        (levels + index.top.capacity()) * size_of::<u64>()
     }
 }
 

@@ -543,6 +543,8 @@ mod tests {
         }
     }
 
+    type Damage = fn(&mut Vec<u8>);
+
     /// Columns as they lie in a file.
     struct Bytes(Vec<Vec<u8>>);
 
@@ -566,7 +568,6 @@ mod tests {
         let again = read(columns()).unwrap().unwrap();
         assert!(again.view().iter().eq(ranges.view().iter()));
         let number = |n: u32| n.to_ne_bytes().to_vec();
-        type Damage = fn(&mut Vec<u8>);
         // What is done to which column.
         let damages: [(usize, Damage); 11] = [
             (0, |uppers| uppers[0] = 1),
