@@ -369,7 +369,7 @@ fn mixed<K: Clip>(map: &Map, sites: SiteView<'_, K>, ranges: &Indexed<K>, known:
     let mut mixed: (Vec<K>, Vec<u32>) = (Vec::new(), Vec::new());
     let mut known = known.0.iter().zip(known.1).peekable();
     let (mut cursor, mut last) = (sites.iter(), None);
-    for (start, _) in ranges.pieces(0) {
+    for (start, _) in ranges.pieces() {
         let block = start.first(K::BLOCK);
         if start == block || last == Some(block) {
             continue;
