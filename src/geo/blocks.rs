@@ -48,6 +48,7 @@ const TOP: usize = 512;
 
 impl Block {
     /// As many of the starts as fit, at least one, and how many those are.
+    #[inline]
     fn of(starts: &[u64], values: &[u16]) -> (Self, usize) {
         let (first, mut count, mut shift) = (starts[0], 1, 32);
         for start in starts[1..].iter().take(ROOM - 1) {
@@ -84,6 +85,7 @@ impl Block {
         self.first + (u64::from(distance) << self.shift)
     }
 
+    #[inline]
     fn iter(&self) -> impl Iterator<Item = (u64, u16)> + '_ {
         let all = self.distances.iter().zip(&self.values);
         all.take_while(|(distance, _)| **distance != NONE).map(|(distance, value)| (self.start(*distance), *value))
@@ -145,6 +147,7 @@ impl Blocks {
     }
 
     /// All starts with their values, from some blocks before the one that holds the last start not above `x`.
+    #[inline]
     pub(super) fn from(&self, x: u64, before: usize) -> impl Iterator<Item = (u64, u16)> + '_ {
         self.list[self.number(x).saturating_sub(before)..].iter().flat_map(Block::iter)
     }

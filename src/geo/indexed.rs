@@ -152,6 +152,7 @@ impl Entries<u32> for Counted {
         self.starts[from..].iter().copied().zip(self.values[from..].iter().copied())
     }
 
+    #[inline]
     fn iter(&self) -> impl Iterator<Item = (u32, u16)> + '_ {
         self.starts.iter().copied().zip(self.values.iter().copied())
     }
@@ -172,11 +173,13 @@ impl Entries<u64> for Blocks {
         self.find(x)
     }
 
+    #[inline]
     fn around(&self, x: u64) -> impl Iterator<Item = (u64, u16)> + '_ {
         // There is one at least in each.
         self.from(x, 3)
     }
 
+    #[inline]
     fn iter(&self) -> impl Iterator<Item = (u64, u16)> + '_ {
         self.from(0, 0)
     }
@@ -329,11 +332,13 @@ impl<K: Indexable> Indexed<K> {
     }
 
     /// All ranges in address order.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Found<K, u16>> + '_ {
         Self::merged(self.pieces())
     }
 
     /// Neighbors of one value as one; the first may have begun before.
+    #[inline]
     fn merged(pieces: impl Iterator<Item = (K, u16)>) -> impl Iterator<Item = Found<K, u16>> {
         let mut pieces = pieces.peekable();
         std::iter::from_fn(move || {
