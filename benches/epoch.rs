@@ -42,6 +42,10 @@ fn over(criterion: &mut Criterion, data: &str, sites: &Arc<SiteTable>) {
         group.bench_function("advance/pop-fails", |bencher| {
             bencher.iter(|| live::advance(&first, &maps, sites, black_box(&ill)));
         });
+        let country = states(pops, &american(pops));
+        group.bench_function("advance/country-fails", |bencher| {
+            bencher.iter(|| live::advance(&first, &maps, sites, black_box(&country)));
+        });
         let failed = live::advance(&first, &maps, sites, &ill);
         group.bench_function("advance/pop-returns", |bencher| {
             bencher.iter(|| live::advance(&failed, &maps, sites, black_box(&well)));
@@ -104,9 +108,21 @@ fn choose(
     }
 }
 
+/// Those in the United States, roughly.
+fn american(count: usize) -> Vec<usize> {
+    let within =
+        |place: Place| (24.0..49.1).contains(&place.latitude()) && (-125.0..-66.0).contains(&place.longitude());
+    let places = fleet(count).into_iter().map(|pop| pop.place);
+    (0..).zip(places).filter(|(_, place)| place.is_some_and(within)).map(|(index, _)| index).collect()
+}
+
+fn fleet(count: usize) -> Vec<Pop> {
+    if count <= 50 { pops(count) } else { many(count) }
+}
+
 /// A map of so many PoPs by distance, an address of each family at each.
 fn map(count: usize, sites: &Arc<SiteTable>) -> Map {
-    let pops = if count <= 50 { pops(count) } else { many(count) };
+    let pops = fleet(count);
     let member = |pop: u32| {
         let addresses = [format!("198.18.{}.{}", pop >> 8, pop & 255), format!("2001:db8::{pop:x}")]
             .map(|ip| ServiceAddress { ip: ip.parse().unwrap(), targets: vec![TargetId(pop)] });

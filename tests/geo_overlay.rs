@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
-use catchment::geo::{AsnTable, Country, Database, Overlay, Place, Ranges, Site, SiteId, SiteTable, SiteView, Source};
+use catchment::geo::{
+    AsnTable, Country, Database, Overlay, Packable, Place, Ranges, Site, SiteId, SiteTable, SiteView, Source,
+};
 use catchment::net::{Bits, Block};
 use proptest::prelude::*;
 
@@ -40,7 +42,7 @@ struct Lists<K> {
     asns: List<K>,
 }
 
-impl<K: Bits> Lists<K> {
+impl<K: Packable> Lists<K> {
     fn triple(&self, named: &[u32], x: K) -> Triple {
         let asn = scan(&self.asns, x);
         (scan(&self.sites, x), scan(&self.labels, x), if named.contains(&asn) { asn } else { 0 })

@@ -474,6 +474,10 @@ fn a_damaged_cache_is_refused() {
     let refused = |bytes: &[u8], key| SiteTable::from_cache(at_offset(bytes, 0), key).unwrap_err();
     assert_eq!(refused(&cache, key + 1), CacheError::OtherKey);
     assert_eq!(refused(b"", key), CacheError::Foreign);
+    // Those of the version before have whole starts, and are built anew.
+    let mut older = cache.clone();
+    older[8..12].copy_from_slice(&2u32.to_ne_bytes());
+    assert_eq!(refused(&older, key), CacheError::Foreign);
     for length in 0..cache.len() {
         refused(&cache[..length], key);
     }

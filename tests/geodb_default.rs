@@ -8,8 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use catchment::geo::{Class, Country, DB_IP_CREDIT, DEFAULT_MS_PER_KM, Database, Place};
-use catchment::geo::{Record, SiteId, SiteTable, SiteView, Vector, nearest};
-use catchment::net::Bits;
+use catchment::geo::{Packable, Record, SiteId, SiteTable, SiteView, Vector, nearest};
 
 /// Addresses whose true place is known, on every continent: registries, universities, providers. Unicast, all of them.
 const KNOWN: &[(&str, f64, f64, &str)] = &[
@@ -164,7 +163,7 @@ fn homes(table: &SiteTable, pops: &[Vector]) -> Vec<Option<usize>> {
 
 /// Shares of agreement where the full table knows a home: by addresses, and by pieces of ranges.
 #[expect(clippy::cast_precision_loss, reason = "shares of the address space")]
-fn agreement<K: Bits>(
+fn agreement<K: Packable>(
     full: SiteView<'_, K>,
     homes_full: &[Option<usize>],
     small: SiteView<'_, K>,

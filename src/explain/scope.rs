@@ -6,9 +6,9 @@
 use std::net::IpAddr;
 
 use super::given;
-use crate::geo::{Found, SiteId, SiteTable, SiteView};
+use crate::geo::{Found, Packable, SiteId, SiteTable, SiteView};
 use crate::live::{AnswerId, LiveMap, Map};
-use crate::net::{Bits, Block};
+use crate::net::Block;
 use crate::steering::{Decision, Facts};
 
 /// How far an answer holds.
@@ -75,7 +75,7 @@ impl Bound {
 }
 
 /// What an address of either family needs here.
-trait Address: Bits {
+trait Address: Packable {
     /// The longest prefix that resolvers send.
     const LONGEST: u8;
     fn ip(self) -> IpAddr;

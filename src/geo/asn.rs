@@ -6,18 +6,18 @@
 
 use std::net::IpAddr;
 
-use super::column::RangeColumns;
-use super::ranges::{RangeView, Ranges};
+use super::packed::{Packed, PackedView};
+use super::ranges::Ranges;
 
 /// Address ranges → AS number (0: unknown), both families. Immutable; on the heap when just built, else in the mapped cache
 /// of its [`super::SiteTable`].
 #[derive(Debug)]
 pub struct AsnTable {
-    pub(super) v4: RangeColumns<u32>,
-    pub(super) v6: RangeColumns<u128>,
+    pub(super) v4: Packed<u32>,
+    pub(super) v6: Packed<u128>,
     /// Ranges → which database it is from, as an index plus 1; 0 where none has a number.
-    pub(super) v4_sources: RangeColumns<u32>,
-    pub(super) v6_sources: RangeColumns<u128>,
+    pub(super) v4_sources: Packed<u32>,
+    pub(super) v6_sources: Packed<u128>,
 }
 
 impl AsnTable {
@@ -28,19 +28,20 @@ impl AsnTable {
 
     /// Numbers and sources of either family.
     pub(super) fn new(v4: [Ranges<u32, u32>; 2], v6: [Ranges<u128, u32>; 2]) -> Self {
-        let ([v4, v4_sources], [v6, v6_sources]) = (v4.map(RangeColumns::of), v6.map(RangeColumns::of));
+        let ([v4, v4_sources], [v6, v6_sources]) =
+            (v4.map(|ranges| Packed::of(&ranges)), v6.map(|ranges| Packed::of(&ranges)));
         Self { v4, v6, v4_sources, v6_sources }
     }
 
     /// IPv4 ranges → AS number.
     #[inline]
-    pub fn v4(&self) -> RangeView<'_, u32, u32> {
+    pub fn v4(&self) -> PackedView<'_, u32> {
         self.v4.view()
     }
 
     /// IPv6 ranges → AS number.
     #[inline]
-    pub fn v6(&self) -> RangeView<'_, u128, u32> {
+    pub fn v6(&self) -> PackedView<'_, u128> {
         self.v6.view()
     }
 
@@ -54,7 +55,7 @@ impl AsnTable {
 
     /// Whether no number is known of any address.
     pub fn is_empty(&self) -> bool {
-        self.v4().len() == 1 && self.v6().len() == 1 && self.v4().at(0).value == 0 && self.v6().at(0).value == 0
+        self.v4().len() == 1 && self.v6().len() == 1 && self.v4().find(0).value == 0 && self.v6().find(0).value == 0
     }
 
     /// Bytes on the heap; what lies in a mapped file does not count.

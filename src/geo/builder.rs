@@ -10,8 +10,9 @@ use std::sync::Arc;
 use foldhash::{HashMap, HashMapExt};
 
 use super::asn::AsnTable;
-use super::column::{Column, RangeColumns};
+use super::column::Column;
 use super::database::{Database, DatabaseError};
+use super::packed::Packed;
 use super::ranges::Ranges;
 use super::record::Record;
 use super::sites::{Columns, Row, Site, SiteId, SiteTable, TextId};
@@ -88,7 +89,8 @@ pub(super) fn empty() -> SiteTable {
 
 /// Of sites and sources of either family.
 fn table(v4: [Ranges<u32, u32>; 2], v6: [Ranges<u128, u32>; 2], sites: Sites) -> SiteTable {
-    let ([v4, v4_sources], [v6, v6_sources]) = (v4.map(RangeColumns::of), v6.map(RangeColumns::of));
+    let ([v4, v4_sources], [v6, v6_sources]) =
+        (v4.map(|ranges| Packed::of(&ranges)), v6.map(|ranges| Packed::of(&ranges)));
     let mut texts = Vec::new();
     let mut text_ends = Vec::with_capacity(sites.texts.order.len());
     for text in &sites.texts.order {

@@ -6,9 +6,6 @@ use std::sync::Arc;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use super::ranges::{RangeView, Ranges};
-use crate::net::Bits;
-
 /// Bytes that stay where they are and do not change as long as they are held: a `Vec<u8>`, a mapped file.
 pub type SharedBytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
@@ -72,46 +69,5 @@ impl<T> fmt::Debug for Column<T> {
             Self::Owned(items) => write!(f, "Owned({} items)", items.len()),
             Self::Shared(_, range) => write!(f, "Shared({range:?})"),
         }
-    }
-}
-
-/// A range table in two columns. Whoever makes one sees to it that starts rise strictly from 0.
-#[derive(Debug)]
-pub(super) struct RangeColumns<K> {
-    pub starts: Column<K>,
-    pub values: Column<u32>,
-}
-
-impl<K: Bits + AnyBitPattern + NoUninit> RangeColumns<K> {
-    /// The columns of a table in memory.
-    pub(super) fn of(ranges: Ranges<K, u32>) -> Self {
-        let (starts, values) = ranges.into_columns();
-        Self { starts: Column::Owned(starts), values: Column::Owned(values) }
-    }
-
-    /// The table.
-    #[inline]
-    pub(super) fn view(&self) -> RangeView<'_, K, u32> {
-        RangeView::of_checked(self.starts.as_slice(), self.values.as_slice())
-    }
-
-    /// Both columns as bytes.
-    pub(super) fn bytes(&self) -> [&[u8]; 2] {
-        [bytemuck::cast_slice(self.starts.as_slice()), bytemuck::cast_slice(self.values.as_slice())]
-    }
-
-    /// Whether the columns make a table; reads them all.
-    pub(super) fn is_ordered(&self) -> bool {
-        RangeView::new(self.starts.as_slice(), self.values.as_slice()).is_some()
-    }
-
-    /// Bytes on the heap; what lies in shared bytes does not count.
-    pub(super) fn memory(&self) -> usize {
-        self.starts.memory() + self.values.memory()
-    }
-
-    /// Bytes in what is shared.
-    pub(super) fn shared(&self) -> usize {
-        self.starts.shared() + self.values.shared()
     }
 }

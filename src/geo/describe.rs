@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::ranges::RangeView;
+use super::packed::{Packable, PackedView};
 use super::sites::{SiteId, SiteTable};
 use super::tree::Family;
 use crate::net::Block;
@@ -54,16 +54,16 @@ impl SiteTable {
         }
     }
 
-    fn describe_in<K: Family>(
+    fn describe_in<K: Family + Packable>(
         &self,
         x: K,
         site: u32,
-        sites: RangeView<'_, K, u32>,
-        sources: RangeView<'_, K, u32>,
-        asns: Option<(RangeView<'_, K, u32>, RangeView<'_, K, u32>)>,
+        sites: PackedView<'_, K>,
+        sources: PackedView<'_, K>,
+        asns: Option<(PackedView<'_, K>, PackedView<'_, K>)>,
     ) -> Description<'_> {
         // Alike and of one source: the narrower of two blocks around one address lies in both.
-        let describe = |values: RangeView<'_, K, u32>, sources: RangeView<'_, K, u32>| {
+        let describe = |values: PackedView<'_, K>, sources: PackedView<'_, K>| {
             let (value, source) = (values.find(x), sources.find(x));
             let block = Block::new(x.address(), value.scope(x).max(source.scope(x)));
             let source = (source.value as usize).checked_sub(1).and_then(|index| self.sources.get(index));

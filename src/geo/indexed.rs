@@ -7,18 +7,16 @@
 use std::fmt;
 use std::hint::black_box;
 
+use super::blocks::Blocks;
+use super::packed::Packable;
 use super::ranges::Found;
-use crate::net::Bits;
 
 /// A range table that is looked up at random. Like any it covers the whole space, and neighboring ranges differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Indexed<K: Indexable> {
-    /// Upper parts of first addresses, rising from 0.
-    starts: Vec<K::Upper>,
-    /// Values, or [`CUT`].
-    values: Vec<u16>,
+    /// Upper parts of first addresses, rising from 0, and values, or [`CUT`].
+    entries: K::Entries,
     cuts: Cuts<K>,
-    index: K::Index,
     /// Number of ranges.
     count: usize,
 }
@@ -39,11 +37,11 @@ struct Cuts<K: Indexable> {
 const CUT: u16 = u16::MAX - 1;
 
 /// Addresses with a way of their own to find a range among millions.
-pub trait Indexable: Bits {
+pub trait Indexable: Packable {
     /// What is kept of a first address.
     type Upper: Copy + Ord + fmt::Debug + Send + Sync;
-    /// What is kept beside the starts.
-    type Index: Clone + fmt::Debug + PartialEq + Eq + Send + Sync;
+    /// How starts and values are kept.
+    type Entries: Entries<Self::Upper>;
 
     /// The part that is kept …
     fn upper(self) -> Self::Upper;
@@ -51,19 +49,25 @@ pub trait Indexable: Bits {
     fn lower(self) -> u64;
     /// An address of both.
     fn join(upper: Self::Upper, lower: u64) -> Self;
-
-    /// The index of rising starts from 0.
-    fn index(starts: &[Self::Upper]) -> Self::Index;
-    /// The number of the last start that is not above `x`. Tells `first` early the number of a start nearby.
-    fn find(index: &Self::Index, starts: &[Self::Upper], x: Self::Upper, first: impl FnOnce(usize)) -> usize;
-    /// Bytes of an index on the heap.
-    fn memory(index: &Self::Index) -> usize;
 }
 
-/// How many starts there are below each /16, and in all: so many addresses are given out that each has a few.
+/// Starts that rise from 0, and a value of each.
+pub trait Entries<U>: Clone + fmt::Debug + PartialEq + Eq + Send + Sync {
+    /// Of at least one start and as many values.
+    fn new(starts: Vec<U>, values: Vec<u16>) -> Self;
+    /// The value of the last start that is not above `x`, that start, and the one after it.
+    fn find(&self, x: U) -> (u16, U, Option<U>);
+    /// All in order, from at least three before the last start that is not above `x`.
+    fn around(&self, x: U) -> impl Iterator<Item = (U, u16)> + '_;
+    /// All in order.
+    fn iter(&self) -> impl Iterator<Item = (U, u16)> + '_;
+    /// Bytes on the heap.
+    fn memory(&self) -> usize;
+}
+
 impl Indexable for u32 {
     type Upper = Self;
-    type Index = Vec<u32>;
+    type Entries = Counted;
 
     #[inline]
     fn upper(self) -> Self {
@@ -79,52 +83,11 @@ impl Indexable for u32 {
     fn join(upper: Self, _: u64) -> Self {
         upper
     }
-
-    fn index(starts: &[Self]) -> Self::Index {
-        let mut below = Vec::with_capacity((1 << 16) + 1);
-        let mut at = 0;
-        for block in 0..1u32 << 16 {
-            at += starts[at..].partition_point(|start| *start < block << 16);
-            below.push(at as u32);
-        }
-        below.push(starts.len() as u32);
-        below
-    }
-
-    #[inline]
-    fn find(index: &Self::Index, starts: &[Self], x: Self, first: impl FnOnce(usize)) -> usize {
-        let block = (x >> 16) as usize;
-        let (low, high) = (index[block] as usize, index[block + 1] as usize);
-        first(low.saturating_sub(1));
-        // Of those before the block the last one still holds its first addresses.
-        (low + starts[low..high].partition_point(|start| *start <= x)).saturating_sub(1)
-    }
-
-    fn memory(index: &Self::Index) -> usize {
-        index.capacity() * size_of::<u32>()
-    }
 }
-
-/// Every 16th start, and how many of those there are below each /20 of the global unicast addresses (`2000::/3`), which hold
-/// nearly all of them, by the tens in each /20.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Samples {
-    below: Vec<u32>,
-    starts: Vec<u64>,
-}
-
-/// Neighbors that one sample stands for: two cache lines of starts.
-const FAN: usize = 16;
-/// The upper bits that all of `2000::/3` has …
-const GLOBAL: u64 = 0x2000 << 48;
-/// … and the bits below a /20.
-const SHIFT: u32 = 44;
-/// How many /20s there are in `2000::/3`.
-const BLOCKS: u64 = 1 << 17;
 
 impl Indexable for u128 {
     type Upper = u64;
-    type Index = Samples;
+    type Entries = Blocks;
 
     #[inline]
     fn upper(self) -> u64 {
@@ -140,38 +103,89 @@ impl Indexable for u128 {
     fn join(upper: u64, lower: u64) -> Self {
         Self::from(upper) << 64 | Self::from(lower)
     }
+}
 
-    fn index(starts: &[u64]) -> Samples {
-        let samples: Vec<u64> = starts.iter().step_by(FAN).copied().collect();
-        let mut below = Vec::new();
-        // A small table is as quick without.
-        if samples.len() > FAN {
-            let mut at = 0;
-            below.reserve_exact(BLOCKS as usize + 1);
-            for block in 0..=BLOCKS {
-                at += samples[at..].partition_point(|start| *start < GLOBAL + (block << SHIFT));
-                below.push(at as u32);
-            }
+/// Starts and values with how many starts there are below each /16, and in all: so many addresses are given out that each has a
+/// few.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    starts: Vec<u32>,
+    values: Vec<u16>,
+    below: Vec<u32>,
+}
+
+impl Counted {
+    /// The number of the last start that is not above `x`.
+    #[inline]
+    fn number(&self, x: u32) -> usize {
+        let block = (x >> 16) as usize;
+        let (low, high) = (self.below[block] as usize, self.below[block + 1] as usize);
+        // The value is somewhere near: while starts are waited for it is on its way too.
+        black_box(self.values[low.saturating_sub(1)]);
+        // Of those before the block the last one still holds its first addresses.
+        (low + self.starts[low..high].partition_point(|start| *start <= x)).saturating_sub(1)
+    }
+}
+
+impl Entries<u32> for Counted {
+    fn new(mut starts: Vec<u32>, mut values: Vec<u16>) -> Self {
+        starts.shrink_to_fit();
+        values.shrink_to_fit();
+        let mut below = Vec::with_capacity((1 << 16) + 1);
+        let mut at = 0;
+        for block in 0..1u32 << 16 {
+            at += starts[at..].partition_point(|start| *start < block << 16);
+            below.push(at as u32);
         }
-        Samples { below, starts: samples }
+        below.push(starts.len() as u32);
+        Self { starts, values, below }
     }
 
     #[inline]
-    fn find(index: &Samples, starts: &[u64], x: u64, first: impl FnOnce(usize)) -> usize {
-        let block = x.wrapping_sub(GLOBAL) >> SHIFT;
-        let (low, high) = match index.below.get(block as usize).zip(index.below.get(block as usize + 1)) {
-            Some((low, high)) => (*low as usize, *high as usize),
-            None => (0, index.starts.len()),
-        };
-        let sample = (low + index.starts[low..high].partition_point(|start| *start <= x)).saturating_sub(1);
-        let at = sample * FAN;
-        first(at);
-        // Counted, not halved: halving would wait for one cache line after the other.
-        at + starts[at..(at + FAN).min(starts.len())].iter().filter(|start| **start <= x).count() - 1
+    fn find(&self, x: u32) -> (u16, u32, Option<u32>) {
+        let at = self.number(x);
+        (self.values[at], self.starts[at], self.starts.get(at + 1).copied())
     }
 
-    fn memory(index: &Samples) -> usize {
-        index.below.capacity() * size_of::<u32>() + index.starts.capacity() * size_of::<u64>()
+    fn around(&self, x: u32) -> impl Iterator<Item = (u32, u16)> + '_ {
+        let from = self.number(x).saturating_sub(3);
+        self.starts[from..].iter().copied().zip(self.values[from..].iter().copied())
+    }
+
+    #[inline]
+    fn iter(&self) -> impl Iterator<Item = (u32, u16)> + '_ {
+        self.starts.iter().copied().zip(self.values.iter().copied())
+    }
+
+    fn memory(&self) -> usize {
+        let starts = (self.starts.capacity() + self.below.capacity()) * size_of::<u32>();
+        starts + self.values.capacity() * size_of::<u16>()
+    }
+}
+
+impl Entries<u64> for Blocks {
+    fn new(starts: Vec<u64>, values: Vec<u16>) -> Self {
+        Self::new(&starts, &values)
+    }
+
+    #[inline]
+    fn find(&self, x: u64) -> (u16, u64, Option<u64>) {
+        self.find(x)
+    }
+
+    #[inline]
+    fn around(&self, x: u64) -> impl Iterator<Item = (u64, u16)> + '_ {
+        // There is one at least in each.
+        self.from(x, 3)
+    }
+
+    #[inline]
+    fn iter(&self) -> impl Iterator<Item = (u64, u16)> + '_ {
+        self.from(0, 0)
+    }
+
+    fn memory(&self) -> usize {
+        self.memory()
     }
 }
 
@@ -225,37 +239,12 @@ impl<K: Indexable> IndexedBuilder<K> {
         }
     }
 
-    /// Pushes a range for each of `starts` (rising, above every earlier one, or from 0 on) with what `value` says of the item
-    /// beside it. Costs the same whether neighbors are mostly equal or not: nothing in it is left to a branch to guess.
-    pub fn push_all<T: Copy>(&mut self, starts: &[K], items: &[T], value: impl Fn(T) -> u16) {
-        const CHUNK: usize = 512;
-        let Some((&first, &item)) = starts.first().zip(items.first()) else { return };
-        let mut last = value(item);
-        self.push(first, last);
-        let (mut kept_starts, mut kept_values) = ([K::ZERO; CHUNK], [last; CHUNK]);
-        for (starts, items) in starts[1..].chunks(CHUNK).zip(items[1..].chunks(CHUNK)) {
-            let mut kept = 0;
-            for (start, item) in starts.iter().zip(items) {
-                let value = value(*item);
-                (kept_starts[kept % CHUNK], kept_values[kept % CHUNK]) = (*start, value);
-                kept += usize::from(value != last);
-                last = value;
-            }
-            for (start, value) in kept_starts[..kept].iter().zip(&kept_values[..kept]) {
-                self.push(*start, *value);
-            }
-        }
-    }
-
     /// Gives back what room is left, and makes the index.
     pub fn finish(mut self) -> Indexed<K> {
         if let Some(last) = self.last {
             self.close(last, None);
         }
-        self.starts.shrink_to_fit();
-        self.values.shrink_to_fit();
-        let index = K::index(&self.starts);
-        Indexed { starts: self.starts, values: self.values, cuts: self.cuts, index, count: self.count }
+        Indexed { entries: K::Entries::new(self.starts, self.values), cuts: self.cuts, count: self.count }
     }
 
     fn entry(&mut self, upper: K::Upper, value: u16) {
@@ -323,36 +312,35 @@ impl<K: Indexable> Indexed<K> {
     /// inside its range ([`Found::scope`]).
     #[inline]
     pub fn find(&self, x: K) -> (u16, u8) {
-        // The value is somewhere near: while starts are waited for it is on its way too.
-        let at = K::find(&self.index, &self.starts, x.upper(), |near| _ = black_box(self.values[near]));
-        let value = self.values[at];
+        let (value, start, next) = self.entries.find(x.upper());
         if value == CUT {
             return self.cuts.find(x);
         }
         // A neighbor that is cut holds another value too, and all of it has the same bits in common with `x`.
-        let before = K::join(self.starts[at], 0).previous().map_or(0, |b| 1 + x.common_prefix(b));
-        let after = self.starts.get(at + 1).map_or(0, |next| 1 + x.common_prefix(K::join(*next, 0)));
+        let before = K::join(start, 0).previous().map_or(0, |b| 1 + x.common_prefix(b));
+        let after = next.map_or(0, |next| 1 + x.common_prefix(K::join(next, 0)));
         (value, before.max(after))
     }
 
     /// The range that holds an address. For people: takes longer than [`Indexed::find`].
     pub fn range(&self, x: K) -> Found<K, u16> {
         // No range goes past two entries that are cut.
-        let at = K::find(&self.index, &self.starts, x.upper(), drop).saturating_sub(3);
-        let mut ranges = self.from(at).take_while(|found| found.start <= x);
+        let mut ranges = Self::merged(self.cut_up(self.entries.around(x.upper()))).take_while(|found| found.start <= x);
         let mut found = Found { start: K::ZERO, end: K::MAX, value: 0 };
         ranges.by_ref().for_each(|next| found = next);
         found
     }
 
     /// All ranges in address order.
+    #[inline]
     pub fn iter(&self) -> impl Iterator<Item = Found<K, u16>> + '_ {
-        self.from(0)
+        Self::merged(self.pieces())
     }
 
-    /// Ranges from the start of an entry on; the first may have begun before.
-    fn from(&self, entry: usize) -> impl Iterator<Item = Found<K, u16>> + '_ {
-        let mut pieces = self.pieces(entry).peekable();
+    /// Neighbors of one value as one; the first may have begun before.
+    #[inline]
+    fn merged(pieces: impl Iterator<Item = (K, u16)>) -> impl Iterator<Item = Found<K, u16>> {
+        let mut pieces = pieces.peekable();
         std::iter::from_fn(move || {
             let (start, value) = pieces.next()?;
             while pieces.next_if(|next| next.1 == value).is_some() {}
@@ -361,23 +349,30 @@ impl<K: Indexable> Indexed<K> {
         })
     }
 
-    /// First addresses and values from an entry on. What follows a cut may have the value of its last range.
+    /// First addresses and values of all ranges. What follows a cut may have the value of its last range.
     #[inline]
-    pub fn pieces(&self, entry: usize) -> impl Iterator<Item = (K, u16)> + '_ {
-        let mut entries = self.starts[entry..].iter().zip(&self.values[entry..]);
-        let mut number = match self.starts.get(entry) {
-            Some(start) if entry > 0 => self.cuts.uppers.partition_point(|upper| upper < start),
-            _ => 0,
-        };
+    pub fn pieces(&self) -> impl Iterator<Item = (K, u16)> + '_ {
+        self.cut_up(self.entries.iter())
+    }
+
+    /// The same of some entries in a row.
+    #[inline]
+    fn cut_up<'a>(
+        &'a self,
+        mut entries: impl Iterator<Item = (K::Upper, u16)> + 'a,
+    ) -> impl Iterator<Item = (K, u16)> + 'a {
+        // How many cuts there are up to the last that was passed.
+        let mut passed = None;
         let (mut upper, mut inside) = (K::ZERO.upper(), 0..0);
         std::iter::from_fn(move || {
             if inside.is_empty() {
                 let (start, value) = entries.next()?;
-                if *value != CUT {
-                    return Some((K::join(*start, 0), *value));
+                if value != CUT {
+                    return Some((K::join(start, 0), value));
                 }
-                (upper, inside) = (*start, self.cuts.of(number));
-                number += 1;
+                let number = passed.unwrap_or_else(|| self.cuts.uppers.partition_point(|upper| *upper < start));
+                (upper, inside) = (start, self.cuts.of(number));
+                passed = Some(number + 1);
             }
             let at = inside.next()?;
             Some((K::join(upper, self.cuts.lowers[at]), self.cuts.values[at]))
@@ -395,8 +390,7 @@ impl<K: Indexable> Indexed<K> {
         let cuts = self.cuts.uppers.capacity() * size_of::<K::Upper>()
             + self.cuts.ends.capacity() * size_of::<u32>()
             + self.cuts.lowers.capacity() * (size_of::<u64>() + size_of::<u16>());
-        let starts = self.starts.capacity() * size_of::<K::Upper>();
-        starts + self.values.capacity() * size_of::<u16>() + cuts + K::memory(&self.index)
+        self.entries.memory() + cuts
     }
 }
 
@@ -409,17 +403,12 @@ mod tests {
     #[track_caller]
     fn check<K: Indexable>(borders: impl IntoIterator<Item = (K, u16)>, asked: impl IntoIterator<Item = K>) {
         let borders: std::collections::BTreeMap<K, u16> = [(K::ZERO, 0)].into_iter().chain(borders).collect();
-        let (mut plain, mut builder, mut all) = (Ranges::new(0), IndexedBuilder::new(0), IndexedBuilder::new(0));
-        for (&start, &value) in &borders {
+        let (mut plain, mut builder) = (Ranges::new(0), IndexedBuilder::new(0));
+        for (start, value) in borders {
             plain.push(start, value);
             builder.push(start, value);
         }
-        let (starts, values): (Vec<K>, Vec<u16>) = borders.into_iter().unzip();
-        let half = starts.len() / 2;
-        all.push_all(&starts[..half], &values[..half], |value| value);
-        all.push_all(&starts[half..], &values[half..], |value| value);
-        let (indexed, all) = (builder.finish(), all.finish());
-        assert_eq!(indexed, all);
+        let indexed = builder.finish();
         assert!(indexed.iter().eq(plain.view().iter()));
         let edges = plain.view().iter().flat_map(|found| [found.start, found.end]).collect::<Vec<_>>();
         for x in asked.into_iter().chain(edges) {

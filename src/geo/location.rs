@@ -72,8 +72,12 @@ impl Vector {
     /// The point of a place. The poles have one point whatever the longitude, and ±180° are one meridian, up to
     /// rounding far below a microsecond of cost.
     pub fn of(place: Place) -> Self {
-        let latitude = place.latitude().to_radians();
-        let longitude = place.longitude().to_radians();
+        Self::at_degrees(place.latitude(), place.longitude())
+    }
+
+    /// The point at a latitude and a longitude.
+    pub fn at_degrees(latitude: f64, longitude: f64) -> Self {
+        let (latitude, longitude) = (latitude.to_radians(), longitude.to_radians());
         let ring = libm::cos(latitude);
         Self { x: ring * libm::cos(longitude), y: ring * libm::sin(longitude), z: libm::sin(latitude) }
     }

@@ -6,6 +6,7 @@
 //! or DNS, and does no file I/O: bytes are arguments.
 
 pub mod asn;
+pub mod blocks;
 mod builder;
 mod cache;
 mod column;
@@ -16,6 +17,7 @@ mod extras;
 pub mod indexed;
 pub mod location;
 pub mod overlay;
+pub mod packed;
 pub mod ranges;
 pub mod record;
 pub mod simplify;
@@ -32,9 +34,10 @@ pub use column::SharedBytes;
 pub use countries::Continent;
 pub use database::{Answer, Class, DB_IP_CREDIT, Database, DatabaseError, Listed, Survey};
 pub use describe::{Description, Source};
-pub use indexed::{Indexable, Indexed, IndexedBuilder};
+pub use indexed::{Entries, Indexable, Indexed, IndexedBuilder};
 pub use location::{Country, DEFAULT_MS_PER_KM, Place, Vector, chord_slack, cost, cost_of_chord, nearest};
 pub use overlay::Overlay;
+pub use packed::{Packable, Packed, PackedRanges, PackedView};
 pub use ranges::{Found, RangeView, Ranges};
 pub use record::Record;
 pub use sites::{Site, SiteId, SiteTable, TextId};

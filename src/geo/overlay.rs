@@ -12,6 +12,7 @@ use foldhash::fast::FixedState;
 
 use super::asn::AsnTable;
 use super::extras::{Added, Extras};
+use super::packed::{Packable, PackedView};
 use super::ranges::{RangeView, Ranges};
 use super::sites::SiteTable;
 use crate::net::Bits;
@@ -96,10 +97,10 @@ impl Additions {
     }
 
     /// Labels and the named ones of AS numbers, as one table of additions.
-    fn merge<K: Bits>(
+    fn merge<K: Packable>(
         &mut self,
         labels: &[(K, u32)],
-        asns: Option<RangeView<'_, K, u32>>,
+        asns: Option<PackedView<'_, K>>,
         named: impl Fn(u32) -> u32,
     ) -> Ranges<K, u32> {
         let mut highest = None;
@@ -112,7 +113,7 @@ impl Additions {
                 rises
             })
             .peekable();
-        let asns = asns.into_iter().flat_map(RangeView::iter).map(|range| (range.start, named(range.value)));
+        let asns = asns.into_iter().flat_map(PackedView::iter).map(|range| (range.start, named(range.value)));
         let mut asns = asns.peekable();
         let (mut ranges, mut now, mut position) = (Ranges::new(0), Added::default(), K::ZERO);
         loop {
@@ -134,7 +135,7 @@ fn pass<K: Bits>(items: &mut Peekable<impl Iterator<Item = (K, u32)>>, position:
 }
 
 /// Which additions meet which sites.
-fn meet<K: Bits>(base: RangeView<'_, K, u32>, added: RangeView<'_, K, u32>, pairs: &mut Pairs) {
+fn meet<K: Packable>(base: PackedView<'_, K>, added: RangeView<'_, K, u32>, pairs: &mut Pairs) {
     let mut last = None;
     for range in added.iter().filter(|range| range.value != 0) {
         for below in base.from(range.start).take_while(|below| below.start <= range.end) {

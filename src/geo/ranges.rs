@@ -36,24 +36,6 @@ pub struct RangeView<'a, K, V> {
 }
 
 impl<'a, K: Bits, V: Copy + PartialEq> RangeView<'a, K, V> {
-    /// A view of two columns. `None` unless they are of one length, not empty, begin at 0 and rise strictly.
-    pub fn new(starts: &'a [K], values: &'a [V]) -> Option<Self> {
-        let fits = starts.len() == values.len()
-            && starts.first() == Some(&K::ZERO)
-            && starts.windows(2).all(|pair| pair[0] < pair[1]);
-        fits.then_some(Self { starts, values })
-    }
-
-    /// A view of columns that were checked when they were made ([`RangeView::new`] does that by reading them all).
-    #[inline]
-    pub(super) fn of_checked(starts: &'a [K], values: &'a [V]) -> Self {
-        debug_assert!(
-            starts.len() == values.len() && starts.first() == Some(&K::ZERO),
-            "columns are checked when made"
-        );
-        Self { starts, values }
-    }
-
     /// Number of ranges, at least 1.
     #[expect(clippy::len_without_is_empty, reason = "a table covers the whole space, so it is never empty")]
     pub fn len(&self) -> usize {
@@ -82,12 +64,6 @@ impl<'a, K: Bits, V: Copy + PartialEq> RangeView<'a, K, V> {
         }
         let (low, high) = (step / 2, step.min(ahead.len()));
         from + low + ahead[low..high].partition_point(|start| *start <= x) - 1
-    }
-
-    /// The two columns: where ranges start, and their values.
-    #[inline]
-    pub(super) fn columns(&self) -> (&'a [K], &'a [V]) {
-        (self.starts, self.values)
     }
 
     /// The range of this index, from 0 to `len() - 1`.
@@ -139,11 +115,6 @@ impl<K: Bits, V: Copy + PartialEq> Ranges<K, V> {
         for value in &mut self.values {
             *value = map(*value);
         }
-    }
-
-    /// The two columns.
-    pub(super) fn into_columns(self) -> (Vec<K>, Vec<V>) {
-        (self.starts, self.values)
     }
 
     /// Gives back the room that growing took in advance.

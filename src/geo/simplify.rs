@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::location::{Country, Place, Vector};
+use super::packed::Packable;
 use super::sites::{SiteId, SiteTable};
 use super::tree::Family;
 use super::value::Value;
@@ -217,7 +218,7 @@ fn weight(unit: u8, length: u8) -> f32 {
 
 type Sketch = smallvec::SmallVec<[(u32, f32); 2]>;
 
-impl<'a, K: Family> Pruner<'a, K> {
+impl<'a, K: Family + Packable> Pruner<'a, K> {
     fn new(points: &'a Points, ranges: SiteView<'_, K>, unit: u8) -> Self {
         let (mut starts, mut values) = (Vec::new(), Vec::new());
         for range in ranges.iter() {

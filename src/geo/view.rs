@@ -1,13 +1,14 @@
 //! The ranges of a site table as its readers see them: the databases' own, and cut where an overlay says more.
 
 use super::extras::Extras;
+use super::packed::{Packable, PackedRanges, PackedView};
 use super::ranges::{Found, RangeView};
 use crate::net::Bits;
 
 /// A borrowed table of address ranges → site number. Neighboring ranges have different sites.
 #[derive(Clone, Copy, Debug)]
-pub struct SiteView<'a, K> {
-    base: RangeView<'a, K, u32>,
+pub struct SiteView<'a, K: Packable> {
+    base: PackedView<'a, K>,
     over: Option<Over<'a, K>>,
 }
 
@@ -19,16 +20,16 @@ struct Over<'a, K> {
     extras: &'a Extras,
 }
 
-impl<'a, K: Bits> SiteView<'a, K> {
+impl<'a, K: Packable> SiteView<'a, K> {
     /// A table with nothing over it.
     #[inline]
-    pub fn of(base: RangeView<'a, K, u32>) -> Self {
+    pub fn of(base: PackedView<'a, K>) -> Self {
         Self { base, over: None }
     }
 
     /// With something over them.
     #[inline]
-    pub(super) fn with(base: RangeView<'a, K, u32>, added: RangeView<'a, K, u32>, extras: &'a Extras) -> Self {
+    pub(super) fn with(base: PackedView<'a, K>, added: RangeView<'a, K, u32>, extras: &'a Extras) -> Self {
         Self { base, over: Some(Over { added, extras }) }
     }
 
@@ -46,7 +47,7 @@ impl<'a, K: Bits> SiteView<'a, K> {
     #[inline]
     pub fn from(self, x: K) -> SiteRanges<'a, K> {
         let added = self.over.as_ref().map(|over| over.added.index(x));
-        self.ranges(self.base.index(x), added.unwrap_or(0))
+        self.ranges(self.base.from(x), added.unwrap_or(0))
     }
 
     /// About how many ranges there are: as many as the databases have.
@@ -54,22 +55,32 @@ impl<'a, K: Bits> SiteView<'a, K> {
         self.base.len()
     }
 
-    /// First addresses and sites of all ranges, where nothing lies over those of the databases.
+    /// First address and what `map` makes of the site of each range where that is another than before, and of the first.
     #[inline]
-    pub fn plain_columns(&self) -> Option<(&'a [K], &'a [u32])> {
-        self.over.is_none().then(|| self.base.columns())
+    pub fn for_each_change(self, map: impl Fn(u32) -> u16, mut each: impl FnMut(K, u16)) {
+        if self.over.is_none() {
+            return self.base.for_each_change(map, each);
+        }
+        let mut last = None;
+        for found in self.iter() {
+            let value = map(found.value);
+            if last != Some(value) {
+                each(found.start, value);
+                last = Some(value);
+            }
+        }
     }
 
     /// All ranges in address order.
     #[inline]
     pub fn iter(self) -> SiteRanges<'a, K> {
-        self.ranges(0, 0)
+        self.ranges(self.base.iter(), 0)
     }
 
     #[inline]
-    fn ranges(self, base: usize, index: usize) -> SiteRanges<'a, K> {
+    fn ranges(self, base: PackedRanges<'a, K>, index: usize) -> SiteRanges<'a, K> {
         let over = self.over.map(|over| Cursor { over, index, now: over.added.at(index) });
-        SiteRanges { table: self.base, base, over }
+        SiteRanges { base, over }
     }
 }
 
@@ -85,10 +96,8 @@ impl<K: Bits> Over<'_, K> {
 
 /// The ranges of a [`SiteView`] in address order.
 #[derive(Clone, Debug)]
-pub struct SiteRanges<'a, K> {
-    table: RangeView<'a, K, u32>,
-    /// Where the next range lies in it.
-    base: usize,
+pub struct SiteRanges<'a, K: Packable> {
+    base: PackedRanges<'a, K>,
     over: Option<Cursor<'a, K>>,
 }
 
@@ -100,13 +109,11 @@ struct Cursor<'a, K> {
     now: Found<K, u32>,
 }
 
-impl<K: Bits> SiteRanges<'_, K> {
+impl<K: Packable> SiteRanges<'_, K> {
     /// Passes over all ranges before the one that holds `x`, which must lie ahead. Quick when that is not far.
     #[inline]
     pub fn seek(&mut self, x: K) {
-        if self.base < self.table.len() {
-            self.base = self.table.index_ahead(self.base, x);
-        }
+        self.base.seek(x);
         if let Some(Cursor { over, index, now }) = &mut self.over {
             *index = over.added.index_ahead(*index, x);
             *now = over.added.at(*index);
@@ -114,21 +121,20 @@ impl<K: Bits> SiteRanges<'_, K> {
     }
 }
 
-impl<K: Bits> Iterator for SiteRanges<'_, K> {
+impl<K: Packable> Iterator for SiteRanges<'_, K> {
     type Item = Found<K, u32>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        if self.base >= self.table.len() {
-            return None;
-        }
-        let base = self.table.at(self.base);
+        let base = self.base.peek()?;
         let Some(Cursor { over, index, now }) = &mut self.over else {
-            self.base += 1;
+            self.base.step();
             return Some(base);
         };
         let found = over.cut(base, *now);
-        self.base += usize::from(base.end == found.end);
+        if base.end == found.end {
+            self.base.step();
+        }
         if now.end == found.end && *index + 1 < over.added.len() {
             *index += 1;
             *now = over.added.at(*index);

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use super::fill::Homes;
 use super::table::{Clip, majority_of};
-use crate::geo::{Found, Ranges, SiteId, SiteTable, SiteView};
+use crate::geo::{Found, Packed, SiteId, SiteTable, SiteView};
 use crate::steering::{Class, Detail, Plan};
 
 mod search;
@@ -24,8 +24,8 @@ use search::search;
 /// Site ranges with small odd blocks given to their surroundings.
 #[derive(Debug)]
 pub(super) struct Coarse {
-    pub(super) v4: Ranges<u32, u32>,
-    pub(super) v6: Ranges<u128, u32>,
+    pub(super) v4: Packed<u32>,
+    pub(super) v6: Packed<u128>,
     /// What it came to, IPv4 and IPv6.
     pub(super) results: [Pruned; 2],
 }
@@ -54,7 +54,7 @@ impl Coarse {
             // A panic over there is one here.
             (v4, v6.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         });
-        Some(Self { v4, v6, results: [first, second] })
+        Some(Self { v4: Packed::of(&v4), v6: Packed::of(&v6), results: [first, second] })
     }
 
     pub(super) fn memory(&self) -> usize {
@@ -200,7 +200,7 @@ fn blocks<K: Clip>(length: u8) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geo::{Place, Site, Vector};
+    use crate::geo::{Place, Ranges, Site, Vector};
     use crate::live::{Map, Source};
     use crate::net::Bits;
     use crate::steering::{Member, Policy, Pop, PopId, Service, ServiceAddress};

@@ -10,13 +10,13 @@ use super::dealt::{Dealt, Pieces};
 use super::detail::{Coarse, Pruned};
 use super::standing::member_facts;
 use super::table::{Basis, ScopeTable};
-use crate::geo::{SiteId, SiteTable, SiteView};
+use crate::geo::{Place, SiteId, SiteTable, SiteView};
 use crate::health::Known;
 use crate::steering::decide::{Class, decide_with_runners_up};
 use crate::steering::split::UnitKey;
 use crate::steering::{
-    Choice, Decision, Detail, Facts, Kind, MemberFacts, Mode, OnEmpty, Plan, Policy, Pop, PrefixMatch, Service, Shape,
-    Stances, Standing, decide, facts,
+    Areas, Choice, Decision, Detail, Facts, Kind, MemberFacts, Mode, OnEmpty, Plan, Policy, Pop, PrefixMatch, Service,
+    Shape, Stances, Standing, decide, facts,
 };
 
 /// A map of one snapshot. Means something only beside its snapshot.
@@ -289,8 +289,8 @@ impl LiveMap {
     }
 
     /// Sites whose home still stands keep it. Of the others, those whose runner-up is well go there, or to the next after it when
-    /// it is out too, as deciding them would give; only the rest are decided one by one. So a single failure over half a
-    /// million sites takes a millisecond or two.
+    /// it is out too, or to whoever is nearest then, as deciding them would give; only the rest are decided one by one. So a
+    /// failure over half a million sites takes a millisecond or two, and that of a country not much more.
     fn decide(map: &Map, sites: &SiteTable, known: &Known, facts: Facts) -> Self {
         let mut interned = Interner::default();
         let homes = &map.homes;
@@ -314,7 +314,7 @@ impl LiveMap {
                 }
                 AnswerId(
                     standing[usize::from(home)]
-                        .or_else(|| substitutes.answer(home, runners_up, &mut interned))
+                        .or_else(|| substitutes.answer(home, runners_up, || sites.place(site), &mut interned))
                         .unwrap_or_else(|| interned.intern(map.decide(sites, site, &facts))),
                 )
             })
@@ -381,12 +381,14 @@ fn whole(fact: MemberFacts, standing: &dyn Fn(&MemberFacts) -> Standing) -> bool
     standing(&fact).usable() && !fact.avoided() && !fact.forced_down && fact.share == MemberFacts::WHOLE
 }
 
-/// The answers of sites whose home is down and whose runner-up, or the next after one that is out too, is well in both families.
+/// The answers of sites whose home is down, and who comes next of those that are not is well in both families.
 struct Substitutes {
     /// By home decision: whether its PoP is out in every family it has.
     out: Vec<bool>,
     /// By member: whether it serves nobody as long as anybody else does.
     gone: Vec<bool>,
+    /// Who of the others comes next where three in a row fail; `None` where that is not a matter of distance alone.
+    areas: Option<Areas>,
     /// By member: the decision that it stands in, if it is well in every family it has.
     decisions: Vec<Option<Decision>>,
     /// By member: that decision's number, once it was needed.
@@ -418,20 +420,37 @@ impl Substitutes {
                 })
         };
         let gone = |m: &MemberFacts| m.forced_down || m.avoided() || (!m.v4.usable() && !m.v6.usable());
+        let gone: Vec<bool> = facts.members.iter().map(gone).collect();
+        let many = gone.iter().filter(|gone| **gone).count() > 2;
+        let areas = || Areas::new(&homes.key.shape, |index| !gone[usize::from(index)]);
         Self {
-            gone: facts.members.iter().map(gone).collect(),
+            areas: many.then(areas).flatten(),
+            gone,
             out: homes.decisions.iter().map(out).collect(),
             decisions: facts.members.iter().enumerate().map(decision).collect(),
             numbers: vec![None; facts.members.len()],
         }
     }
 
-    fn answer(&mut self, home: u16, runners_up: [u16; 2], interned: &mut Interner) -> Option<u16> {
+    #[inline]
+    fn answer(
+        &mut self,
+        home: u16,
+        runners_up: [u16; 2],
+        place: impl FnOnce() -> Option<Place>,
+        interned: &mut Interner,
+    ) -> Option<u16> {
         if !self.out[usize::from(home)] {
             return None;
         }
         let [first, second] = runners_up.map(usize::from);
-        let member = if *self.gone.get(first)? { second } else { first };
+        let member = if !*self.gone.get(first)? {
+            first
+        } else if !*self.gone.get(second)? {
+            second
+        } else {
+            usize::from(self.areas.as_mut()?.nearest(place()?)?)
+        };
         let number = self.numbers.get_mut(member)?;
         if number.is_none() {
             *number = Some(interned.intern(self.decisions[member].clone()?));

@@ -2,8 +2,7 @@
 
 use super::answer::AnswerId;
 use super::fill::{LiveMap, Map};
-use crate::geo::{SiteTable, SiteView};
-use crate::net::Bits;
+use crate::geo::{Packable, SiteTable, SiteView};
 use crate::steering::Choice;
 
 /// What a split comes to, for one family of clients.
@@ -55,7 +54,7 @@ impl LiveMap {
 }
 
 /// Adds the units of every range to its answer's.
-fn count<K: Bits>(view: SiteView<'_, K>, unit: u8, by_site: &[AnswerId], units: &mut [f64]) {
+fn count<K: Packable>(view: SiteView<'_, K>, unit: u8, by_site: &[AnswerId], units: &mut [f64]) {
     let size = 2f64.powi(i32::from(K::WIDTH) - i32::from(unit));
     for found in view.iter() {
         let answer = by_site[found.value as usize];

@@ -341,11 +341,7 @@ fn build<K: Clip>(
 fn merge<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>) -> Indexed<K> {
     // What is not needed is given back untouched.
     let mut ranges = IndexedBuilder::new(sites.base_len() / 2);
-    let answer = |site: u32| live.by_site[site as usize].0;
-    match sites.plain_columns() {
-        Some((starts, values)) => ranges.push_all(starts, values, answer),
-        None => sites.iter().for_each(|found| ranges.push(found.start, answer(found.value))),
-    }
+    sites.for_each_change(|site| live.by_site[site as usize].0, |start, answer| ranges.push(start, answer));
     ranges.finish()
 }
 
@@ -373,7 +369,7 @@ fn mixed<K: Clip>(map: &Map, sites: SiteView<'_, K>, ranges: &Indexed<K>, known:
     let mut mixed: (Vec<K>, Vec<u32>) = (Vec::new(), Vec::new());
     let mut known = known.0.iter().zip(known.1).peekable();
     let (mut cursor, mut last) = (sites.iter(), None);
-    for (start, _) in ranges.pieces(0) {
+    for (start, _) in ranges.pieces() {
         let block = start.first(K::BLOCK);
         if start == block || last == Some(block) {
             continue;

@@ -7,6 +7,7 @@
 //!
 //! Knows nothing of names, packets or address ranges.
 
+mod areas;
 pub mod decide;
 pub mod facts;
 mod nearby;
@@ -21,6 +22,7 @@ pub mod stance;
 #[cfg(test)]
 mod tests;
 
+pub use areas::Areas;
 pub use decide::{Choice, Class, Decision, Kind, Mode, Ranked, Share, Split, decide};
 pub use facts::{Facts, Family, MemberFacts, Standing};
 pub use plan::{Members, Plan, PrefixMatch, Shape, Slot};

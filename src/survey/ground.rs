@@ -7,12 +7,11 @@ use foldhash::fast::FixedState;
 
 use super::people;
 use super::side::Side;
-use crate::geo::{Country, Found, Site, SiteId, SiteRanges, SiteTable, SiteView, Vector};
+use crate::geo::{Country, Found, Packable, Site, SiteId, SiteRanges, SiteTable, SiteView, Vector};
 use crate::live::Map;
-use crate::net::Bits;
 
 /// A family of client addresses.
-pub trait Space: Bits {
+pub trait Space: Packable {
     /// The longest scope that resolvers are given: 24 or 56.
     const LONGEST: u8;
     /// What is known of addresses.
@@ -237,13 +236,13 @@ impl Cells {
 type Piece<K, const N: usize> = (K, K, [Found<K, u32>; N]);
 
 /// Several tables over the same space, walked together: pieces in which none of them changes.
-struct Together<'a, K: Bits, const N: usize> {
+struct Together<'a, K: Packable, const N: usize> {
     ranges: [SiteRanges<'a, K>; N],
     now: Option<[Found<K, u32>; N]>,
     first: K,
 }
 
-impl<'a, K: Bits, const N: usize> Together<'a, K, N> {
+impl<'a, K: Packable, const N: usize> Together<'a, K, N> {
     fn new(views: [SiteView<'a, K>; N]) -> Self {
         let now = views.map(|view| view.find(K::ZERO));
         let ranges = views.map(|view| {

@@ -3,8 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use catchment::geo::{Place, SiteTable, SiteView};
-use catchment::net::Bits;
+use catchment::geo::{Packable, Place, SiteTable, SiteView};
 use catchment::steering::{Pop, Service};
 
 use crate::fleet;
@@ -107,7 +106,7 @@ impl List {
 }
 
 /// Walks the ranges of the oracle and of a site table side by side: first and last address, place, site.
-pub fn side_by_side<K: Bits>(truth: &[(K, i32)], sites: SiteView<'_, K>, mut visit: impl FnMut(K, K, i32, u32)) {
+pub fn side_by_side<K: Packable>(truth: &[(K, i32)], sites: SiteView<'_, K>, mut visit: impl FnMut(K, K, i32, u32)) {
     let mut truth = truth.iter().enumerate().map(|(index, &(start, place))| {
         let end = truth.get(index + 1).and_then(|next| next.0.previous()).unwrap_or(K::MAX);
         (start, end, place)

@@ -53,7 +53,7 @@ pub(super) enum Part {
 }
 
 /// One pass.
-pub(super) struct Pass<'p, K> {
+pub(super) struct Pass<'p, K: Clip> {
     scene: &'p Scene<'p>,
     view: SiteView<'p, K>,
     price: f64,
