@@ -84,12 +84,6 @@ impl Block {
     fn start(&self, distance: u32) -> u64 {
         self.first + (u64::from(distance) << self.shift)
     }
-
-    #[inline]
-    fn iter(&self) -> impl Iterator<Item = (u64, u16)> + '_ {
-        let all = self.distances.iter().zip(&self.values);
-        all.take_while(|(distance, _)| **distance != NONE).map(|(distance, value)| (self.start(*distance), *value))
-    }
 }
 
 impl Level {
@@ -152,7 +146,18 @@ impl Blocks {
     /// All starts with their values, from some blocks before the one that holds the last start not above `x`.
     #[inline]
     pub(super) fn from(&self, x: u64, before: usize) -> impl Iterator<Item = (u64, u16)> + '_ {
-        self.list[self.number(x).saturating_sub(before)..].iter().flat_map(Block::iter)
+        let mut rest = self.list[self.number(x).saturating_sub(before)..].iter();
+        let (mut block, mut at) = (rest.next(), 0);
+        // By hand, as two loops in one are slower where others are built on them.
+        std::iter::from_fn(move || {
+            let now = block?;
+            let entry = (now.start(now.distances[at]), now.values[at]);
+            at += 1;
+            if at == ROOM || now.distances[at] == NONE {
+                (block, at) = (rest.next(), 0);
+            }
+            Some(entry)
+        })
     }
 
     /// Bytes on the heap.
