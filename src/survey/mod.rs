@@ -3,7 +3,7 @@
 //!
 //! A [`Side`] is one map of one snapshot under assumptions ([`side`]). Its ranges are walked once, alone or together with those
 //! of another side, into cells with their weights ([`ground`]); cells are summed up per PoP and country ([`tally`]), or from
-//! whom to whom they move ([`change`]; [`moves`] asks that of every steered name). [`entries`] counts what resolvers would have to keep. Who uses several sides of the
+//! whom to whom they move ([`change`]; [`mod@moves`] asks that of every steered name). [`entries`] counts what resolvers would have to keep. Who uses several sides of the
 //! same map walks once.
 //!
 //! # Weights

@@ -637,7 +637,7 @@ fn s6_8_no_broken_database_changes_an_answer() {
     }
     // A good one that knows nothing of places is the wrong file.
     let mut writer = Writer::new();
-    let record = writer.record(&Value::Map(vec![("isp", Value::Text("somebody".into()))]));
+    let record = writer.record(&Value::Map(vec![("isp", Value::Text("somebody"))]));
     writer.insert_v4(8 << 24, 8, record);
     let isp = Metadata { kind: "Test-ISP".into(), description: "test".into(), build_epoch: 1_785_000_000 };
     site.write_database("city.mmdb", &writer.finish(&isp));
