@@ -363,6 +363,10 @@ impl Zone {
             return None;
         }
         let name = self.name_of(self.node(id));
+        // Names at or below a wildcard would be written with a pointer to the question, which has another label there.
+        let mut own = FoldedName::new();
+        own.read(name)?;
+        let wildcard = name.starts_with(b"\x01*").then(|| own.labels());
         let mut writer = begin(room, name)?;
         let (mut links, mut owner, mut target) = (vec![id], Owner::At(QUESTION), FoldedName::new());
         let (last, end, pointer) = loop {
@@ -370,6 +374,9 @@ impl Zone {
             let rrset = self.set(self.node(last), Type::CNAME)?;
             let pointer = put(&mut writer, Section::Answer, owner, rrset)?;
             target.read(rrset.first())?;
+            if wildcard.is_some_and(|labels| target.labels() >= labels && target.suffix(labels) == name) {
+                return None;
+            }
             let apex = self.apex_labels();
             if target.labels() < apex || target.suffix(apex) != self.name_of(self.node(APEX)) {
                 break (last, NONE, pointer);

@@ -269,6 +269,20 @@ fn written(sections: &Sections<'_>, name: &FoldedName, behind: usize) -> [Vec<St
     [shown(&message.answers[skip..]), shown(&message.authorities), shown(&message.additionals)]
 }
 
+/// The name that is asked has another label where the wildcard has its asterisk: nothing may point there.
+#[test]
+fn a_wildcard_may_lead_below_itself() {
+    for (target, more) in
+        [("b.*", ("b.*", "A", "192.0.2.1")), ("b", ("b", "CNAME", "c.*")), ("*", ("d", "TXT", "text"))]
+    {
+        let lines = with_apex(&[("*", "CNAME", target), more, ("c.*", "A", "192.0.2.2")]);
+        let Ok(built) = build(&lines) else { continue };
+        for asked in ["a", "*", "a.a"] {
+            check_ready(&built.zone, &FoldedName::of(&name(asked)), Type::A);
+        }
+    }
+}
+
 #[test]
 fn chains_are_ready_up_to_sixteen_links() {
     for links in [1, 2, 16, 17] {
