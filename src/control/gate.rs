@@ -16,16 +16,19 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use subtle::{Choice, ConstantTimeEq};
+use tokio::sync::watch;
 
 use super::routes::{Failure, Peer};
 
-/// What the operator allows.
-#[derive(Clone, Debug, Default)]
+/// What the settings say of the API: taken up while serving.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rules {
     /// Names that `Host` may have besides addresses and `localhost`.
     pub hosts: Vec<String>,
     /// The file of tokens; without one nothing can be changed over TCP. Read at each use, so that it may be changed.
     pub tokens: Option<PathBuf>,
+    /// A database older than this is a reason not to be ready.
+    pub max_database_age: Option<Duration>,
 }
 
 /// Where a request came from.
@@ -40,12 +43,12 @@ const MIN_TOKEN: usize = 22;
 /// The rules, and how often everyone has asked.
 #[derive(Debug)]
 pub(super) struct Gate {
-    rules: Rules,
+    rules: watch::Receiver<Arc<Rules>>,
     rates: Mutex<Rates>,
 }
 
 impl Gate {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(super) fn new(rules: watch::Receiver<Arc<Rules>>) -> Self {
         Self { rules, rates: Mutex::default() }
     }
 
@@ -99,12 +102,12 @@ impl Gate {
         address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
             || name.parse::<std::net::Ipv4Addr>().is_ok()
             || name.eq_ignore_ascii_case("localhost")
-            || self.rules.hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
+            || self.rules.borrow().hosts.iter().any(|host| host.eq_ignore_ascii_case(name))
     }
 
     fn token(&self, headers: &HeaderMap) -> Result<Peer, Failure> {
         let refuse = |message: &str, help: &str| Failure::new(StatusCode::UNAUTHORIZED, message, help);
-        let Some(file) = &self.rules.tokens else {
+        let Some(file) = self.rules.borrow().tokens.clone() else {
             let help = "ask over the control socket, or set `control: {tokens: FILE}`";
             return Err(Failure::new(StatusCode::FORBIDDEN, "nothing can be changed over TCP", help));
         };
@@ -112,7 +115,7 @@ impl Gate {
         let Some(sent) = sent else {
             return Err(refuse("a token is needed", "send `Authorization: Bearer TOKEN`"));
         };
-        let tokens = read(file).map_err(|error| {
+        let tokens = read(&file).map_err(|error| {
             tracing::warn!(file = %file.display(), error, "tokens cannot be read, so nothing can be changed over TCP");
             Failure::new(StatusCode::SERVICE_UNAVAILABLE, "the file of tokens cannot be read", "see the log")
         })?;
@@ -234,12 +237,17 @@ mod tests {
 
     const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
+    fn gate(rules: Rules) -> Gate {
+        Gate::new(watch::Sender::new(Arc::new(rules)).subscribe())
+    }
+
     fn rules() -> (tempfile::NamedTempFile, Gate) {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), format!("# people\nops {TOKEN}\n\nci  ffffffffffffffffffffffffffffffff\n"))
             .unwrap();
-        let rules = Rules { hosts: vec!["dns1.example.net".to_owned()], tokens: Some(file.path().to_owned()) };
-        (file, Gate::new(rules))
+        let (hosts, tokens) = (vec!["dns1.example.net".to_owned()], Some(file.path().to_owned()));
+        let rules = Rules { hosts, tokens, ..Rules::default() };
+        (file, gate(rules))
     }
 
     /// A request of these words: `METHOD URI`, then headers; the status it is refused with, or who asks.
@@ -306,10 +314,12 @@ mod tests {
     #[test]
     fn without_a_file_nothing_can_be_changed() {
         let admit = |tokens: Option<PathBuf>| {
-            let gate = Gate::new(Rules { tokens, ..Rules::default() });
+            let without = gate(Rules { tokens, ..Rules::default() });
             let request =
                 Request::post("/").header("host", "localhost").header("authorization", format!("Bearer {TOKEN}"));
-            gate.admit(&request.body(Body::empty()).unwrap(), IpAddr::from([127, 0, 0, 1]), Instant::now()).map(|_| ())
+            without
+                .admit(&request.body(Body::empty()).unwrap(), IpAddr::from([127, 0, 0, 1]), Instant::now())
+                .map(|_| ())
         };
         assert_eq!(admit(None).unwrap_err().status(), 403);
         assert_eq!(admit(Some("/nonexistent".into())).unwrap_err().status(), 503);

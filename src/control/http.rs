@@ -28,14 +28,15 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// What the system says of the address; then nothing is served there.
-pub async fn serve(address: SocketAddr, desk: Desk, rules: super::Rules) -> io::Result<(SocketAddr, JoinHandle<()>)> {
+pub async fn serve(address: SocketAddr, desk: Desk) -> io::Result<(SocketAddr, JoinHandle<()>)> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
-    Ok((address, tokio::spawn(accept(listener, desk, Arc::new(Gate::new(rules))))))
+    Ok((address, tokio::spawn(accept(listener, desk))))
 }
 
-async fn accept(listener: TcpListener, desk: Desk, rules: Arc<Gate>) {
+async fn accept(listener: TcpListener, desk: Desk) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let rules = Arc::new(Gate::new(desk.rules.clone()));
     let router = router(desk).layer(middleware::from_fn_with_state(rules, gate));
     loop {
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };

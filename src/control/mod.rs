@@ -24,7 +24,6 @@ pub mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -62,8 +61,8 @@ pub struct Desk {
     pub metrics: Metrics,
     /// Whether it serves.
     pub phase: watch::Receiver<Phase>,
-    /// A database older than this is a reason not to be ready.
-    pub max_database_age: Option<Duration>,
+    /// What the settings say of this API.
+    pub rules: watch::Receiver<Arc<Rules>>,
     /// When the server started, in seconds since 1970.
     pub started: u64,
 }

@@ -33,7 +33,8 @@ pub(super) fn readiness(desk: &Desk) -> Readiness {
         let named = not_loaded.iter().take(NAMED).map(|zone| format!("`{zone}`")).collect::<Vec<_>>().join(", ");
         reasons.push(format!("zones that could not be loaded: {named}{more}"));
     }
-    if let Some(most) = desk.max_database_age {
+    let most = desk.rules.borrow().max_database_age;
+    if let Some(most) = most {
         let now = view::unix_ms() / 1000;
         let files = desk.files.borrow();
         for used in files.databases.iter().filter(|used| used.kind != SHIPPED_KIND) {

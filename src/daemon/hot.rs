@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use super::{Shared, identity, limits, probe_settings};
+use super::{Shared, identity, limits, probe_settings, rules, tcp_settings};
 use crate::config::settings::{Settings, shown};
 use crate::reload::Loader;
+use crate::server::TcpLimits;
 
 /// How the settings are read again.
 #[derive(Clone)]
@@ -32,24 +33,17 @@ impl fmt::Debug for Reread {
 }
 
 /// Keys that are read at start only, with what they wait for: sockets, threads, and where everything is.
-const AT_START: [&str; 17] = [
+const AT_START: [&str; 10] = [
     "listen",
     "zones",
     "state",
     "io",
     "log.format",
-    "tcp.connections",
-    "tcp.per_client",
-    "tcp.idle",
-    "tcp.write",
     "udp.threads",
     "udp.receive_buffer",
     "reload.watch",
     "control.socket",
     "control.http",
-    "control.tokens",
-    "control.hosts",
-    "control.max_database_age",
 ];
 
 /// The settings in force, and the text they were last read from.
@@ -57,13 +51,15 @@ pub(super) struct Hot {
     reread: Option<Reread>,
     text: Option<Vec<u8>>,
     settings: Settings,
+    /// `None` where the listeners keep the limits they began with.
+    tcp: Option<TcpLimits>,
 }
 
 impl Hot {
     /// Those that the server has started with.
-    pub(super) fn new(settings: Settings, reread: Option<Reread>) -> Self {
+    pub(super) fn new(settings: Settings, reread: Option<Reread>, tcp: Option<TcpLimits>) -> Self {
         let text = reread.as_ref().and_then(|reread| std::fs::read(&reread.file).ok());
-        Self { reread, text, settings }
+        Self { reread, text, settings, tcp }
     }
 
     /// Looks at the file, and takes up what changed. Gives the places to watch if those are others now.
@@ -88,7 +84,7 @@ impl Hot {
             }
         };
         let differs = shown::changed(&self.settings, &new);
-        let (changed, waiting): (Vec<&str>, Vec<&str>) = differs.into_iter().partition(|key| !AT_START.contains(key));
+        let (changed, waiting): (Vec<&str>, Vec<&str>) = differs.into_iter().partition(|key| !self.waits(key));
         self.take(new, &changed, shared, loader, &reread);
         if !changed.is_empty() {
             info!(%file, settings = changed.join(", "), "settings changed");
@@ -99,14 +95,22 @@ impl Hot {
         changed.contains(&"geodb").then(|| super::watched(&self.settings, self.reread.as_ref()))
     }
 
+    fn waits(&self, key: &str) -> bool {
+        AT_START.contains(&key) || (self.tcp.is_none() && key.starts_with("tcp."))
+    }
+
     fn take(&mut self, new: Settings, changed: &[&str], shared: &Shared, loader: &mut Loader, reread: &Reread) {
         let any = |begin: &str| changed.iter().any(|key| key.starts_with(begin));
         // What is read at start only stays as it is until then, also where other settings come from it.
         let old = std::mem::replace(&mut self.settings, new);
         let now = &mut self.settings;
         (now.listen, now.zones, now.state, now.io) = (old.listen, old.zones, old.state, old.io);
-        (now.tcp, now.udp, now.control, now.watch) = (old.tcp, old.udp, old.control, old.watch);
+        (now.udp, now.watch) = (old.udp, old.watch);
+        (now.control.socket, now.control.http) = (old.control.socket, old.control.http);
         now.log.format = old.log.format;
+        if self.tcp.is_none() {
+            now.tcp = old.tcp;
+        }
         let now = &self.settings;
         if any("log.")
             && let Err(words) = (reread.log)(now)
@@ -123,6 +127,10 @@ impl Hot {
             shared.known.canaries.set(&now.health.canaries);
         }
         loader.set(now.vanish_grace, identity(now), limits(now));
+        if let Some(limits) = &self.tcp {
+            limits.set(tcp_settings(now));
+        }
+        shared.rules.send_replace(Arc::new(rules(now)));
         if any("geodb") {
             loader.databases.look_in(&now.geodb);
         }

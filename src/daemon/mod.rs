@@ -118,6 +118,8 @@ struct Shared {
     phase: watch::Sender<Phase>,
     /// Services at PoPs that went down, for the operator's desk: of a service with `manual_resume` they stay out.
     fallen: mpsc::UnboundedSender<Fallen>,
+    /// What the settings say of the control API.
+    rules: watch::Sender<Arc<control::Rules>>,
     /// Where health is remembered for a restart and for `explain`.
     health_file: Option<PathBuf>,
 }
@@ -183,6 +185,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         metrics: Metrics::new(),
         phase: watch::Sender::new(Phase::Starting),
         fallen,
+        rules: watch::Sender::new(Arc::new(rules(settings))),
         health_file: loader.state.path("health.json"),
     });
     shared.metrics.name_with(names(Arc::clone(&shared.current)));
@@ -195,7 +198,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let asker = watch.asker();
     let (orders, taken) = mpsc::channel(ORDERS);
     let operator = tokio::spawn(operator::run(Arc::clone(&shared), places, taken, falls));
-    let desk = desk(&shared, settings, orders, asker.clone());
+    let desk = desk(&shared, orders, asker.clone());
     let control = control(settings, desk.clone()).await?;
     let http = control_over_http(settings, desk).await;
 
@@ -206,7 +209,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         let (shared, runtime) = (Arc::clone(&shared), Handle::current());
         // At once: what was written between the first look and the first watch has made no event.
         let again = Some(0);
-        let hot = Hot::new(settings.clone(), setup.reread.clone());
+        let hot = Hot::new(settings.clone(), setup.reread.clone(), server.tcp_limits());
         let thread = move || {
             let _runtime = runtime.enter();
             reloads::run(&shared, hot, loader, watch, began, again);
@@ -281,12 +284,7 @@ fn said_before(places: &operator::Places) -> Overrides {
 }
 
 /// What the control API reads.
-fn desk(
-    shared: &Shared,
-    settings: &settings::Settings,
-    orders: mpsc::Sender<control::Request>,
-    reloads: std::sync::mpsc::Sender<Cause>,
-) -> Desk {
+fn desk(shared: &Shared, orders: mpsc::Sender<control::Request>, reloads: std::sync::mpsc::Sender<Cause>) -> Desk {
     Desk {
         current: Arc::clone(&shared.current),
         prober: Arc::clone(&shared.known.prober),
@@ -297,7 +295,7 @@ fn desk(
         reloads,
         metrics: shared.metrics.clone(),
         phase: shared.phase.subscribe(),
-        max_database_age: settings.control.max_database_age,
+        rules: shared.rules.subscribe(),
         started: known::unix_ms() / 1000,
     }
 }
@@ -322,8 +320,7 @@ async fn control(settings: &settings::Settings, desk: Desk) -> Result<Option<(Jo
 /// Opens the control API over TCP. That its port is taken is no reason not to serve.
 async fn control_over_http(settings: &settings::Settings, desk: Desk) -> Option<JoinHandle<()>> {
     let address = settings.control.http?;
-    let rules = control::Rules { hosts: settings.control.hosts.clone(), tokens: settings.control.tokens.clone() };
-    match control::serve_http(address, desk, rules).await {
+    match control::serve_http(address, desk).await {
         Ok((address, task)) => {
             info!(%address, "control over HTTP");
             if !address.ip().is_loopback() {
@@ -436,14 +433,23 @@ fn server_settings(setup: &Setup) -> Settings {
             .threads
             .and_then(|threads| NonZeroUsize::new(usize::from(threads)))
             .unwrap_or_else(|| Settings::default().udp_threads),
-        tcp: TcpSettings {
-            connections: settings.tcp.connections as usize,
-            per_client: settings.tcp.per_client as usize,
-            idle: settings.tcp.idle,
-            write: settings.tcp.write,
-        },
+        tcp: tcp_settings(settings),
         receive_buffer: settings.udp.receive_buffer as usize,
     }
+}
+
+fn tcp_settings(settings: &settings::Settings) -> TcpSettings {
+    TcpSettings {
+        connections: settings.tcp.connections as usize,
+        per_client: settings.tcp.per_client as usize,
+        idle: settings.tcp.idle,
+        write: settings.tcp.write,
+    }
+}
+
+fn rules(settings: &settings::Settings) -> control::Rules {
+    let settings::Control { hosts, tokens, max_database_age, .. } = &settings.control;
+    control::Rules { hosts: hosts.clone(), tokens: tokens.clone(), max_database_age: *max_database_age }
 }
 
 fn watched(settings: &settings::Settings, reread: Option<&Reread>) -> Vec<PathBuf> {

@@ -10,13 +10,35 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use tokio_util::sync::CancellationToken;
+
+use super::TcpSettings;
+
+/// The limits of TCP in force. Clones share them; they may be set while serving.
+#[derive(Clone, Debug)]
+pub struct TcpLimits(Arc<ArcSwap<TcpSettings>>);
+
+impl TcpLimits {
+    pub(super) fn new(settings: TcpSettings) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(settings)))
+    }
+
+    /// From now on these hold. Connections beyond a lowered number go one after another when the next newcomer arrives;
+    /// one that waits already goes by the times it began to wait with.
+    pub fn set(&self, settings: TcpSettings) {
+        self.0.store(Arc::new(settings));
+    }
+
+    pub(super) fn get(&self) -> TcpSettings {
+        **self.0.load()
+    }
+}
 
 /// The seats of all TCP listeners of a server.
 #[derive(Debug)]
 pub(super) struct Seats {
-    total: usize,
-    per_client: usize,
+    limits: TcpLimits,
     epoch: Instant,
     taken: Mutex<Taken>,
 }
@@ -53,19 +75,22 @@ impl Client {
 }
 
 impl Seats {
-    /// Room for `total` connections, `per_client` of one client; both at least 1.
-    pub(super) fn new(total: usize, per_client: usize, now: Instant) -> Arc<Self> {
-        Arc::new(Self { total: total.max(1), per_client: per_client.max(1), epoch: now, taken: Mutex::default() })
+    /// Room for as many connections, in all and of one client, as the limits say; for one at least.
+    pub(super) fn new(limits: TcpLimits, now: Instant) -> Arc<Self> {
+        Arc::new(Self { limits, epoch: now, taken: Mutex::default() })
     }
 
     /// A seat for a new connection. If its client's share is used up, the client's own idlest connection is told to
     /// close; else, if all seats are taken, the idlest of all.
     pub(super) fn admit(self: &Arc<Self>, client: IpAddr, evicted: CancellationToken, now: Instant) -> Seat {
         let client = Client::new(client);
+        let TcpSettings { connections, per_client, .. } = self.limits.get();
         let mut taken = self.lock();
-        if taken.clients.get(&client).is_some_and(|&count| count >= self.per_client) {
+        // More than one goes only when a limit was lowered.
+        while taken.clients.get(&client).is_some_and(|&count| count >= per_client.max(1)) {
             taken.evict_idlest(Some(client));
-        } else if taken.seats.len() >= self.total {
+        }
+        while taken.seats.len() >= connections.max(1) {
             taken.evict_idlest(None);
         }
         let id = taken.next;
@@ -163,7 +188,12 @@ mod tests {
     impl Room {
         fn new(total: usize, per_client: usize) -> Self {
             let now = Instant::now();
-            Self { seats: Seats::new(total, per_client, now), now }
+            let limits = TcpLimits::new(TcpSettings { connections: total, per_client, ..TcpSettings::default() });
+            Self { seats: Seats::new(limits, now), now }
+        }
+
+        fn set(&self, total: usize, per_client: usize) {
+            self.seats.limits.set(TcpSettings { connections: total, per_client, ..TcpSettings::default() });
         }
 
         fn pass(&mut self) {
@@ -201,6 +231,25 @@ mod tests {
         assert_eq!(evicted(&[&other, &a, &b, &c]), [false, true, false, false]);
         let d = room.admit("2001:db8:0:1::1");
         assert_eq!(evicted(&[&other, &b, &c, &d]), [false; 4]);
+    }
+
+    #[test]
+    fn lowered_limits_hold_from_the_next_newcomer_on() {
+        let mut room = Room::new(6, 6);
+        let mut seats = Vec::new();
+        for client in ["192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.2", "192.0.2.3"] {
+            room.pass();
+            seats.push(room.admit(client));
+        }
+        room.set(6, 2);
+        seats.push(room.admit("192.0.2.2"));
+        assert_eq!(evicted(&seats.iter().collect::<Vec<_>>()), [false, true, true, false, false, false]);
+        room.set(2, 2);
+        seats.push(room.admit("192.0.2.4"));
+        assert_eq!(evicted(&seats.iter().collect::<Vec<_>>()), [true, true, true, true, true, false, false]);
+        room.set(9, 9);
+        seats.push(room.admit("192.0.2.4"));
+        assert_eq!(evicted(&seats[5..].iter().collect::<Vec<_>>()), [false; 3]);
     }
 
     #[test]

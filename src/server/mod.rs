@@ -28,6 +28,7 @@ use tracing::info;
 
 pub use bind::BindError;
 pub use engine::{Answer, Engine, MAX_REQUEST, names};
+pub use limits::TcpLimits;
 pub use portable::QUIET;
 
 use crate::metrics::{Metrics, Transport};
@@ -169,7 +170,7 @@ impl Server {
                     tcp.push((bound.address, bound.ecs, bound.tcp));
                 }
                 let udp = Threads::start(sockets, &engine, metrics)?;
-                Listeners::Native { udp, tcp: Tasks::start(tcp, engine, metrics, settings.tcp)? }
+                Listeners::Native { udp, tcp: Tasks::start(tcp, engine, metrics, TcpLimits::new(settings.tcp))? }
             }
             Io::Portable => Listeners::Portable(Portable::start(bound, &engine, metrics, settings.tcp.idle)?),
         };
@@ -182,6 +183,14 @@ impl Server {
     /// The addresses listened on, in the order of the settings, with the ports that 0 became.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The limits of TCP, to be set while serving. `None` with hickory-server's listeners, which keep those they began with.
+    pub fn tcp_limits(&self) -> Option<TcpLimits> {
+        match &self.listeners {
+            Listeners::Native { tcp, .. } => Some(tcp.limits.clone()),
+            Listeners::Portable(_) => None,
+        }
     }
 
     /// Takes no new work, answers what has arrived, closes; at most for `grace`, then cuts what is left.
@@ -219,6 +228,7 @@ const CUT: Duration = Duration::from_secs(1);
 struct Tasks {
     listeners: TaskTracker,
     connections: TaskTracker,
+    limits: TcpLimits,
     draining: CancellationToken,
     abandoned: CancellationToken,
 }
@@ -228,11 +238,12 @@ impl Tasks {
         listeners: Vec<(SocketAddr, Ecs, std::net::TcpListener)>,
         engine: Arc<E>,
         metrics: &Metrics,
-        settings: TcpSettings,
+        limits: TcpLimits,
     ) -> Result<Self, BindError> {
         let tasks = Self {
             listeners: TaskTracker::new(),
             connections: TaskTracker::new(),
+            limits: limits.clone(),
             draining: CancellationToken::new(),
             abandoned: CancellationToken::new(),
         };
@@ -240,8 +251,8 @@ impl Tasks {
             engine,
             metrics: metrics.clone(),
             writer: metrics.shared_writer(Transport::Tcp),
-            settings,
-            seats: limits::Seats::new(settings.connections, settings.per_client, Instant::now()),
+            seats: limits::Seats::new(limits.clone(), Instant::now()),
+            limits,
             tasks: tasks.connections.clone(),
             draining: tasks.draining.clone(),
             abandoned: tasks.abandoned.clone(),

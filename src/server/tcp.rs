@@ -24,10 +24,9 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use super::TcpSettings;
 use super::engine::{Answer, ask, unix_now};
 use super::framing::{Frame, Frames};
-use super::limits::{Seat, Seats};
+use super::limits::{Seat, Seats, TcpLimits};
 use crate::metrics::{Cause, Closed, End, Metrics, SharedWriter};
 use crate::query::{self, Ecs, Who};
 
@@ -48,7 +47,7 @@ pub(super) struct Context<E> {
     pub(super) engine: Arc<E>,
     pub(super) metrics: Metrics,
     pub(super) writer: SharedWriter,
-    pub(super) settings: TcpSettings,
+    pub(super) limits: TcpLimits,
     pub(super) seats: Arc<Seats>,
     /// The connections.
     pub(super) tasks: TaskTracker,
@@ -228,7 +227,7 @@ impl<'a, E: Answer> Connection<'a, E> {
             ecs,
             now: unix_now(),
         };
-        let idle_at = Instant::now() + context.settings.idle;
+        let idle_at = Instant::now() + context.limits.get().idle;
         Ok(Self { context, stream, who, seat, input: Frames::new(), output: Vec::new(), answers: 0, idle_at })
     }
 
@@ -310,7 +309,7 @@ impl<'a, E: Answer> Connection<'a, E> {
     fn touch(&mut self) {
         let now = Instant::now();
         self.seat.touch(now.into_std());
-        self.idle_at = now + self.context.settings.idle;
+        self.idle_at = now + self.context.limits.get().idle;
     }
 
     /// Writes all answers, within the write timeout.
@@ -324,7 +323,7 @@ impl<'a, E: Answer> Connection<'a, E> {
         if let rest @ [_, ..] = &self.output[written..] {
             let written = tokio::select! {
                 biased;
-                written = timeout(self.context.settings.write, self.stream.write_all(rest)) => written,
+                written = timeout(self.context.limits.get().write, self.stream.write_all(rest)) => written,
                 () = signals.evicted.as_mut() => return Err(self.cut()),
             };
             match written {

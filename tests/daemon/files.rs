@@ -1,7 +1,11 @@
 //! Edits reach the answers; broken ones do not.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use hickory_proto::rr::RecordType;
 
+use crate::http;
 use crate::process::{LIMIT, ZONE, directory, over_udp, query, start, start_in, with_sites, www};
 
 #[test]
@@ -99,5 +103,47 @@ fn settings_hold_at_once_or_wait_for_a_start_and_broken_ones_change_nothing() {
     std::fs::write(&file, format!("{}log: {{level: debug}}\n", first.replace("one", "two"))).unwrap();
     let said = daemon.until("settings changed").join("\n");
     assert!(said.contains("settings=\"log.level\""), "{said}");
+    assert!(daemon.stop().1.success());
+}
+
+#[test]
+fn limits_of_tcp_and_the_rules_of_the_api_hold_at_once() {
+    let directory = directory(&[("example.com.yaml", ZONE)]);
+    let file = directory.path().join("catchment.yaml");
+    let first = "tcp: {per_client: 2, idle: 10m}\ncontrol: {http: \"127.0.0.1:0\"}\n";
+    std::fs::write(&file, first).unwrap();
+    let daemon = start_in(with_sites(directory), &[], &["127.0.0.1:0"], &[]);
+    let connect = || {
+        let mut stream = TcpStream::connect(daemon.address()).unwrap();
+        stream.set_read_timeout(Some(LIMIT)).unwrap();
+        // Answered, so that it has its seat.
+        let request = query("www.example.com.", RecordType::A);
+        stream.write_all(&(request.len() as u16).to_be_bytes()).unwrap();
+        stream.write_all(&request).unwrap();
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).unwrap();
+        let mut answer = vec![0; usize::from(u16::from_be_bytes(length))];
+        stream.read_exact(&mut answer).unwrap();
+        stream
+    };
+    let status = || http::send(daemon.http.unwrap(), b"GET /healthz HTTP/1.1\r\nHost: ns1.example.net\r\n\r\n");
+    let (mut one, mut two) = (connect(), connect());
+    assert!(status().starts_with("HTTP/1.1 421 "), "{}", status());
+
+    std::fs::write(
+        &file,
+        "tcp: {per_client: 1, idle: 300ms}\ncontrol: {http: \"127.0.0.1:0\", hosts: [ns1.example.net]}\n",
+    )
+    .unwrap();
+    let said = daemon.until("settings changed").join("\n");
+    assert!(said.contains("settings=\"tcp.per_client, tcp.idle, control.hosts\""), "{said}");
+    assert!(!said.contains("from the next start on"), "{said}");
+    daemon.until("reloaded");
+    let mut three = connect();
+    // Both go for the newcomer: the limit was lowered. And that one is idle after 300 ms, not ten minutes.
+    for stream in [&mut one, &mut two, &mut three] {
+        assert!(matches!(stream.read(&mut [0; 16]), Ok(0)), "the connection should have been closed");
+    }
+    assert!(status().starts_with("HTTP/1.1 200 "), "{}", status());
     assert!(daemon.stop().1.success());
 }
