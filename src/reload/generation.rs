@@ -410,6 +410,7 @@ impl Generation {
         if let Some(why) = &barred.fleet {
             findings.diagnostics.extend(why.clone());
         }
+        findings.diagnostics.extend(self.of_bad_fleet(parsed, claims));
         // Of these nothing is known, so a name that nobody defines may be theirs.
         let unknown = |chosen: &[(Arc<str>, Arc<FleetFile>)]| -> Vec<Arc<str>> {
             let of_fleet = claims.iter().filter(|(_, c)| c.role == Role::Fleet).map(|(path, _)| path);
@@ -437,6 +438,26 @@ impl Generation {
             }
             _ => in_use(),
         }
+    }
+
+    /// Files with errors of their own are linked all the same, with what else there is of the fleet, for the errors that only
+    /// linking finds: all at once.
+    fn of_bad_fleet(
+        &self,
+        parsed: &HashMap<Arc<str>, Arc<ParsedFile>>,
+        claims: &BTreeMap<Arc<str>, Claim>,
+    ) -> Diagnostics {
+        let (mut read, mut unread) = (Vec::new(), Vec::new());
+        for path in claims.iter().filter(|(_, claim)| claim.role == Role::Fleet).map(|(path, _)| path) {
+            match &parsed[path].result {
+                Some(Parsed::Fleet(file)) => read.push(Arc::clone(file)),
+                _ => unread.push(Arc::clone(path)),
+            }
+        }
+        if read.iter().all(|file| file.is_good()) {
+            return Diagnostics::default();
+        }
+        config::link_fleet_with(&read, &self.fleet.allow, &unread).1
     }
 
     #[expect(clippy::too_many_arguments, reason = "one step of `next`, cut out to be run a second time")]

@@ -381,6 +381,27 @@ fn what_a_refused_fleet_would_define_is_not_missed_name_by_name() {
 }
 
 /// A broken file that names no zone takes none into its charge, least of all the root, under which every name lies.
+/// What a file's own mistakes hide from nobody: the undefined names in the rest of it, and in the fleet's other files.
+#[test]
+fn a_fleet_with_mistakes_is_linked_for_all_that_is_wrong_with_it() {
+    let wrong = FLEET.replace("    pops: {", "    check: []\n    checks: [wbe]\n    pops: {");
+    assert_ne!(wrong, FLEET);
+    let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.7"))]);
+    let fixed = site.fixed("a.example");
+    site.write("fleet.yaml", &wrong);
+    site.write("more.yaml", "services: {two: {checks: [other], pops: {fra: 192.0.2.3}}}\n");
+    let loaded = site.load();
+    let told = site.told(&loaded);
+    for words in [
+        "`check` is not a key of a service",
+        "check `wbe` is not defined",
+        "more.yaml:1:27: error: check `other` is not defined",
+    ] {
+        assert_eq!(told.matches(words).count(), 1, "`{words}` in:\n{told}");
+    }
+    assert_eq!(site.fixed("a.example"), fixed);
+}
+
 #[test]
 fn a_zone_without_a_name_is_not_the_root_zone() {
     let mut site = Site::new(&[("a.yaml", &zone("a.example", "192.0.2.10"))]);
