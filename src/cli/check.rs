@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::Places;
+use super::words::style_of;
 use crate::compile::{self, Times};
 use crate::config::model::{SteerModel, ZoneModel};
 use crate::config::render::summary;
@@ -92,17 +93,19 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
 
 fn print_text(diagnostics: &Diagnostics, loaded: &Loaded, loader: &Loader) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
+    let style = style_of(&out);
     if !diagnostics.0.is_empty() {
         // What is no file was refused for that: it would not end, or keep its reader waiting.
         let is_file = |path: &str| std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
         let text = |path: &str| is_file(path).then(|| std::fs::read_to_string(path).ok().map(Arc::from)).flatten();
-        writeln!(out, "{}\n", render(diagnostics, &text).trim_end())?;
+        writeln!(out, "{}\n", render(diagnostics, style, &text).trim_end())?;
     }
+    let line = |text: String| style.wrap(&text, 0, 2);
     for words in &loaded.database.errors {
-        writeln!(out, "error: {words}")?;
+        writeln!(out, "{}", line(format!("error: {words}")))?;
     }
     for words in &loaded.database.warnings {
-        writeln!(out, "warning: {words}")?;
+        writeln!(out, "{}", line(format!("warning: {words}")))?;
     }
     let zones = loader.generation.zones.values();
     let good = zones.clone().filter(|zone| zone.good.is_some());
@@ -110,20 +113,20 @@ fn print_text(diagnostics: &Diagnostics, loaded: &Loaded, loader: &Loader) -> an
     let steered: usize = good.clone().filter_map(|zone| zone.good.as_ref()).map(|good| good.model.steers.len()).sum();
     let expectations: usize =
         good.clone().filter_map(|zone| zone.good.as_ref()).map(|good| good.model.expects.len()).sum();
-    writeln!(
-        out,
+    let words = format!(
         "{} of {} zones are good: {records} records, {steered} steered names, {expectations} expectations hold; {}",
         good.count(),
         zones.len(),
         summary(diagnostics),
-    )?;
+    );
+    writeln!(out, "{}", line(words))?;
     let models = good_models(loader);
     for words in services(models.iter().flat_map(|model| &model.steers)) {
-        writeln!(out, "{words}")?;
+        writeln!(out, "{}", line(words))?;
     }
     if let Some(snapshot) = &loaded.snapshot {
         for words in splits(snapshot) {
-            writeln!(out, "{words}")?;
+            writeln!(out, "{}", line(words))?;
         }
     }
     Ok(())
@@ -164,10 +167,7 @@ fn print_annotations(diagnostics: &Diagnostics, loaded: &Loaded) -> anyhow::Resu
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     let mut out = io::stdout().lock();
     for found in &diagnostics.0 {
-        let kind = match found.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
+        let kind = found.severity;
         let help = found.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
         let (file, message) = (property(&found.location.file), data(&format!("{}{help}", found.message)));
         let (line, column) = (found.location.line.max(1), found.location.column.max(1));

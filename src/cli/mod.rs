@@ -256,7 +256,7 @@ fn read_settings(written: Option<&Path>) -> anyhow::Result<(Settings, Option<Sou
     let source = Source { path: path.to_string_lossy().into(), text: Arc::from(text) };
     let (settings, diagnostics) = settings::parse(&source);
     if !diagnostics.0.is_empty() {
-        let text = render(&diagnostics, &|_| Some(Arc::clone(&source.text)));
+        let text = render(&diagnostics, words::style_of(&io::stderr()), &|_| Some(Arc::clone(&source.text)));
         writeln!(io::stderr(), "{text}")?;
     }
     match settings {

@@ -3,6 +3,9 @@
 use std::fmt::Write as _;
 use std::io::IsTerminal;
 
+use crate::config::Style;
+use crate::config::render::wrap;
+
 /// Columns of a terminal that does not say how wide it is.
 const WIDTH: usize = 80;
 
@@ -61,7 +64,11 @@ pub(super) struct Page {
 impl Page {
     /// Of standard output: colors on a terminal only, and not with `NO_COLOR` set.
     pub(super) fn stdout() -> Self {
-        let terminal = std::io::stdout().is_terminal();
+        Self::of(&std::io::stdout())
+    }
+
+    fn of(stream: &impl IsTerminal) -> Self {
+        let terminal = stream.is_terminal();
         let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0));
         let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         Self { width: width.clamp(WIDTH, 160), color }
@@ -80,22 +87,14 @@ impl Page {
     /// Text broken at spaces, every line after the first beginning with `indent` spaces; no line begins with any but
     /// those, and a word that is wider than the page stands alone.
     pub(super) fn wrap(self, text: &str, indent: usize) -> String {
-        let mut out = String::new();
-        let mut column = indent;
-        for word in text.split(' ') {
-            let width = word.chars().count();
-            if column > indent && column + 1 + width > self.width {
-                let _ = write!(out, "\n{:indent$}", "");
-                column = indent;
-            } else if column > indent {
-                out.push(' ');
-                column += 1;
-            }
-            out.push_str(word);
-            column += width;
-        }
-        out
+        wrap(text, self.width, indent, indent)
     }
+}
+
+/// How findings look on a stream: broken into lines on a terminal only.
+pub(super) fn style_of(stream: &impl IsTerminal) -> Style {
+    let Page { width, color } = Page::of(stream);
+    Style { width: stream.is_terminal().then_some(width), color }
 }
 
 /// What a server tells may hold what a terminal acts on: control characters are escaped.

@@ -32,5 +32,5 @@ pub use diagnostic::{Also, Diagnostic, Diagnostics, Location, Severity};
 pub use file::{FleetFile, Parsed, Source, ZoneFile, parse, parse_with};
 pub use link::{link_fleet, link_fleet_with, link_zone, link_zone_beside, unused};
 pub use named::{Named, NoFiles};
-pub use render::render;
+pub use render::{Style, render};
 pub use settings::Settings;

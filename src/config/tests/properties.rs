@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::super::{Parsed, Source, parse, render, settings};
+use super::super::{Parsed, Source, Style, parse, render, settings};
 use super::{load, refs, shipped};
 
 fn laws(text: &str) {
@@ -22,7 +22,7 @@ fn laws(text: &str) {
         None => assert!(found.has_errors()),
     }
     let loaded = load(&[("z.yaml", text)]);
-    let _ = render(&loaded.diagnostics, &|_| Some(Arc::clone(&source.text)));
+    let _ = render(&loaded.diagnostics, Style { width: Some(80), color: true }, &|_| Some(Arc::clone(&source.text)));
     let (settings, found) = settings::parse(&source);
     assert_eq!(settings.is_none(), found.has_errors());
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 
-use super::super::render::{render, summary};
+use super::super::render::{Style, render, summary, wrap};
 use super::super::{Diagnostic, Diagnostics, Location};
 use super::load;
 
@@ -13,7 +13,7 @@ use super::load;
 fn check(text: &str, line: u32, column: u32, expected: Expect) {
     let location = Location { file: "z.yaml".into(), line, column };
     let found = Diagnostics(vec![Diagnostic::error(location, "wrong").help("put it right")]);
-    let out = render(&found, &|_| Some(Arc::from(text)));
+    let out = render(&found, Style::PLAIN, &|_| Some(Arc::from(text)));
     assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
     expected.assert_eq(&out);
 }
@@ -161,7 +161,7 @@ fn places_that_are_not_there() {
 fn several_files() {
     let zone = "zone: example.com\nns: [ns1]\nrecords:\n  www: {steer: wbe}\n";
     let loaded = load(&[("fleet.yaml", super::FLEET), ("z.yaml", zone)]);
-    let out = render(&loaded.diagnostics, &|path| (path == "z.yaml").then(|| Arc::from(zone)));
+    let out = render(&loaded.diagnostics, Style::PLAIN, &|path| (path == "z.yaml").then(|| Arc::from(zone)));
     expect![[r"
         z.yaml:2:6: warning: name server `ns1.example.com.` has no address in this zone
           |
@@ -186,7 +186,9 @@ fn check_two(files: &[(&str, &str)], at: (u32, u32), also: (&str, u32, u32), exp
     let place = |file: &str, line, column| Location { file: file.into(), line, column };
     let finding = Diagnostic::error(place("z.yaml", at.0, at.1), "twice").help("keep one");
     let found = Diagnostics(vec![finding.also(place(also.0, also.1, also.2), "first here")]);
-    let out = render(&found, &|path| files.iter().find(|(name, _)| *name == path).map(|(_, text)| Arc::from(*text)));
+    let out = render(&found, Style::PLAIN, &|path| {
+        files.iter().find(|(name, _)| *name == path).map(|(_, text)| Arc::from(*text))
+    });
     assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
     expected.assert_eq(&out);
 }
@@ -250,4 +252,57 @@ fn both_places_of_a_conflict() {
           help: keep one
     "]],
     );
+}
+
+/// A finding with a long message and help, on a terminal.
+fn long(style: Style) -> String {
+    let location = Location { file: "z.yaml".into(), line: 2, column: 6 };
+    let finding = Diagnostic::error(location, "the word `x` is a TTL that nobody can read; ".repeat(3).trim_end())
+        .help("write seconds, or a number with one of the units that the reference lists, as in `90`, `90s`, `5m` and `1h30m`");
+    render(&Diagnostics(vec![finding]), style, &|_| Some(Arc::from("zone: a\nttl: x\n")))
+}
+
+#[test]
+fn on_a_terminal_lines_are_broken_between_words() {
+    let out = long(Style { width: Some(80), color: false });
+    assert!(out.lines().all(|line| line.chars().count() <= 80), "{out}");
+    expect![[r"
+        z.yaml:2:6: error: the word `x` is a TTL that nobody can read; the word `x` is a
+          TTL that nobody can read; the word `x` is a TTL that nobody can read;
+          |
+        2 | ttl: x
+          |      ^
+          help: write seconds, or a number with one of the units that the reference
+                lists, as in `90`, `90s`, `5m` and `1h30m`
+    "]]
+    .assert_eq(&out);
+    // Elsewhere a message is one line, and so is its help.
+    assert_eq!(long(Style::PLAIN).lines().count(), 5);
+}
+
+#[test]
+fn colors_take_no_columns_and_change_no_text() {
+    let style = Style { width: Some(80), color: true };
+    let out = long(style);
+    expect![[r"
+        ^[1mz.yaml:2:6: ^[0m^[1;31merror^[0m: the word `x` is a TTL that nobody can read; the word `x` is a
+          TTL that nobody can read; the word `x` is a TTL that nobody can read;
+        ^[34m  |^[0m
+        ^[34m2 |^[0m ttl: x
+        ^[34m  |^[0m      ^[1;31m^^[0m
+          ^[1mhelp:^[0m write seconds, or a number with one of the units that the reference
+                lists, as in `90`, `90s`, `5m` and `1h30m`
+    "]]
+    .assert_eq(&out.replace('\u{1b}', "^"));
+    let mut plain = String::new();
+    for (index, part) in out.split('\u{1b}').enumerate() {
+        plain.push_str(if index == 0 { part } else { part.split_once('m').unwrap().1 });
+    }
+    assert_eq!(plain, long(Style { color: false, ..style }));
+}
+
+#[test]
+fn a_word_wider_than_the_page_stands_alone() {
+    assert_eq!(wrap("at `aaaaaaaaaaaaaaaaaaaaaaaa` or b", 12, 0, 2), "at\n  `aaaaaaaaaaaaaaaaaaaaaaaa`\n  or b");
+    assert_eq!(wrap("aa bb cc", 8, 4, 2), "aa\n  bb cc");
 }
