@@ -22,6 +22,8 @@ use process::{directory, start_in};
 /// What is played.
 struct Play {
     reloads: usize,
+    /// How long they take at least, evenly spread.
+    lasts: Duration,
     per_second: u64,
     /// How long the runs beside are: an echo server, and the server without reloads.
     beside: Duration,
@@ -30,7 +32,8 @@ struct Play {
 #[test]
 #[ignore = "a thousand reloads take some two minutes and want a release build"]
 fn a_thousand_reloads_under_load() {
-    let play = Play { reloads: 1000, per_second: 20_000, beside: Duration::from_secs(20) };
+    let play =
+        Play { reloads: 1000, lasts: Duration::from_secs(25), per_second: 20_000, beside: Duration::from_secs(20) };
     let [echo, quiet, busy] = run(&play);
     // What the kernel drops before the server sees it is counted there; everything else is answered. A buffer of an echo
     // server overflows as well when the machine is busy.
@@ -49,7 +52,7 @@ fn a_thousand_reloads_under_load() {
 /// The same in small, for every run: debug builds on a busy machine take their time.
 #[test]
 fn some_reloads_under_load() {
-    let play = Play { reloads: 24, per_second: 500, beside: Duration::from_millis(300) };
+    let play = Play { reloads: 24, lasts: Duration::ZERO, per_second: 500, beside: Duration::from_millis(300) };
     let [_, _, busy] = run(&play);
     assert_eq!(busy.lost(), busy.dropped);
 }
@@ -76,6 +79,8 @@ fn run(play: &Play) -> [Seen; 3] {
     let (mut taken, mut refused, mut slowest) = (0, 0, Duration::ZERO);
     let mut resident = None;
     for number in 0..play.reloads {
+        let due = play.lasts.mul_f64(number as f64 / play.reloads as f64);
+        std::thread::sleep(due.saturating_sub(begun.elapsed()));
         let edit = edits.next(&at, number);
         let asked = std::time::Instant::now();
         let reply = edits::reload(&at);
@@ -98,6 +103,7 @@ fn run(play: &Play) -> [Seen; 3] {
     );
     assert_eq!((taken, refused), (play.reloads / 2, play.reloads / 2));
     assert!(busy.generations > play.reloads / 8, "{} generations were seen in answers", busy.generations);
+    assert_eq!(resident.is_some(), took > Duration::from_secs(10));
     if let Some(resident) = resident {
         let (end, most) = (memory(daemon.id(), "VmRSS:"), memory(daemon.id(), "VmHWM:"));
         println!("resident after 10 s {resident} KiB, at the end {end} KiB, at most {most} KiB");
