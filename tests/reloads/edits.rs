@@ -20,8 +20,10 @@ const BLOCKS: u32 = 20_000;
 pub(crate) struct Edits {
     pub(crate) zone: u16,
     pub(crate) fleet: u16,
-    built: u64,
+    built: u32,
     bad: u16,
+    /// A whole database to take in place of the small one.
+    big: Option<Vec<u8>>,
 }
 
 /// One edit, and what must come of it.
@@ -31,14 +33,26 @@ pub(crate) struct Edit {
 }
 
 impl Edits {
-    pub(crate) fn new() -> Self {
-        Self { zone: 2, fleet: 2, built: 1_780_000_000, bad: 1 }
+    pub(crate) fn new(big: Option<&Path>) -> Self {
+        Self { zone: 2, fleet: 2, built: 1_780_000_000, bad: 1, big: big.map(|path| std::fs::read(path).unwrap()) }
+    }
+
+    /// The database as built at that time, in seconds since 1970.
+    fn database(&self, built: u32) -> Vec<u8> {
+        let Some(big) = &self.big else { return database(built.into()) };
+        let mut octets = big.clone();
+        let key = b"build_epoch";
+        let at = octets.windows(key.len()).rposition(|window| window == key).unwrap() + key.len();
+        // A uint64 of four octets.
+        assert_eq!(octets[at..at + 2], [4, 2]);
+        octets[at + 2..at + 6].copy_from_slice(&built.to_be_bytes());
+        octets
     }
 
     pub(crate) fn write_first(&self, at: &Path) {
         put(at, "zones/fleet.yaml", fleet(self.fleet).as_bytes());
         put(at, "zones/example.com.yaml", zone(self.zone).as_bytes());
-        put(at, "geodb/city.mmdb", &database(self.built));
+        put(at, "geodb/city.mmdb", &self.database(self.built));
     }
 
     /// Writes the next one: good and broken in turn, the broken ones mended by the next.
@@ -73,11 +87,11 @@ impl Edits {
                 self.fleet += 2;
                 self.built += 1;
                 put(at, "zones/fleet.yaml", fleet(self.fleet).as_bytes());
-                put(at, "geodb/city.mmdb", &database(self.built));
+                put(at, "geodb/city.mmdb", &self.database(self.built));
                 edit("the fleet and a database", true)
             }
             5 => {
-                let whole = database(self.built + 1);
+                let whole = self.database(self.built + 1);
                 put(at, "geodb/city.mmdb", &whole[..whole.len() * 2 / 3]);
                 edit("a truncated database", false)
             }
@@ -85,7 +99,7 @@ impl Edits {
                 self.zone += 2;
                 self.built += 1;
                 // In place, as `cat >` does; the server may see half of it, and must then keep what it has.
-                std::fs::write(at.join("geodb/city.mmdb"), database(self.built)).unwrap();
+                std::fs::write(at.join("geodb/city.mmdb"), self.database(self.built)).unwrap();
                 std::fs::write(at.join("zones/example.com.yaml"), zone(self.zone)).unwrap();
                 edit("a zone and a database, in place", true)
             }
