@@ -12,6 +12,9 @@ use crate::dns::ecs::Ecs;
 /// Most findings kept per file; what is beyond is counted. A broken template repeats itself.
 pub(super) const MAX_FINDINGS: usize = 500;
 
+/// A zone beyond what its tables can number.
+pub(super) const TOO_LARGE: &str = "the zone has more than 4 GiB of names and data";
+
 /// Collects what is wrong with one file.
 #[derive(Debug)]
 pub(super) struct Sink {

@@ -4,8 +4,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::diagnostic::Location;
 use super::super::grammar::{Keys, Shape, key, required};
-use super::super::model::{AliasModel, RecordModel, ReflectModel};
-use super::super::reader::{Fields, Sink, Spot, entries, kind, one_or_more, quoted, suggest, text, unknown_key};
+use super::super::model::{AliasModel, Records, ReflectModel};
+use super::super::reader::{
+    Fields, Sink, Spot, TOO_LARGE, entries, kind, one_or_more, quoted, suggest, text, unknown_key,
+};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position, Text};
 use super::policies::{count, skip};
@@ -94,7 +96,7 @@ pub(crate) struct SteerText {
 /// What `records:` holds.
 #[derive(Debug, Default)]
 pub(super) struct Section {
-    pub(super) records: Vec<RecordModel>,
+    pub(super) records: Records,
     pub(super) steers: Vec<SteerText>,
     pub(super) reflects: Vec<ReflectModel>,
     pub(super) aliases: Vec<AliasModel>,
@@ -310,13 +312,15 @@ impl Reader<'_> {
             if let Some(target) = rdata.target(rtype) {
                 self.forgotten_dot(written, &target, item.at());
             }
-            if self.out.records[first..].iter().any(|r| r.rdata == rdata) {
+            if (first..self.out.records.len()).filter_map(|at| self.out.records.get(at)).any(|r| *r.rdata == *rdata.wire) {
                 let message = format!("`{written}` is written twice");
                 self.sink.warn_help(item.at(), message, "an RRset holds each value once (RFC 2181 §5)");
                 continue;
             }
             let location = self.sink.location(item.at());
-            self.out.records.push(RecordModel { owner: owner.clone(), rtype, ttl: seconds, rdata, location });
+            if !self.out.records.push(owner.by_ref(), rtype, seconds, &rdata.wire, &location) {
+                self.sink.wrong(&location, TOO_LARGE);
+            }
         }
     }
 

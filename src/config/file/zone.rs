@@ -5,15 +5,15 @@ use std::sync::Arc;
 use super::super::diagnostic::Location;
 use super::super::grammar::{Keys, Shape, key, required};
 use super::super::master::DEFAULT_TTL;
-use super::super::model::{AliasModel, RecordModel, ReflectModel, SoaModel};
-use super::super::reader::{Fields, Sink, ecs, integer, one_or_more, text};
+use super::super::model::{AliasModel, RecordModel, Records, ReflectModel, SoaModel};
+use super::super::reader::{Fields, Sink, TOO_LARGE, ecs, integer, one_or_more, text};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position};
 use super::expect::{self, ExpectText};
 use super::records::{self, SteerText};
 use super::{Context, Shared, read_shared, zonefile};
 use crate::dns::ecs::Ecs;
-use crate::dns::{Name, Type, rdata};
+use crate::dns::{Name, Rdata, Type, rdata};
 
 /// REFRESH, RETRY, EXPIRE and MINIMUM where none are written: RIPE-203's proportions, with negative answers kept short
 /// because names appear by editing a file.
@@ -129,7 +129,7 @@ pub(in super::super) struct Contents {
     pub(in super::super) serial: Option<u32>,
     pub(in super::super) ecs: Ecs,
     pub(in super::super) soa: SoaModel,
-    pub(in super::super) records: Vec<RecordModel>,
+    pub(in super::super) records: Arc<Records>,
     pub(in super::super) steers: Vec<SteerText>,
     pub(in super::super) reflects: Vec<ReflectModel>,
     pub(in super::super) aliases: Vec<AliasModel>,
@@ -181,7 +181,14 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, context: &Cont
     if let Some(master) = &mut master {
         let both = zonefile::Both { origin, path, soa: fields.get("soa").is_some(), ns: fields.get("ns").is_some() };
         soa_of_file = both.settle(master, &written, sink);
-        servers.extend(master.records.iter().filter(|r| r.rtype == Type::NS && r.owner == *origin).cloned());
+        let at_apex = master.records.iter().filter(|r| r.rtype == Type::NS && r.owner == *origin);
+        servers.extend(at_apex.map(|r| RecordModel {
+            owner: origin.clone(),
+            rtype: r.rtype,
+            ttl: r.ttl,
+            rdata: Rdata { wire: r.rdata.into() },
+            location: r.location(),
+        }));
         zonefile::addressed(master, &servers, &mut written);
     }
     let (soa, serial) = match soa_of_file {
@@ -192,11 +199,16 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, context: &Cont
     missing_addresses(&servers, &written, origin, sink);
     let expects = fields.get("expect").map(|node| expect::read(node, origin, sink)).unwrap_or_default();
     let shared = read_shared(fields, context, sink);
-    let mut records = ns;
-    records.append(&mut written.records);
-    records.sort_by_key(|r| (r.location.line, r.location.column));
-    records.extend(master.into_iter().flat_map(|master| master.records));
-    let records::Section { steers, aliases, reflects, .. } = written;
+    let records::Section { mut records, steers, aliases, reflects, .. } = written;
+    let mut fit = ns.iter().all(|r| records.push(r.owner.by_ref(), r.rtype, r.ttl, &r.rdata.wire, &r.location));
+    records.sort();
+    if let Some(master) = master {
+        fit &= records.append(master.records);
+    }
+    if !fit {
+        sink.error(at, TOO_LARGE);
+    }
+    let records = Arc::new(records);
     Contents { serial, ecs, soa, records, steers, reflects, aliases, expects, shared }
 }
 
