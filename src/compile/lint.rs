@@ -163,8 +163,9 @@ impl Lint<'_> {
     fn host_names(&mut self) {
         let mut told: HashSet<NameRef<'_>> = HashSet::new();
         let records = self.model.records.iter().filter(|r| matches!(r.rtype, Type::A | Type::AAAA | Type::MX));
-        let owners =
-            records.map(|r| (r.owner, r.location())).chain(self.model.steers.iter().map(|s| (s.owner.by_ref(), s.location.clone())));
+        let owners = records
+            .map(|r| (r.owner, r.location()))
+            .chain(self.model.steers.iter().map(|s| (s.owner.by_ref(), s.location.clone())));
         for (owner, location) in owners {
             if !is_host_name(owner) && told.insert(owner) {
                 self.found.push(
@@ -185,11 +186,8 @@ impl Lint<'_> {
                 *count += 1;
                 if *count == 2 {
                     self.found.push(
-                        Diagnostic::warning(
-                            record.location(),
-                            format!("`{}` has two SPF policies", record.owner),
-                        )
-                        .help("receivers take that for an error; join them into one (RFC 7208 §3.2)"),
+                        Diagnostic::warning(record.location(), format!("`{}` has two SPF policies", record.owner))
+                            .help("receivers take that for an error; join them into one (RFC 7208 §3.2)"),
                     );
                 }
             }

@@ -1,6 +1,7 @@
 //! Records in any order → a [`Zone`], or every problem at once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::alias::Stored;
 use super::ready::ReadyTable;
@@ -475,8 +476,8 @@ impl ZoneBuilder {
             names: self.names.into(),
             sets: sets.into(),
             records: prepared.into(),
-            cuts: Box::default(),
-            glue: Box::default(),
+            cuts: Arc::default(),
+            glue: Arc::default(),
             aliases: self.aliases.into_values().map(|(alias, _)| alias).collect(),
             reflects,
             negative_soa: Box::default(),

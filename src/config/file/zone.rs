@@ -1,5 +1,6 @@
 //! A zone file as written: apex, SOA, name servers, records and assertions.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::diagnostic::Location;
@@ -13,7 +14,7 @@ use super::expect::{self, ExpectText};
 use super::records::{self, SteerText};
 use super::{Context, Shared, read_shared, zonefile};
 use crate::dns::ecs::Ecs;
-use crate::dns::{Name, Rdata, Type, rdata};
+use crate::dns::{Name, NameRef, Rdata, Type, rdata};
 
 /// REFRESH, RETRY, EXPIRE and MINIMUM where none are written: RIPE-203's proportions, with negative answers kept short
 /// because names appear by editing a file.
@@ -100,6 +101,8 @@ pub struct ZoneFile {
     pub(in super::super) contents: Option<Contents>,
     /// Whether the file has no errors of its own.
     pub(in super::super) good: bool,
+    /// Whether its records are left out, since tables hold them.
+    compiled: bool,
 }
 
 impl ZoneFile {
@@ -116,6 +119,31 @@ impl ZoneFile {
     /// Where `zone:` is written.
     pub fn location(&self) -> &Location {
         &self.location
+    }
+
+    /// The file without the records that only tables are made of, to be kept beside the tables: it links with another
+    /// fleet as the whole file does. `None` when there is nothing to leave out.
+    pub fn compiled(&self) -> Option<Self> {
+        let contents = self.contents.as_ref().filter(|_| !self.compiled)?;
+        // Linking asks what else stands at names that are steered or reflect.
+        let steered = contents.steers.iter().map(|steer| steer.owner.by_ref());
+        let asked: HashSet<NameRef<'_>> = steered.chain(contents.reflects.iter().map(|r| r.owner.by_ref())).collect();
+        let records = contents.records.only(|record| asked.contains(&record.owner));
+        if records.len() == contents.records.len() {
+            return None;
+        }
+        let contents = Contents { records: Arc::new(records), ..contents.clone() };
+        Some(Self { contents: Some(contents), compiled: true, ..self.clone() })
+    }
+
+    /// Whether records are left out: no tables can be made from it.
+    pub fn is_compiled(&self) -> bool {
+        self.compiled
+    }
+
+    /// The records that there still are.
+    pub fn records(&self) -> Option<&Arc<Records>> {
+        self.contents.as_ref().map(|contents| &contents.records)
     }
 
     /// Whether the file has no errors of its own.
@@ -146,14 +174,22 @@ pub(super) fn read(root: &Node<'_>, whole: bool, context: &Context<'_>, sink: &m
         let mut unheard = Sink::new(Arc::clone(path));
         let origin = apex(node, &mut unheard)?;
         let location = sink.location(node.at());
-        return Some(ZoneFile { path: Arc::clone(path), origin, location, contents: None, good: false });
+        return Some(ZoneFile {
+            path: Arc::clone(path),
+            origin,
+            location,
+            contents: None,
+            good: false,
+            compiled: false,
+        });
     }
     let fields = Fields::open(root, &ZONE, sink)?;
     let node = fields.get("zone")?;
     let origin = apex(node, sink)?;
     let location = sink.location(node.at());
     let contents = contents(&fields, &origin, node.at(), &Context { origin: Some(&origin), ..*context }, sink);
-    Some(ZoneFile { path: Arc::clone(path), origin, location, contents: Some(contents), good: !sink.has_errors() })
+    let good = !sink.has_errors();
+    Some(ZoneFile { path: Arc::clone(path), origin, location, contents: Some(contents), good, compiled: false })
 }
 
 fn apex(node: &Node<'_>, sink: &mut Sink) -> Option<Name> {
@@ -196,12 +232,12 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, context: &Cont
         None => soa(fields.get("soa"), origin, zone_ttl, servers.first(), sink),
     };
     let ecs = fields.get("ecs").and_then(|node| ecs(node, sink)).unwrap_or_default();
-    missing_addresses(&servers, &written, origin, sink);
+    missing_addresses(&servers, &mut written, origin, sink);
     let expects = fields.get("expect").map(|node| expect::read(node, origin, sink)).unwrap_or_default();
     let shared = read_shared(fields, context, sink);
     let records::Section { mut records, steers, aliases, reflects, .. } = written;
     let mut fit = ns.iter().all(|r| records.push(r.owner.by_ref(), r.rtype, r.ttl, &r.rdata.wire, &r.location));
-    records.sort();
+    records.sort(ns.len());
     if let Some(master) = master {
         fit &= records.append(master.records);
     }
@@ -307,11 +343,12 @@ fn mailbox(node: &Node<'_>, origin: &Name, sink: &mut Sink) -> Option<Name> {
 }
 
 /// A server below the apex is found by its address in this zone and nowhere else.
-fn missing_addresses(servers: &[RecordModel], written: &records::Section, origin: &Name, sink: &mut Sink) {
+fn missing_addresses(servers: &[RecordModel], written: &mut records::Section, origin: &Name, sink: &mut Sink) {
     for server in servers {
         if let Some(target) = server.rdata.target(Type::NS)
             && target.is_at_or_under(origin)
             && !written.addressed.contains(&target)
+            && !written.owners.is_addressed(&target)
         {
             let help = "write its `A` or `AAAA` under `records`, or end the name in a dot when it lies elsewhere";
             sink.warn_at(&server.location, format!("name server `{target}` has no address in this zone"), help);

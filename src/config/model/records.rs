@@ -129,8 +129,10 @@ impl Records {
         true
     }
 
-    /// Brings them into the order of their lines.
-    pub(in super::super) fn sort(&mut self) {
+    /// Brings them into the order of their lines; at one place, the last `late` that were added come first.
+    pub(in super::super) fn sort(&mut self, late: usize) {
+        let late = late.min(self.rows.len());
+        self.rows.rotate_right(late);
         self.rows.sort_by_key(|row| (row.line, row.column));
     }
 
@@ -199,7 +201,7 @@ mod tests {
         assert!(!records.push(b.by_ref(), Type::TXT, 7, &vec![0; 65_536], &at("db", 3)));
         let mut joined = records.clone();
         assert!(joined.append(records.only(|r| r.owner == b)));
-        joined.sort();
+        joined.sort(0);
         check(&joined, &[all[3], all[2], all[2], all[0], all[1]]);
         joined.retain(|r| r.owner != b);
         check(&joined, &[all[3], all[0], all[1]]);

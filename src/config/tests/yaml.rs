@@ -364,7 +364,7 @@ fn limits() {
     zone(
         &large,
         expect![[r#"
-        z.yaml: error: the file has 16777217 bytes, more than the 16 MiB a file may have
+        z.yaml: error: the file has 67108865 bytes, more than the 64 MiB a file may have
           help: split it into several files"#]],
     );
 }
