@@ -25,6 +25,8 @@ pub mod evaluate;
 pub mod explain;
 // Client address → site: coordinates, sorted ranges, MaxMind databases, the compiled site table.
 pub mod geo;
+// Memory that is free goes back to the system; one of the few places with `unsafe` code.
+pub mod heap;
 // What is known of each target: the pure state machine and the table of states.
 pub mod health;
 // Per map: site → PoPs now, address ranges → answer and scope; recomputed each epoch.

@@ -63,8 +63,8 @@ fn records(dir: &Path) -> Vec<String> {
     assert!(!loaded.findings.diagnostics.has_errors(), "{}", loaded.findings.diagnostics);
     let good = loader.generation.zones.values().next().unwrap().good.clone().unwrap();
     let mut all = vec![format!("{:?} {}", good.model.soa, good.serial)];
-    let line = |r: &catchment::config::model::RecordModel| {
-        format!("{} {} {} {}", r.owner, r.ttl, r.rtype, rdata::show(r.rtype, &r.rdata.wire))
+    let line = |r: catchment::config::model::Record<'_>| {
+        format!("{} {} {} {}", r.owner, r.ttl, r.rtype, rdata::show(r.rtype, r.rdata))
     };
     all.extend(good.model.records.iter().map(line));
     all.sort();

@@ -13,7 +13,7 @@ use clap::Args;
 use super::{Places, reader};
 use crate::config::model::{AliasModel, SteerModel, ZoneModel};
 use crate::daemon::remembered;
-use crate::dns::{Name, Rdata, Type, rdata};
+use crate::dns::{Name, NameRef, Rdata, Type, rdata};
 use crate::explain::{Assume, Explained, Question, explain};
 use crate::health::Known;
 use crate::reload::{Now, Wish};
@@ -108,8 +108,8 @@ fn master_file(model: &ZoneModel, serial: u32, note: &str, tailor: &dyn Fn(&Tail
         soa.expire,
         soa.minimum
     );
-    for record in &model.records {
-        line(&mut out, &record.owner, record.ttl, record.rtype, &record.rdata);
+    for record in model.records.iter() {
+        line(&mut out, record.owner, record.ttl, record.rtype, record.rdata);
     }
     let steers = model.steers.iter().map(Tailored::Steer);
     for name in steers.chain(model.aliases.iter().map(Tailored::Alias)) {
@@ -118,9 +118,9 @@ fn master_file(model: &ZoneModel, serial: u32, note: &str, tailor: &dyn Fn(&Tail
     out
 }
 
-fn line(out: &mut String, owner: &Name, ttl: u32, rtype: Type, data: &Rdata) {
+fn line(out: &mut String, owner: NameRef<'_>, ttl: u32, rtype: Type, data: &[u8]) {
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{owner} {ttl} IN {rtype} {}", rdata::show(rtype, &data.wire));
+    let _ = writeln!(out, "{owner} {ttl} IN {rtype} {}", rdata::show(rtype, data));
 }
 
 /// Addresses of a name for one client, and where they come from.
@@ -132,7 +132,7 @@ fn resolved(name: &Tailored<'_>, client: IpAddr, snapshot: &Snapshot) -> String 
         let mut lines: BTreeMap<Type, String> = BTreeMap::new();
         for address in &found.addresses {
             let (rtype, data) = Rdata::address(*address);
-            line(lines.entry(rtype).or_default(), name.owner(), found.answer.ttl, rtype, &data);
+            line(lines.entry(rtype).or_default(), name.owner().by_ref(), found.answer.ttl, rtype, &data.wire);
         }
         out.extend(lines.into_values());
     } else if let Tailored::Alias(alias) = name {

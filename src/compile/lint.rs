@@ -4,10 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::config::model::{RecordModel, ServiceModel, SteerModel, ZoneModel};
+use crate::config::model::{Record, ServiceModel, SteerModel, ZoneModel};
 use crate::config::units::show;
 use crate::config::{Diagnostic, Diagnostics, Location};
-use crate::dns::{FoldedName, Name, Type};
+use crate::dns::{FoldedName, Name, NameRef, Type};
 use crate::health::state::worst_detection;
 use crate::health::{Check, CheckKind};
 use crate::zone::{Lookup, Zone};
@@ -83,8 +83,8 @@ impl Lint<'_> {
 
     /// RFC 2182 §3.1, §5; RFC 1034 §4.1.
     fn name_servers(&mut self) {
-        let servers: Vec<&RecordModel> = self.model.records.iter().filter(|r| self.is_apex_ns(r)).collect();
-        let Some(first) = servers.first().map(|r| r.location.clone()) else { return };
+        let servers: Vec<Record<'_>> = self.model.records.iter().filter(|r| self.is_apex_ns(r)).collect();
+        let Some(first) = servers.first().map(Record::location) else { return };
         if servers.len() == 1 {
             let help = "two or more, in different networks, so that one may fail (RFC 2182 §5)";
             return self.warn(&first, format!("zone `{}` has one name server", self.model.apex), help);
@@ -93,7 +93,7 @@ impl Lint<'_> {
             // Only where every server's addresses are known here.
             servers
                 .iter()
-                .map(|r| self.addresses(&r.rdata.target(Type::NS)?, rtype)?.first()?.get(..octets).map(<[u8]>::to_vec))
+                .map(|r| self.addresses(&r.target()?, rtype)?.first()?.get(..octets).map(<[u8]>::to_vec))
                 .collect()
         };
         let together = networks(Type::A, 3).filter(|all| all.windows(2).all(|pair| pair[0] == pair[1]));
@@ -103,7 +103,7 @@ impl Lint<'_> {
         }
     }
 
-    fn is_apex_ns(&self, record: &RecordModel) -> bool {
+    fn is_apex_ns(&self, record: &Record<'_>) -> bool {
         record.rtype == Type::NS && record.owner == self.model.apex
     }
 
@@ -120,13 +120,13 @@ impl Lint<'_> {
 
     /// What records point to: no CNAME for NS, MX and SRV (RFC 2181 §10.3, RFC 2782), and somebody there.
     fn targets(&mut self) {
-        for record in &self.model.records {
+        for record in self.model.records.iter() {
             let rtype = record.rtype;
-            let Some(target) = record.rdata.target(rtype) else { continue };
+            let Some(target) = record.target() else { continue };
             if looks_like_address(&target) {
                 let message =
                     format!("{rtype} of `{}` points to `{target}`, a name that looks like an address", record.owner);
-                self.warn(&record.location, message, "point to a name, and give that name the address");
+                self.warn(&record.location(), message, "point to a name, and give that name the address");
                 continue;
             }
             if target.is_root() || !target.is_at_or_under(&self.model.apex) || matches!(rtype, Type::DNAME | Type::PTR)
@@ -139,15 +139,15 @@ impl Lint<'_> {
             if rtype == Type::CNAME {
                 if matches!(v4, Lookup::NxDomain) {
                     let message = format!("CNAME of `{}` leads to `{target}`, which does not exist", record.owner);
-                    self.warn(&record.location, message, "every question for it ends in NXDOMAIN");
+                    self.warn(&record.location(), message, "every question for it ends in NXDOMAIN");
                 }
             } else if matches!(v4, Lookup::Cname(_)) {
                 let message = format!("{rtype} of `{}` points to `{target}`, which is a CNAME", record.owner);
-                self.warn(&record.location, message, "point to the name that has the addresses (RFC 2181 §10.3)");
-            } else if nobody(&v4) && nobody(&v6) && !self.is_apex_ns(record) {
+                self.warn(&record.location(), message, "point to the name that has the addresses (RFC 2181 §10.3)");
+            } else if nobody(&v4) && nobody(&v6) && !self.is_apex_ns(&record) {
                 // Of the zone's own servers reading the file tells.
                 let message = format!("{rtype} of `{}` points to `{target}`, which has no address", record.owner);
-                self.warn(&record.location, message, "write its `A` or `AAAA` under `records`");
+                self.warn(&record.location(), message, "write its `A` or `AAAA` under `records`");
             }
         }
     }
@@ -155,20 +155,21 @@ impl Lint<'_> {
     fn times(&mut self) {
         if let Some(record) = self.model.records.iter().find(|record| record.ttl > WEEK) {
             let message = format!("a TTL of {} s: a mistake in it stays for more than a week", record.ttl);
-            self.warn(&record.location, message, "resolvers keep nothing longer; a day is long enough");
+            self.warn(&record.location(), message, "resolvers keep nothing longer; a day is long enough");
         }
     }
 
     /// Owners of addresses and mail are host names (RFC 1123 §2.1).
     fn host_names(&mut self) {
-        let mut told: HashSet<&Name> = HashSet::new();
+        let mut told: HashSet<NameRef<'_>> = HashSet::new();
         let records = self.model.records.iter().filter(|r| matches!(r.rtype, Type::A | Type::AAAA | Type::MX));
-        let owners =
-            records.map(|r| (&r.owner, &r.location)).chain(self.model.steers.iter().map(|s| (&s.owner, &s.location)));
+        let owners = records
+            .map(|r| (r.owner, r.location()))
+            .chain(self.model.steers.iter().map(|s| (s.owner.by_ref(), s.location.clone())));
         for (owner, location) in owners {
             if !is_host_name(owner) && told.insert(owner) {
                 self.found.push(
-                    Diagnostic::warning(location.clone(), format!("`{owner}` is not a host name"))
+                    Diagnostic::warning(location, format!("`{owner}` is not a host name"))
                         .help("letters, digits and `-` inside labels; many programs refuse others (RFC 1123 §2.1)"),
                 );
             }
@@ -177,19 +178,16 @@ impl Lint<'_> {
 
     /// One policy per name (RFC 7208 §3.2), in TXT (§3.1).
     fn sender_policies(&mut self) {
-        let mut policies: HashMap<&Name, u32> = HashMap::new();
+        let mut policies: HashMap<NameRef<'_>, u32> = HashMap::new();
         for record in self.model.records.iter().filter(|r| r.rtype == Type::TXT) {
-            let text = record.rdata.wire.get(1..).unwrap_or_default().to_ascii_lowercase();
+            let text = record.rdata.get(1..).unwrap_or_default().to_ascii_lowercase();
             if text.starts_with(b"v=spf1 ") || text == b"v=spf1" {
-                let count = policies.entry(&record.owner).or_default();
+                let count = policies.entry(record.owner).or_default();
                 *count += 1;
                 if *count == 2 {
                     self.found.push(
-                        Diagnostic::warning(
-                            record.location.clone(),
-                            format!("`{}` has two SPF policies", record.owner),
-                        )
-                        .help("receivers take that for an error; join them into one (RFC 7208 §3.2)"),
+                        Diagnostic::warning(record.location(), format!("`{}` has two SPF policies", record.owner))
+                            .help("receivers take that for an error; join them into one (RFC 7208 §3.2)"),
                     );
                 }
             }
@@ -259,7 +257,7 @@ pub fn shown(time: Duration) -> String {
     if time.subsec_millis() == 0 { show(time) } else { format!("{} s", time.as_secs_f64()) }
 }
 
-fn is_host_name(name: &Name) -> bool {
+fn is_host_name(name: NameRef<'_>) -> bool {
     let text = name.to_string();
     let text = text.strip_prefix("*.").unwrap_or(&text).trim_end_matches('.');
     text.split('.').all(|label| {

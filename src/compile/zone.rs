@@ -12,7 +12,7 @@ pub fn zone(model: &ZoneModel, serial: u32) -> (Option<Zone>, Diagnostics) {
     let mut builder = ZoneBuilder::new(&model.apex, 0);
     builder.add(&model.apex, Type::SOA, model.soa.ttl, &soa(model, serial), 0);
     for (index, record) in model.records.iter().enumerate() {
-        builder.add(&record.owner, record.rtype, record.ttl, &record.rdata.wire, 1 + index as u32);
+        builder.add(record.owner, record.rtype, record.ttl, record.rdata, 1 + index as u32);
     }
     let steers = 1 + model.records.len() as u32;
     for (index, steer) in model.steers.iter().enumerate() {
@@ -45,21 +45,23 @@ fn soa(model: &ZoneModel, serial: u32) -> Vec<u8> {
 }
 
 fn locate(model: &ZoneModel, problem: Problem, severity: Severity) -> Diagnostic {
-    let place = |tag: u32| tag.checked_sub(1).and_then(|index| place(model, index as usize)).unwrap_or(&model.location);
-    let also = problem.other.map(|(tag, label)| Box::new(Also { location: place(tag).clone(), label }));
-    Diagnostic { severity, location: place(problem.tag).clone(), message: problem.message, help: problem.help, also }
+    let place = |tag: u32| {
+        tag.checked_sub(1).and_then(|index| place(model, index as usize)).unwrap_or_else(|| model.location.clone())
+    };
+    let also = problem.other.map(|(tag, label)| Box::new(Also { location: place(tag), label }));
+    Diagnostic { severity, location: place(problem.tag), message: problem.message, help: problem.help, also }
 }
 
 /// Where the thing of a tag, less 1, is written.
-fn place(model: &ZoneModel, index: usize) -> Option<&Location> {
+fn place(model: &ZoneModel, index: usize) -> Option<Location> {
     let Some(index) = index.checked_sub(model.records.len()) else {
-        return model.records.get(index).map(|r| &r.location);
+        return model.records.get(index).map(|r| r.location());
     };
     let Some(index) = index.checked_sub(model.steers.len()) else {
-        return model.steers.get(index).map(|s| &s.location);
+        return model.steers.get(index).map(|s| s.location.clone());
     };
     let Some(index) = index.checked_sub(model.aliases.len()) else {
-        return model.aliases.get(index).map(|alias| &alias.location);
+        return model.aliases.get(index).map(|alias| alias.location.clone());
     };
-    model.reflects.get(index).map(|reflect| &reflect.location)
+    model.reflects.get(index).map(|reflect| reflect.location.clone())
 }

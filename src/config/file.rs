@@ -8,6 +8,7 @@ pub(super) mod checks;
 pub(super) mod expect;
 mod keys;
 mod latency;
+mod owners;
 pub(super) mod policies;
 pub(super) mod pops;
 pub(super) mod records;

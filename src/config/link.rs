@@ -19,9 +19,9 @@ use super::file::records::SteerText;
 use super::file::services::ServiceText;
 use super::file::zone::Contents;
 use super::file::{FleetFile, Shared, ZoneFile, elsewhere};
-use super::model::{CheckModel, Expect, Fleet, PolicyModel, RecordModel, ServiceModel, SteerModel, ZoneModel};
+use super::model::{CheckModel, Expect, Fleet, PolicyModel, Record, ServiceModel, SteerModel, ZoneModel};
 use super::reader::{Sink, Spot, quoted, suggest};
-use crate::dns::{Name, Type};
+use crate::dns::{Name, NameRef, Type};
 use crate::net::Block;
 use crate::steering::Policy;
 
@@ -161,7 +161,7 @@ pub fn link_zone_beside(zone: &ZoneFile, fleet: &Fleet, refused: &[Arc<str>]) ->
         serial: contents.serial,
         ecs: contents.ecs,
         soa: contents.soa.clone(),
-        records: contents.records.clone(),
+        records: Arc::clone(&contents.records),
         steers,
         reflects: contents.reflects.clone(),
         aliases: contents.aliases.clone(),
@@ -228,14 +228,14 @@ fn refuse_beside_reflect(contents: &Contents, steers: &[SteerModel], sink: &mut 
             let message = format!("`reflect` beside service `{}`, which has a `cname`", steer.service.name);
             sink.error_at(&reflect.location, message, "a name is an alias or has data of its own (RFC 2181 §10.1)");
         }
-        let beside = |record: &&RecordModel| {
+        let beside = |record: &Record<'_>| {
             record.owner == reflect.owner
                 && matches!(record.rtype, Type::TXT | Type::CNAME | Type::DNAME)
-                && record.location.file != reflect.location.file
+                && record.location().file != reflect.location.file
         };
         if let Some(record) = contents.records.iter().find(beside) {
             let message = format!("`{}` has {} here and `reflect` at {}", record.owner, record.rtype, reflect.location);
-            sink.error_at(&record.location, message, "the name answers with a TXT of its own: take another name");
+            sink.error_at(&record.location(), message, "the name answers with a TXT of its own: take another name");
             sink.also(&reflect.location, "`reflect` here");
         }
     }
@@ -265,20 +265,20 @@ impl<'n> Names<'n> {
     }
 
     fn steers(&self, apex: &Name, sink: &mut Sink) -> Vec<SteerModel> {
-        let mut written: HashMap<&Name, Vec<(Type, &Location)>> =
-            self.contents.steers.iter().map(|steer| (&steer.owner, Vec::new())).collect();
+        let mut written: HashMap<NameRef<'_>, Vec<(Type, Location)>> =
+            self.contents.steers.iter().map(|steer| (steer.owner.by_ref(), Vec::new())).collect();
         if !written.is_empty() {
-            for record in &self.contents.records {
+            for record in self.contents.records.iter() {
                 if let Some(types) = written.get_mut(&record.owner)
                     && types.last().is_none_or(|(last, _)| *last != record.rtype)
                 {
-                    types.push((record.rtype, &record.location));
+                    types.push((record.rtype, record.location()));
                 }
             }
         }
         let mut memo = Memo::default();
         let steers = self.contents.steers.iter().filter_map(|steer| {
-            let types = written.get(&steer.owner).map(Vec::as_slice).unwrap_or_default();
+            let types = written.get(&steer.owner.by_ref()).map(Vec::as_slice).unwrap_or_default();
             self.steer(steer, apex, types, &mut memo, sink)
         });
         steers.collect()
@@ -288,7 +288,7 @@ impl<'n> Names<'n> {
         &self,
         steer: &'n SteerText,
         apex: &Name,
-        types: &[(Type, &Location)],
+        types: &[(Type, Location)],
         memo: &mut Memo<'n>,
         sink: &mut Sink,
     ) -> Option<SteerModel> {

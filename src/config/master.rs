@@ -11,9 +11,9 @@ use std::sync::Arc;
 use self::lexer::{Entry, Lexer};
 use super::diagnostic::{Diagnostics, Location};
 use super::file::records::SIGNED;
-use super::model::{RecordModel, SoaModel};
+use super::model::{Records, SoaModel};
 use super::named::{Named, resolve};
-use super::reader::{Sink, suggest};
+use super::reader::{Sink, TOO_LARGE, suggest};
 use super::units::MAX_TTL;
 use super::yaml::Position;
 use crate::dns::{Name, Rdata, Type, rdata, text};
@@ -33,7 +33,7 @@ pub struct Master {
     /// The SOA, its serial, and where it stands.
     pub soa: Option<(SoaModel, u32, Location)>,
     /// Every other record, in the order of the files.
-    pub records: Vec<RecordModel>,
+    pub records: Records,
 }
 
 /// Reads the master file `octets`, shown as `path`, of the zone `origin`. What can be read is given also beside errors.
@@ -230,7 +230,9 @@ impl Reader<'_> {
             self.last_ttl = ttl;
         }
         let ttl = ttl.or(self.dollar_ttl).or(self.last_ttl).or(self.zone_ttl).unwrap_or(DEFAULT_TTL);
-        self.out.records.push(RecordModel { owner, rtype, ttl, rdata: data, location: at.location(0) });
+        if !self.out.records.push(owner.by_ref(), rtype, ttl, &data.wire, &at.location(0)) {
+            self.sink.wrong(&at.location(0), TOO_LARGE);
+        }
     }
 
     fn soa(&mut self, at: &At<'_, '_>, owner: &Name, ttl: Option<u32>, data: &Rdata) {

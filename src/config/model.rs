@@ -12,6 +12,10 @@ use crate::health::{Check, Formula, Target};
 use crate::net::Block;
 use crate::steering::{Binding, Policy, Pop, Ttls};
 
+mod records;
+
+pub use records::{Record, Records};
+
 /// What all zones share: every file of `zones/` without a `zone:` key, taken together.
 #[derive(Clone, Debug, Default)]
 pub struct Fleet {
@@ -154,8 +158,11 @@ pub struct ZoneModel {
     pub ecs: Ecs,
     /// The SOA without its serial.
     pub soa: SoaModel,
-    /// Every record but the SOA, `ns:` included, in file order.
-    pub records: Vec<RecordModel>,
+    /// Every record but the SOA, `ns:` included, in file order. Where the source is no longer kept ([`ZoneFile::compiled`]),
+    /// only what linking asks for.
+    ///
+    /// [`ZoneFile::compiled`]: super::ZoneFile::compiled
+    pub records: Arc<Records>,
     /// Every steered owner name, in file order.
     pub steers: Vec<SteerModel>,
     /// Owner names that tell a client what is seen of it, in file order.
@@ -185,7 +192,7 @@ pub struct SoaModel {
     pub minimum: u32,
 }
 
-/// One record.
+/// One record on its own.
 #[derive(Clone, Debug)]
 pub struct RecordModel {
     /// Owner name.

@@ -12,6 +12,9 @@ use crate::dns::ecs::Ecs;
 /// Most findings kept per file; what is beyond is counted. A broken template repeats itself.
 pub(super) const MAX_FINDINGS: usize = 500;
 
+/// A zone beyond what its tables can number.
+pub(super) const TOO_LARGE: &str = "the zone has more than 4 GiB of names and data";
+
 /// Collects what is wrong with one file.
 #[derive(Debug)]
 pub(super) struct Sink {
@@ -254,7 +257,7 @@ pub(super) fn kind(node: &Node<'_>) -> &'static str {
         Node::Scalar(text) if text.is_null() => "nothing",
         Node::Scalar(_) => "a single value",
         Node::List(..) => "a list",
-        Node::Map(..) => "a map",
+        Node::Map(..) | Node::Bulk(..) => "a map",
     }
 }
 
@@ -282,7 +285,7 @@ pub(super) fn one_or_more<'n, 'a>(node: &'n Node<'a>, what: &str, sink: &mut Sin
             None
         }
         Node::Scalar(_) => Some(std::slice::from_ref(node)),
-        Node::Map(at, _) => {
+        Node::Map(at, _) | Node::Bulk(at, _) => {
             sink.error(*at, format!("{what} is a value or a list of values, not a map"));
             None
         }

@@ -145,9 +145,9 @@ fn describe(zone: &ZoneModel) -> String {
         "{} {} SOA {} {} {:?} {} {} {} {}",
         zone.apex, soa.ttl, soa.mname, soa.rname, zone.serial, soa.refresh, soa.retry, soa.expire, soa.minimum
     );
-    for r in &zone.records {
-        let wire: String = r.rdata.wire.iter().flat_map(|b| b.escape_ascii()).map(char::from).collect();
-        let _ = writeln!(out, "{} {} {} {wire} ; {}", r.owner, r.ttl, r.rtype, r.location);
+    for r in zone.records.iter() {
+        let wire: String = r.rdata.iter().flat_map(|b| b.escape_ascii()).map(char::from).collect();
+        let _ = writeln!(out, "{} {} {} {wire} ; {}", r.owner, r.ttl, r.rtype, r.location());
     }
     for s in &zone.steers {
         let (p, t) = (&s.policy, s.ttls);

@@ -5,6 +5,8 @@
 //! (tags, merge keys, several documents, keys that are not text) is refused here, each with its place. After a syntax
 //! error the tree holds what stood before it.
 
+mod bulk;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -12,8 +14,15 @@ use serde_saphyr::granit_parser::{
     ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Span, StructureStyle,
 };
 
-/// Most bytes of one file: some 200,000 names, far from what a reload can compile in its time.
-pub const MAX_BYTES: usize = 16 << 20;
+pub use self::bulk::Bulk;
+
+/// Most bytes of one file: a million names with a line each, and twice that.
+pub const MAX_BYTES: usize = 64 << 20;
+/// Most values of one file besides the owner names under `records`, which are packed: a tree of them takes some 50 octets
+/// for each. Copies that anchors keep count as well.
+pub const MAX_VALUES: usize = 2_000_000;
+/// The top-level key whose map may be large.
+const LARGE: &str = "records";
 /// Deepest nesting of lists and maps; the files' own grammar needs seven levels.
 pub const MAX_DEPTH: usize = 32;
 /// Most nodes that aliases may copy into one file, so that a short text cannot become a large tree.
@@ -64,6 +73,8 @@ pub enum Node<'a> {
     List(Position, Vec<Node<'a>>),
     /// A map in the order written; no key occurs twice.
     Map(Position, Vec<(Text<'a>, Node<'a>)>),
+    /// The map of the top-level key `records`, which may be large: packed. Only one that has an anchor is not.
+    Bulk(Position, Bulk<'a>),
 }
 
 impl Node<'_> {
@@ -71,7 +82,7 @@ impl Node<'_> {
     pub fn at(&self) -> Position {
         match self {
             Node::Scalar(text) => text.at,
-            Node::List(at, _) | Node::Map(at, _) => *at,
+            Node::List(at, _) | Node::Map(at, _) | Node::Bulk(at, _) => *at,
         }
     }
 
@@ -83,7 +94,7 @@ impl Node<'_> {
     fn move_to(&mut self, place: Position) {
         match self {
             Node::Scalar(text) => text.at = place,
-            Node::List(at, _) | Node::Map(at, _) => *at = place,
+            Node::List(at, _) | Node::Map(at, _) | Node::Bulk(at, _) => *at = place,
         }
     }
 }
@@ -137,7 +148,7 @@ pub fn read(text: &str) -> Document<'_> {
     options.emit_unresolved_aliases = true;
     options.flow_nesting_limit = MAX_DEPTH;
     options.block_nesting_limit = MAX_DEPTH;
-    let mut builder = Builder::default();
+    let mut builder = Builder { text, ..Builder::default() };
     let mut whole = true;
     for next in Parser::new_from_str_with_options(text, options) {
         let step = match next {
@@ -176,8 +187,27 @@ fn line_and_column(text: &str, offset: usize) -> (u32, u32) {
 
 #[derive(Debug)]
 enum Frame<'a> {
-    List { at: Position, items: Vec<Node<'a>>, anchor: usize, style: StructureStyle },
-    Map { at: Position, entries: Vec<(Text<'a>, Node<'a>)>, key: Key<'a>, anchor: usize, style: StructureStyle },
+    List {
+        at: Position,
+        items: Vec<Node<'a>>,
+        anchor: usize,
+        style: StructureStyle,
+    },
+    Map {
+        at: Position,
+        entries: Vec<(Text<'a>, Node<'a>)>,
+        key: Key<'a>,
+        anchor: usize,
+        style: StructureStyle,
+    },
+    /// `values` is what there was before it.
+    Bulk {
+        at: Position,
+        entries: Bulk<'a>,
+        key: Key<'a>,
+        style: StructureStyle,
+        values: usize,
+    },
 }
 
 #[derive(Debug)]
@@ -197,10 +227,13 @@ struct Anchored<'a> {
 
 #[derive(Debug, Default)]
 struct Builder<'a> {
+    text: &'a str,
     root: Option<Node<'a>>,
     stack: Vec<Frame<'a>>,
     anchors: HashMap<usize, Anchored<'a>>,
     copies: usize,
+    /// Values that are in the tree or kept for aliases.
+    values: usize,
     documents: usize,
     problems: Vec<Problem>,
 }
@@ -223,7 +256,7 @@ impl<'a> Builder<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref().map(ToString::to_string), span);
                 let node = Node::Scalar(Text { text, at, plain: style == ScalarStyle::Plain });
-                self.complete(node, anchor);
+                self.complete(node, anchor)?;
             }
             Event::SequenceStart(style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref().map(ToString::to_string), span);
@@ -231,9 +264,15 @@ impl<'a> Builder<'a> {
             }
             Event::MappingStart(style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref().map(ToString::to_string), span);
-                self.open(Frame::Map { at, entries: Vec::new(), key: Key::Awaited, anchor, style })?;
+                let frame = if anchor == 0 && self.is_large() {
+                    let entries = Bulk::new(self.text);
+                    Frame::Bulk { at, entries, key: Key::Awaited, style, values: self.values }
+                } else {
+                    Frame::Map { at, entries: Vec::new(), key: Key::Awaited, anchor, style }
+                };
+                self.open(frame)?;
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::SequenceEnd | Event::MappingEnd => self.close()?,
             Event::Alias(id) => self.alias(id, at)?,
             Event::UnresolvedAlias(name) => {
                 let key = name.strip_suffix(':');
@@ -250,7 +289,7 @@ impl<'a> Builder<'a> {
                 }
                 self.problems.push(problem);
                 let text = Text { text: Cow::Owned(format!("*{name}")), at, plain: false };
-                self.complete(Node::Scalar(text), 0);
+                self.complete(Node::Scalar(text), 0)?;
             }
             _ => {}
         }
@@ -276,8 +315,9 @@ impl<'a> Builder<'a> {
         }
         let (at, bracket) = self.stack.iter().rev().find_map(|frame| match frame {
             Frame::List { at, style: StructureStyle::Flow, .. } => Some((*at, '[')),
-            Frame::Map { at, style: StructureStyle::Flow, .. } => Some((*at, '{')),
-            Frame::List { .. } | Frame::Map { .. } => None,
+            Frame::Map { at, style: StructureStyle::Flow, .. }
+            | Frame::Bulk { at, style: StructureStyle::Flow, .. } => Some((*at, '{')),
+            Frame::List { .. } | Frame::Map { .. } | Frame::Bulk { .. } => None,
         })?;
         (at.line < noticed.line).then(|| Problem {
             at,
@@ -290,36 +330,58 @@ impl<'a> Builder<'a> {
         })
     }
 
+    /// Whether a map that begins now is that of the one key whose map may be large.
+    fn is_large(&self) -> bool {
+        matches!(self.stack.as_slice(), [Frame::Map { key: Key::Read(key), .. }] if key.text == LARGE)
+    }
+
     fn open(&mut self, frame: Frame<'a>) -> Result<(), Problem> {
         if self.stack.len() >= MAX_DEPTH {
-            let (Frame::List { at, .. } | Frame::Map { at, .. }) = frame;
+            let (Frame::List { at, .. } | Frame::Map { at, .. } | Frame::Bulk { at, .. }) = frame;
             return Err(too_deep(at));
         }
         self.stack.push(frame);
         Ok(())
     }
 
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<(), Problem> {
         match self.stack.pop() {
             Some(Frame::List { at, items, anchor, .. }) => self.complete(Node::List(at, items), anchor),
             Some(Frame::Map { at, entries, anchor, .. }) => {
                 let entries = self.refuse_duplicates(entries);
-                self.complete(Node::Map(at, entries), anchor);
+                self.complete(Node::Map(at, entries), anchor)
             }
-            None => {}
+            Some(Frame::Bulk { at, mut entries, .. }) => {
+                for (key, place) in entries.take_duplicates() {
+                    self.problems.push(duplicate(&key, place));
+                }
+                self.complete(Node::Bulk(at, entries), 0)
+            }
+            None => Ok(()),
         }
     }
 
     fn close_all(&mut self) {
         while !self.stack.is_empty() {
-            self.close();
+            // What is wrong has been told.
+            let _ = self.close();
         }
     }
 
-    fn complete(&mut self, node: Node<'a>, anchor: usize) {
+    fn complete(&mut self, node: Node<'a>, anchor: usize) -> Result<(), Problem> {
+        self.values += 1;
         if anchor != 0 {
             let (size, depth) = measure(&node);
+            self.values += size;
             self.anchors.insert(anchor, Anchored { node: node.clone(), size, depth });
+        }
+        if self.values > MAX_VALUES {
+            return Err(Problem {
+                at: node.at(),
+                message: format!("the file holds more than {MAX_VALUES} values"),
+                help: Some("split it into several files; owner names under `records` may be more".to_owned()),
+                also: None,
+            });
         }
         match self.stack.last_mut() {
             None => self.root = Some(node),
@@ -329,7 +391,16 @@ impl<'a> Builder<'a> {
                 Key::Refused => {}
                 Key::Awaited => *key = accept_key(node, &mut self.problems),
             },
+            Some(Frame::Bulk { entries, key, values, .. }) => match std::mem::replace(key, Key::Awaited) {
+                Key::Read(name) => {
+                    entries.push(&name, &node);
+                    self.values = *values;
+                }
+                Key::Refused => self.values = *values,
+                Key::Awaited => *key = accept_key(node, &mut self.problems),
+            },
         }
+        Ok(())
     }
 
     fn alias(&mut self, id: usize, at: Position) -> Result<(), Problem> {
@@ -355,8 +426,7 @@ impl<'a> Builder<'a> {
         }
         let mut node = anchored.node.clone();
         node.move_to(at);
-        self.complete(node, 0);
-        Ok(())
+        self.complete(node, 0)
     }
 
     fn refuse_duplicates(&mut self, entries: Vec<(Text<'a>, Node<'a>)>) -> Vec<(Text<'a>, Node<'a>)> {
@@ -372,21 +442,22 @@ impl<'a> Builder<'a> {
         let mut kept = Vec::with_capacity(entries.len());
         for (key, node) in entries {
             if let Some(place) = first.get(&key.text) {
-                self.problems.push(Problem {
-                    at: key.at,
-                    message: format!(
-                        "`{}` is written twice, first at line {}, column {}",
-                        key.text, place.line, place.column
-                    ),
-                    help: Some("keep one of the two, or join their values".to_owned()),
-                    also: Some((*place, "first here")),
-                });
+                self.problems.push(duplicate(&key, *place));
             } else {
                 first.insert(key.text.clone(), key.at);
                 kept.push((key, node));
             }
         }
         kept
+    }
+}
+
+fn duplicate(key: &Text<'_>, first: Position) -> Problem {
+    Problem {
+        at: key.at,
+        message: format!("`{}` is written twice, first at line {}, column {}", key.text, first.line, first.column),
+        help: Some("keep one of the two, or join their values".to_owned()),
+        also: Some((first, "first here")),
     }
 }
 
@@ -401,7 +472,7 @@ fn accept_key<'a>(node: Node<'a>, problems: &mut Vec<Problem>) -> Key<'a> {
             ("there is no key before this `:`", "write the key's name before it")
         }
         Node::Scalar(text) => return Key::Read(text),
-        Node::List(..) | Node::Map(..) => {
+        Node::List(..) | Node::Map(..) | Node::Bulk(..) => {
             ("a key must be text, not a list or a map", "text that begins with `[` or `{` needs quotes")
         }
     };
@@ -415,6 +486,7 @@ fn measure(node: &Node<'_>) -> (usize, usize) {
         Node::Scalar(_) => return (1, 0),
         Node::List(_, items) => items.iter().collect(),
         Node::Map(_, entries) => entries.iter().map(|(_, node)| node).collect(),
+        Node::Bulk(_, bulk) => return (bulk.size(), MAX_DEPTH),
     };
     let (size, depth) =
         children.into_iter().map(measure).fold((1, 0), |(s, d), (size, depth)| (s + size, d.max(depth)));

@@ -35,6 +35,7 @@ use self::known::Knowledge;
 use crate::config::settings;
 use crate::control::{self, Desk, Files, Phase, SocketError};
 use crate::health::overrides::Overrides;
+use crate::heap;
 use crate::metrics::Metrics;
 use crate::probe::{self, Prober};
 use crate::reload::watch::{Asked, Cause, Watch};
@@ -160,6 +161,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
             }
             known.known(generation, targets).unwrap_or_default()
         });
+        heap::give_back();
         (known, loader, loaded)
     })
     .await
@@ -389,7 +391,7 @@ pub fn loader(setup: &Setup) -> Loader {
         }
     };
     loader.generation.allow_probes(&settings.probes);
-    loader
+    loader.thrifty()
 }
 
 /// What a reload may not do.

@@ -14,6 +14,7 @@ use crate::config::model::ServiceModel;
 use crate::control::{Files, StaleZone};
 use crate::health::Known;
 use crate::health::overrides::RosterPop;
+use crate::heap;
 use crate::metrics::Reload;
 use crate::reload::databases::{Databases, SHIPPED_KIND};
 use crate::reload::generation::Stale;
@@ -49,6 +50,8 @@ pub(super) fn run(
                 true
             }
         }));
+        // Also after a look that found nothing: what served before was still asked when the last one ended.
+        heap::give_back();
         match looked {
             Ok(true) => {}
             Ok(false) => return,

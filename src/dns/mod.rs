@@ -14,6 +14,6 @@ pub mod rdata;
 pub mod text;
 pub mod types;
 
-pub use name::{FoldedName, Name, NameError};
+pub use name::{FoldedName, Name, NameError, NameRef};
 pub use rdata::{Rdata, RdataError};
 pub use types::{Class, Opcode, Rcode, Type};

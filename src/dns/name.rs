@@ -21,6 +21,12 @@ pub struct Name {
     wire: Box<[u8]>,
 }
 
+/// A name that lies in somebody else's octets: what [`Name`] is, without a box of its own.
+#[derive(Clone, Copy)]
+pub struct NameRef<'a> {
+    wire: &'a [u8],
+}
+
 /// Why a text is not a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
@@ -102,6 +108,11 @@ impl Name {
     /// The octets: labels as written, ending in 0.
     pub fn as_wire(&self) -> &[u8] {
         &self.wire
+    }
+
+    /// The name, lent.
+    pub fn by_ref(&self) -> NameRef<'_> {
+        NameRef { wire: &self.wire }
     }
 
     /// The labels from left to right, without the root's.
@@ -237,6 +248,65 @@ impl Ord for Name {
 impl PartialOrd for Name {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
+    }
+}
+
+impl<'a> NameRef<'a> {
+    /// Of a name in uncompressed wire form, whole and nothing behind it.
+    pub fn of_wire(wire: &'a [u8]) -> Self {
+        debug_assert_eq!(wire_length(wire), Some(wire.len()));
+        Self { wire }
+    }
+
+    /// The octets: labels as written, ending in 0.
+    pub fn as_wire(self) -> &'a [u8] {
+        self.wire
+    }
+
+    /// A name of its own.
+    pub fn to_name(self) -> Name {
+        Name { wire: self.wire.into() }
+    }
+}
+
+impl<'a> From<&'a Name> for NameRef<'a> {
+    fn from(name: &'a Name) -> Self {
+        name.by_ref()
+    }
+}
+
+impl PartialEq for NameRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.wire.eq_ignore_ascii_case(other.wire)
+    }
+}
+
+impl Eq for NameRef<'_> {}
+
+impl PartialEq<Name> for NameRef<'_> {
+    fn eq(&self, other: &Name) -> bool {
+        *self == other.by_ref()
+    }
+}
+
+impl Hash for NameRef<'_> {
+    /// As a [`Name`] hashes.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for octet in self.wire {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+    }
+}
+
+impl fmt::Display for NameRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(f, self.wire)
+    }
+}
+
+impl fmt::Debug for NameRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_name(f, self.wire)
     }
 }
 

@@ -53,16 +53,21 @@ pub fn compressible(rtype: Type) -> Option<(usize, usize)> {
     }
 }
 
+/// The name that a record with this RDATA points to: of NS, CNAME, DNAME, PTR, MX, SRV, AFSDB and KX.
+pub fn target(rtype: Type, rdata: &[u8]) -> Option<Name> {
+    let skip = match rtype {
+        Type::NS | Type::CNAME | Type::DNAME | Type::PTR => 0,
+        Type::MX | Type::AFSDB | Type::KX => 2,
+        Type::SRV => 6,
+        _ => return None,
+    };
+    Name::from_wire(rdata.get(skip..)?)
+}
+
 impl Rdata {
-    /// The name this record points to: of NS, CNAME, DNAME, PTR, MX, SRV, AFSDB and KX.
+    /// The name this record points to, as [`target`] has it.
     pub fn target(&self, rtype: Type) -> Option<Name> {
-        let skip = match rtype {
-            Type::NS | Type::CNAME | Type::DNAME | Type::PTR => 0,
-            Type::MX | Type::AFSDB | Type::KX => 2,
-            Type::SRV => 6,
-            _ => return None,
-        };
-        Name::from_wire(self.wire.get(skip..)?)
+        target(rtype, &self.wire)
     }
 
     /// An A or AAAA record's data.

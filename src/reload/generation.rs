@@ -49,6 +49,8 @@ pub struct GoodZone {
     pub model: Arc<ZoneModel>,
     /// Its tables.
     pub zone: Arc<Zone>,
+    /// What was found when they were made.
+    found: Arc<Diagnostics>,
     /// The SOA serial it is served with: as written, else the newest modification time of its inputs, in seconds since
     /// 1970, never below an earlier one.
     pub serial: u32,
@@ -243,13 +245,43 @@ impl Generation {
         self.parsed.get(path).into_iter().flat_map(|file| &file.inputs).map(|input| &input.path)
     }
 
+    /// Lets go of records that tables hold. What only they tell (`check`, `export`) is no longer told of these zones.
+    pub fn forget_records(&mut self) {
+        for entry in self.zones.values_mut() {
+            let Some(good) = &mut entry.good else { continue };
+            let Some(compiled) = good.file.compiled().map(Arc::new) else { continue };
+            if let Some(parsed) = self.parsed.get_mut(&entry.path)
+                && matches!(&parsed.result, Some(Parsed::Zone(zone)) if Arc::ptr_eq(zone, &good.file))
+            {
+                let result = Some(Parsed::Zone(Arc::clone(&compiled)));
+                *parsed = Arc::new(ParsedFile { result, ..ParsedFile::clone(parsed) });
+            }
+            if let Some(records) = compiled.records() {
+                let records = Arc::clone(records);
+                good.model = Arc::new(ZoneModel { records, ..ZoneModel::clone(&good.model) });
+            }
+            good.file = compiled;
+        }
+    }
+
     fn parse_all(&self, scan: &Scan, named: &NamedFiles, unix: u64) -> HashMap<Arc<str>, Arc<ParsedFile>> {
         let files: Vec<_> = scan.iter().collect();
         let results = parallel(&files, |(path, file)| match self.parsed.get(*path) {
-            Some(known) if known.is_of(file, named, unix) => Arc::clone(known),
+            Some(known) if self.is_usable(known) && known.is_of(file, named, unix) => Arc::clone(known),
             _ => Arc::new(parse_one(path, file, named, unix)),
         });
         files.iter().map(|(path, _)| Arc::clone(path)).zip(results).collect()
+    }
+
+    /// Whether a file as it was kept is all that is wanted: one without its records is, beside its tables.
+    fn is_usable(&self, file: &ParsedFile) -> bool {
+        match &file.result {
+            Some(Parsed::Zone(zone)) if zone.is_compiled() => {
+                let good = self.zones.get(zone.origin()).and_then(|entry| entry.good.as_ref());
+                good.is_some_and(|good| Arc::ptr_eq(&good.file, zone))
+            }
+            _ => true,
+        }
     }
 
     /// Files that others name, as rule files are, and that are neither a zone nor a piece of the fleet by themselves. A
@@ -629,9 +661,22 @@ impl Link<'_> {
             );
         }
         let serial = model.serial.unwrap_or(self.modified.max(floor));
-        let (zone, found) = compile::zone(&model, serial);
-        diagnostics.extend(found);
-        Some(GoodZone { file: Arc::clone(file), model: Arc::new(model), zone: Arc::new(zone?), serial })
+        let (zone, found) = match self.old.filter(|old| Arc::ptr_eq(&old.file, file)) {
+            // Another fleet changes nothing of a zone's tables but the serial.
+            Some(old) if old.serial == serial => (Arc::clone(&old.zone), Arc::clone(&old.found)),
+            Some(old) => (Arc::new(old.zone.with_serial(serial)), Arc::clone(&old.found)),
+            None if file.is_compiled() => return None,
+            None => {
+                let (zone, found) = compile::zone(&model, serial);
+                let Some(zone) = zone else {
+                    diagnostics.extend(found);
+                    return None;
+                };
+                (Arc::new(zone), Arc::new(found))
+            }
+        };
+        diagnostics.extend(Diagnostics::clone(&found));
+        Some(GoodZone { file: Arc::clone(file), model: Arc::new(model), zone, found, serial })
     }
 }
 

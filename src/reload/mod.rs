@@ -28,6 +28,7 @@ use crate::config::settings::Broken;
 use crate::config::{Diagnostic, Diagnostics};
 use crate::dns::Name;
 use crate::health::{Known, Target};
+use crate::heap;
 use crate::snapshot::{Identity, Parts, Snapshot};
 use crate::survey::Move;
 
@@ -96,6 +97,8 @@ pub struct Loader {
     of_tables: Diagnostics,
     /// A snapshot is to be made though no file has changed.
     anew: bool,
+    /// Records are let go of once tables hold them.
+    thrifty: bool,
 }
 
 /// What came of one look at everything.
@@ -188,7 +191,15 @@ impl Loader {
             barred: Barred::default(),
             of_tables: Diagnostics::default(),
             anew: false,
+            thrifty: false,
         }
+    }
+
+    /// Keeps no more of zones than serving and reloading take, from the next look on.
+    #[must_use]
+    pub fn thrifty(mut self) -> Self {
+        self.thrifty = true;
+        self
     }
 
     /// Goes by other settings from the next look on.
@@ -215,6 +226,7 @@ impl Loader {
             barred: self.barred.clone(),
             of_tables: self.of_tables.clone(),
             anew: self.anew,
+            thrifty: self.thrifty,
         }
     }
 
@@ -223,6 +235,10 @@ impl Loader {
     pub fn load(&mut self, now: Now, wish: Wish, known: &mut dyn FnMut(u64, &[Target]) -> Known) -> Loaded {
         let before = self.databases.clone();
         let mut database = self.databases.look(&self.state, now.unix, wish);
+        if database.changed {
+            // Reading databases takes more than all that follows.
+            heap::give_back();
+        }
         let (scan, unreadable) = match files::scan(&self.options.zones) {
             Ok(scan) => (Some(scan), None),
             Err(error) => (None, Some(error)),
@@ -278,6 +294,9 @@ impl Loader {
             let location = crate::config::Location { file: place, line: 0, column: 0 };
             findings.diagnostics.push(Diagnostic::error(location, words).help("zones stay as they are"));
         }
+        if self.thrifty {
+            next.forget_records();
+        }
         let events = self.events(&next, &findings);
         let state_error = self.remember(&next, scan.as_ref(), &named, &findings).err().map(|error| error.to_string());
         self.generation = next;
@@ -318,7 +337,7 @@ impl Loader {
                 let (zone, serial, records) = (zone.clone(), good.serial, good.zone.record_count());
                 match was {
                     None => events.push(Event::Added { zone, serial, records }),
-                    Some(was) if !Arc::ptr_eq(&was.zone, &good.zone) => {
+                    Some(was) if !Arc::ptr_eq(&was.zone, &good.zone) || !Arc::ptr_eq(&was.model, &good.model) => {
                         events.push(Event::Changed { zone, serial, records });
                     }
                     Some(_) => {}

@@ -10,7 +10,7 @@ use crate::config::{self, Diagnostic, Diagnostics, Location, Named, Parsed, Sour
 use crate::dns::Name;
 
 /// What one file was parsed to, and from which texts.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct ParsedFile {
     pub(super) hash: u64,
     /// Every file it names, and they name: when one of them changes, it is parsed again.

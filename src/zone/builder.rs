@@ -1,6 +1,7 @@
 //! Records in any order → a [`Zone`], or every problem at once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::alias::Stored;
 use super::ready::ReadyTable;
@@ -8,7 +9,7 @@ use super::rrset::{RrSet, prepare};
 use super::tree::{ALIAS, APEX, CNAME, CUT, DNAME, Index, NONE, Node, REFLECT, Set, Zone};
 use super::{ReflectId, SteerId};
 use crate::dns::name::Labels;
-use crate::dns::{FoldedName, Name, Type};
+use crate::dns::{FoldedName, Name, NameRef, Type};
 
 /// Something wrong with a zone's data, or odd about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,11 +97,11 @@ impl ZoneBuilder {
     }
 
     /// Adds a record. `tag` comes back in problems of it.
-    pub fn add(&mut self, owner: &Name, rtype: Type, ttl: u32, rdata: &[u8], tag: u32) {
+    pub fn add<'n>(&mut self, owner: impl Into<NameRef<'n>>, rtype: Type, ttl: u32, rdata: &[u8], tag: u32) {
         let Ok(length) = u16::try_from(rdata.len()) else {
             return self.problem(tag, format!("the data is {} octets long; at most 65535 fit", rdata.len()), None);
         };
-        if let Some(node) = self.owner(owner, tag) {
+        if let Some(node) = self.owner(owner.into(), tag) {
             // Over 4 GiB of RDATA in one zone is refused in `build`.
             let start = self.rdata.len() as u32;
             self.rdata.extend_from_slice(rdata);
@@ -110,7 +111,7 @@ impl ZoneBuilder {
 
     /// Says that a name is steered. `tag` comes back in problems of it.
     pub fn steer(&mut self, owner: &Name, steer: SteerId, tag: u32) {
-        let Some(id) = self.owner(owner, tag) else { return };
+        let Some(id) = self.owner(owner.by_ref(), tag) else { return };
         let node = &mut self.nodes[id as usize];
         if node.number != NONE {
             let message = format!("`{}` is steered twice", shown(owner.as_wire()));
@@ -123,7 +124,7 @@ impl ZoneBuilder {
     /// Says that a name has the addresses of another: written ones with this TTL at most, in seconds. `tag` comes back in
     /// problems of it.
     pub fn alias(&mut self, owner: &Name, target: &Name, ttl: u32, tag: u32) {
-        let Some(id) = self.owner(owner, tag) else { return };
+        let Some(id) = self.owner(owner.by_ref(), tag) else { return };
         let node = &mut self.nodes[id as usize];
         if node.flags & ALIAS != 0 {
             let message = format!("`{}` has two ALIAS", shown(owner.as_wire()));
@@ -135,7 +136,7 @@ impl ZoneBuilder {
 
     /// Says that the TXT of a name tells clients what is seen of them. `tag` comes back in problems of it.
     pub fn reflect(&mut self, owner: &Name, reflect: ReflectId, tag: u32) {
-        let Some(id) = self.owner(owner, tag) else { return };
+        let Some(id) = self.owner(owner.by_ref(), tag) else { return };
         let node = &mut self.nodes[id as usize];
         if node.flags & REFLECT != 0 {
             let message = format!("`{}` reflects twice", shown(owner.as_wire()));
@@ -150,7 +151,7 @@ impl ZoneBuilder {
     }
 
     /// The node of an owner name, made with its ancestors if need be. `None`, and a problem, when outside the zone.
-    fn owner(&mut self, owner: &Name, tag: u32) -> Option<u32> {
+    fn owner(&mut self, owner: NameRef<'_>, tag: u32) -> Option<u32> {
         self.folded.read(owner.as_wire())?;
         let labels = self.folded.labels();
         let inside = labels >= self.apex_labels
@@ -475,8 +476,8 @@ impl ZoneBuilder {
             names: self.names.into(),
             sets: sets.into(),
             records: prepared.into(),
-            cuts: Box::default(),
-            glue: Box::default(),
+            cuts: Arc::default(),
+            glue: Arc::default(),
             aliases: self.aliases.into_values().map(|(alias, _)| alias).collect(),
             reflects,
             negative_soa: Box::default(),

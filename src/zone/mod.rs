@@ -20,6 +20,7 @@ pub use lookup::{Cut, Glue, Lookup};
 pub use ready::{Chain, ChainEnd, Place, Ready, Sections, Written};
 pub use rrset::{Records, RrSet};
 pub use set::{Entry, Found, ZoneSet, ZoneSetBuilder};
+pub(crate) use tree::Index;
 pub use tree::Zone;
 
 /// A steered owner name of one snapshot; what it means is for `snapshot` to say.

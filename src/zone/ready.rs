@@ -5,6 +5,8 @@
 //! section itself, which may stand farther behind: [`Sections::write`] shifts it by that much. What cannot be said once for
 //! all questions is not made ready; it is put together for each ([`super::Lookup`] and the query's own writer).
 
+use std::sync::Arc;
+
 use super::lookup::Reached;
 use super::rrset::{Records, RrSet};
 use super::tree::{ALIAS, APEX, CNAME, CUT, DNAME, NONE, REFLECT, Zone};
@@ -157,6 +159,12 @@ struct Entry {
 impl ReadyTable {
     pub(super) fn memory(&self) -> usize {
         self.entries.len() * size_of::<Entry>() + self.bytes.len() + self.pointers.len() * 2
+    }
+
+    /// The octets of the SOA of negative answers.
+    pub(super) fn soa_mut(&mut self) -> Option<&mut [u8]> {
+        let entry = self.entries.first()?;
+        self.bytes.get_mut(entry.bytes as usize..)?.get_mut(..usize::from(entry.length))
     }
 
     fn get(&self, number: u32) -> Option<(&Entry, Sections<'_>)> {
@@ -313,6 +321,7 @@ impl Zone {
             // The first is looked for as the SOA: without it nothing is ready, and the zone answers all the same.
             return;
         }
+        let mut numbers: Vec<(u32, u32)> = Vec::new();
         for id in 0..self.nodes.len() as u32 {
             let flags = self.node(id).flags;
             let number = if flags & CUT != 0 {
@@ -322,8 +331,12 @@ impl Zone {
             } else {
                 None
             };
-            if let Some(number) = number {
-                self.nodes[id as usize].number = number;
+            numbers.extend(number.map(|number| (id, number)));
+        }
+        // Nobody shares the nodes yet.
+        if let Some(nodes) = Arc::get_mut(&mut self.nodes) {
+            for (id, number) in numbers {
+                nodes[id as usize].number = number;
             }
         }
         table.entries.shrink_to_fit();

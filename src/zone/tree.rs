@@ -5,6 +5,7 @@
 //! takes one more per halving of its depth, to find the closest encloser.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::alias::{Alias, Stored};
 use super::ready::ReadyTable;
@@ -66,22 +67,23 @@ pub(super) struct Set {
     pub(super) length: u32,
 }
 
-/// A compiled zone. Immutable.
+/// A compiled zone. Immutable. What a new serial does not change is shared with the zone of before.
+#[derive(Clone)]
 pub struct Zone {
     pub(super) apex: Name,
     pub(super) apex_labels: u8,
     /// Labels of the deepest name.
     pub(super) max_labels: u8,
     pub(super) index: Index,
-    pub(super) nodes: Box<[Node]>,
-    pub(super) names: Box<[u8]>,
-    pub(super) sets: Box<[Set]>,
+    pub(super) nodes: Arc<[Node]>,
+    pub(super) names: Arc<[u8]>,
+    pub(super) sets: Arc<[Set]>,
     pub(super) records: Box<[u8]>,
     /// Per cut, its glue; by rising node.
-    pub(super) cuts: Box<[super::cuts::CutGlue]>,
-    pub(super) glue: Box<[super::cuts::GlueNode]>,
+    pub(super) cuts: Arc<[super::cuts::CutGlue]>,
+    pub(super) glue: Arc<[super::cuts::GlueNode]>,
     /// By rising `name`.
-    pub(super) aliases: Box<[Stored]>,
+    pub(super) aliases: Arc<[Stored]>,
     /// Where a node's name lies in `names`, which no other node has, and what it reflects; rising.
     pub(super) reflects: Box<[(u32, ReflectId)]>,
     /// The SOA with the TTL of negative answers, prepared.
@@ -117,6 +119,28 @@ impl Zone {
     /// The serial of the SOA.
     pub fn serial(&self) -> u32 {
         self.negative_soa().first().rchunks(4).nth(4).and_then(|o| o.try_into().ok()).map_or(0, u32::from_be_bytes)
+    }
+
+    /// The same zone with another serial.
+    #[must_use]
+    pub fn with_serial(&self, serial: u32) -> Self {
+        let mut zone = self.clone();
+        // The serial is the first of five numbers that end an SOA (RFC 1035 §3.3.13), the only record of its RRset.
+        let number = |octets: Option<&mut [u8]>| {
+            let start = octets.as_ref().and_then(|octets| octets.len().checked_sub(20));
+            if let (Some(octets), Some(start)) = (octets, start)
+                && let Some(place) = octets.get_mut(start..start + 4)
+            {
+                place.copy_from_slice(&serial.to_be_bytes());
+            }
+        };
+        let soa = self.sets_of(self.node(APEX)).iter().find(|set| set.rtype == Type::SOA);
+        if let Some(set) = soa {
+            number(zone.records.get_mut(set.start as usize..).and_then(|rest| rest.get_mut(..set.length as usize)));
+        }
+        number(Some(&mut zone.negative_soa));
+        number(zone.ready.soa_mut());
+        zone
     }
 
     /// Number of owner names, empty non-terminals included.
@@ -216,7 +240,7 @@ impl fmt::Debug for Zone {
 
 /// Hash → number, open addressing with linear steps, at most three quarters full. What is equal is for the caller to say.
 #[derive(Clone, Debug)]
-pub(super) struct Index {
+pub(crate) struct Index {
     /// Upper half the hash, lower half the number; [`EMPTY`] is free.
     slots: Box<[u64]>,
     count: usize,
@@ -238,7 +262,7 @@ impl Index {
     }
 
     #[inline]
-    pub(super) fn find(&self, hash: u64, equal: impl Fn(u32) -> bool) -> Option<u32> {
+    pub(crate) fn find(&self, hash: u64, equal: impl Fn(u32) -> bool) -> Option<u32> {
         let mask = self.slots.len() - 1;
         let tag = hash >> 32;
         let mut at = tag as usize & mask;
@@ -255,7 +279,7 @@ impl Index {
     }
 
     /// Puts in a number that is not there yet; below `u32::MAX`.
-    pub(super) fn insert(&mut self, hash: u64, id: u32) {
+    pub(crate) fn insert(&mut self, hash: u64, id: u32) {
         if (self.count + 1) * 4 > self.slots.len() * 3 {
             let larger = vec![EMPTY; self.slots.len() * 2].into();
             let old = std::mem::replace(&mut self.slots, larger);

@@ -4,15 +4,18 @@ use std::collections::{HashMap, HashSet};
 
 use super::super::diagnostic::Location;
 use super::super::grammar::{Keys, Shape, key, required};
-use super::super::model::{AliasModel, RecordModel, ReflectModel};
-use super::super::reader::{Fields, Sink, Spot, entries, kind, one_or_more, quoted, suggest, text, unknown_key};
+use super::super::model::{AliasModel, Records, ReflectModel};
+use super::super::reader::{
+    Fields, Sink, Spot, TOO_LARGE, entries, kind, one_or_more, quoted, suggest, text, unknown_key,
+};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position, Text};
+use super::owners::{Owner, Owners};
 use super::policies::{count, skip};
 use super::reflect;
 use super::services::{TTLS, TtlsText};
 use crate::dns::text::has_comment;
-use crate::dns::{Name, RdataError, Type, rdata};
+use crate::dns::{Name, NameRef, RdataError, Type, rdata};
 
 /// An owner name.
 pub(super) const OWNER: Keys = Keys {
@@ -94,11 +97,13 @@ pub(crate) struct SteerText {
 /// What `records:` holds.
 #[derive(Debug, Default)]
 pub(super) struct Section {
-    pub(super) records: Vec<RecordModel>,
+    pub(super) records: Records,
     pub(super) steers: Vec<SteerText>,
     pub(super) reflects: Vec<ReflectModel>,
     pub(super) aliases: Vec<AliasModel>,
-    /// Owners for which addresses are written, steered or another name's, with errors or without.
+    /// Every owner name.
+    pub(super) owners: Owners,
+    /// Owners that have addresses in a master file.
     pub(super) addressed: HashSet<Name>,
 }
 
@@ -108,13 +113,18 @@ pub(super) fn read(node: &Node<'_>, origin: &Name, zone_ttl: u32, sink: &mut Sin
         // What a name becomes whose final dot was forgotten.
         doubled: Name::parse(origin.to_string().trim_end_matches('.'), Some(origin)).ok(),
         zone_ttl,
-        owners: HashMap::new(),
         cuts: HashMap::new(),
         out: Section::default(),
         sink,
     };
-    for (key, value) in entries(node, "`records`", reader.sink).unwrap_or_default() {
-        reader.owner(key, value);
+    if let Node::Bulk(_, bulk) = node {
+        for (key, value) in bulk {
+            reader.owner(&key, &value);
+        }
+    } else {
+        for (key, value) in entries(node, "`records`", reader.sink).unwrap_or_default() {
+            reader.owner(key, value);
+        }
     }
     reader.occluded();
     reader.out
@@ -132,7 +142,6 @@ struct Reader<'r> {
     origin: &'r Name,
     doubled: Option<Name>,
     zone_ttl: u32,
-    owners: HashMap<Name, Position>,
     /// Owners whose subtree is served elsewhere: by other servers (NS), or under another name (DNAME).
     cuts: HashMap<Name, Type>,
     out: Section,
@@ -153,11 +162,15 @@ impl Reader<'_> {
             return self.sink.error_help(key.at, format!("`{}` is not in zone `{}`", key.text, self.origin), help);
         }
         self.forgotten_dot(&key.text, &owner, key.at);
-        if let Some(first) = self.owners.insert(owner.clone(), key.at) {
-            let message = format!("`{owner}` is written twice, first at line {}, column {}", first.line, first.column);
-            self.sink.error_help(key.at, message, "letters of names have no case; join the two");
-            return self.sink.also(&self.sink.location(first), "first here");
-        }
+        let number = match self.out.owners.insert(&owner, key.at) {
+            Ok(number) => number,
+            Err(first) => {
+                let message =
+                    format!("`{owner}` is written twice, first at line {}, column {}", first.line, first.column);
+                self.sink.error_help(key.at, message, "letters of names have no case; join the two");
+                return self.sink.also(&self.sink.location(first), "first here");
+            }
+        };
         let Node::Map(_, entries) = value else {
             let example = match value {
                 Node::Scalar(t) if !t.is_null() && t.text.parse::<std::net::Ipv4Addr>().is_ok() => {
@@ -221,7 +234,7 @@ impl Reader<'_> {
         self.beside_alias(&types, steered, alias);
         self.cut(&owner, &types, steered);
         if steered || alias.is_some() || types.iter().any(|(t, _)| matches!(*t, Type::A | Type::AAAA)) {
-            self.out.addressed.insert(owner);
+            self.out.owners.address(number);
         }
     }
 
@@ -310,13 +323,18 @@ impl Reader<'_> {
             if let Some(target) = rdata.target(rtype) {
                 self.forgotten_dot(written, &target, item.at());
             }
-            if self.out.records[first..].iter().any(|r| r.rdata == rdata) {
+            if (first..self.out.records.len())
+                .filter_map(|at| self.out.records.get(at))
+                .any(|r| *r.rdata == *rdata.wire)
+            {
                 let message = format!("`{written}` is written twice");
                 self.sink.warn_help(item.at(), message, "an RRset holds each value once (RFC 2181 §5)");
                 continue;
             }
             let location = self.sink.location(item.at());
-            self.out.records.push(RecordModel { owner: owner.clone(), rtype, ttl: seconds, rdata, location });
+            if !self.out.records.push(owner.by_ref(), rtype, seconds, &rdata.wire, &location) {
+                self.sink.wrong(&location, TOO_LARGE);
+            }
         }
     }
 
@@ -452,26 +470,20 @@ impl Reader<'_> {
         if self.cuts.is_empty() {
             return;
         }
-        let mut steered: HashSet<&Name> = self.out.steers.iter().map(|steer| &steer.owner).collect();
-        steered.extend(self.out.aliases.iter().map(|alias| &alias.owner));
-        let mut owners: Vec<(&Name, &Position)> = self.owners.iter().collect();
-        owners.sort_unstable_by_key(|(_, at)| **at);
-        for (owner, at) in owners {
-            let mut above = owner.parent();
+        let mut steered: HashSet<NameRef<'_>> = self.out.steers.iter().map(|steer| steer.owner.by_ref()).collect();
+        steered.extend(self.out.aliases.iter().map(|alias| alias.owner.by_ref()));
+        for Owner { name: owner, at, addressed } in self.out.owners.iter() {
+            let mut above = owner.to_name().parent();
             while let Some(name) = above.filter(|name| name.is_at_or_under(self.origin)) {
                 match self.cuts.get(&name) {
-                    Some(&Type::NS) if !self.out.addressed.contains(owner) || steered.contains(owner) => {
+                    Some(&Type::NS) if !addressed || steered.contains(&owner) => {
                         let message = format!("`{owner}` is never answered: it lies under the delegation of `{name}`");
-                        self.sink.warn_help(
-                            *at,
-                            message,
-                            "move it to the zone it belongs to, or delete the delegation",
-                        );
+                        self.sink.warn_help(at, message, "move it to the zone it belongs to, or delete the delegation");
                         break;
                     }
                     Some(&Type::DNAME) => {
                         let message = format!("`{owner}` is never answered: it lies under the `DNAME` of `{name}`");
-                        self.sink.warn_help(*at, message, "write it under the name that the `DNAME` points to");
+                        self.sink.warn_help(at, message, "write it under the name that the `DNAME` points to");
                         break;
                     }
                     _ => above = name.parent(),

@@ -259,7 +259,7 @@ pub(super) fn read(node: &Node<'_>, purpose: Purpose, context: &Context<'_>, sin
     for item in list(node, purpose, sink) {
         let file = match item {
             Node::Map(_, entries) => entries.iter().find(|(key, _)| key.text == "file"),
-            Node::Scalar(_) | Node::List(..) => None,
+            Node::Scalar(_) | Node::List(..) | Node::Bulk(..) => None,
         };
         match file {
             Some((_, value)) => {
@@ -513,7 +513,7 @@ fn places(kind: Kind, node: &Node<'_>, what: &str, sink: &mut Sink) -> Option<Ma
     let alone = |item: &Node<'_>| match item {
         Node::Scalar(text) if kind == Kind::City => text.text.bytes().all(|b| b.is_ascii_digit()),
         Node::Scalar(text) => text.text.contains('-'),
-        Node::List(..) | Node::Map(..) => true,
+        Node::List(..) | Node::Map(..) | Node::Bulk(..) => true,
     };
     // `[DE, Munich]` is one city; `[2867714, 2950159]` and `[[DE, Munich], [DE, Berlin]]` are two.
     let one = matches!(node, Node::List(..)) && items.len() > 1 && !items.iter().any(alone);

@@ -463,7 +463,7 @@ fn address(node: &Node<'_>, sink: &mut Sink) -> Option<AddressText> {
             };
             Some(AddressText { ip: ip(written, sink)?, location, probe, checks })
         }
-        Node::List(..) => {
+        Node::List(..) | Node::Bulk(..) => {
             sink.error(node.at(), format!("an address is text or a map with `ip`, not {}", kind(node)));
             None
         }

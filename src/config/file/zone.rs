@@ -1,19 +1,20 @@
 //! A zone file as written: apex, SOA, name servers, records and assertions.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::diagnostic::Location;
 use super::super::grammar::{Keys, Shape, key, required};
 use super::super::master::DEFAULT_TTL;
-use super::super::model::{AliasModel, RecordModel, ReflectModel, SoaModel};
-use super::super::reader::{Fields, Sink, ecs, integer, one_or_more, text};
+use super::super::model::{AliasModel, RecordModel, Records, ReflectModel, SoaModel};
+use super::super::reader::{Fields, Sink, TOO_LARGE, ecs, integer, one_or_more, text};
 use super::super::units::ttl;
 use super::super::yaml::{Node, Position};
 use super::expect::{self, ExpectText};
 use super::records::{self, SteerText};
 use super::{Context, Shared, read_shared, zonefile};
 use crate::dns::ecs::Ecs;
-use crate::dns::{Name, Type, rdata};
+use crate::dns::{Name, NameRef, Rdata, Type, rdata};
 
 /// REFRESH, RETRY, EXPIRE and MINIMUM where none are written: RIPE-203's proportions, with negative answers kept short
 /// because names appear by editing a file.
@@ -100,6 +101,8 @@ pub struct ZoneFile {
     pub(in super::super) contents: Option<Contents>,
     /// Whether the file has no errors of its own.
     pub(in super::super) good: bool,
+    /// Whether its records are left out, since tables hold them.
+    compiled: bool,
 }
 
 impl ZoneFile {
@@ -118,6 +121,31 @@ impl ZoneFile {
         &self.location
     }
 
+    /// The file without the records that only tables are made of, to be kept beside the tables: it links with another
+    /// fleet as the whole file does. `None` when there is nothing to leave out.
+    pub fn compiled(&self) -> Option<Self> {
+        let contents = self.contents.as_ref().filter(|_| !self.compiled)?;
+        // Linking asks what else stands at names that are steered or reflect.
+        let steered = contents.steers.iter().map(|steer| steer.owner.by_ref());
+        let asked: HashSet<NameRef<'_>> = steered.chain(contents.reflects.iter().map(|r| r.owner.by_ref())).collect();
+        let records = contents.records.only(|record| asked.contains(&record.owner));
+        if records.len() == contents.records.len() {
+            return None;
+        }
+        let contents = Contents { records: Arc::new(records), ..contents.clone() };
+        Some(Self { contents: Some(contents), compiled: true, ..self.clone() })
+    }
+
+    /// Whether records are left out: no tables can be made from it.
+    pub fn is_compiled(&self) -> bool {
+        self.compiled
+    }
+
+    /// The records that there still are.
+    pub fn records(&self) -> Option<&Arc<Records>> {
+        self.contents.as_ref().map(|contents| &contents.records)
+    }
+
     /// Whether the file has no errors of its own.
     pub fn is_good(&self) -> bool {
         self.good
@@ -129,7 +157,7 @@ pub(in super::super) struct Contents {
     pub(in super::super) serial: Option<u32>,
     pub(in super::super) ecs: Ecs,
     pub(in super::super) soa: SoaModel,
-    pub(in super::super) records: Vec<RecordModel>,
+    pub(in super::super) records: Arc<Records>,
     pub(in super::super) steers: Vec<SteerText>,
     pub(in super::super) reflects: Vec<ReflectModel>,
     pub(in super::super) aliases: Vec<AliasModel>,
@@ -146,14 +174,22 @@ pub(super) fn read(root: &Node<'_>, whole: bool, context: &Context<'_>, sink: &m
         let mut unheard = Sink::new(Arc::clone(path));
         let origin = apex(node, &mut unheard)?;
         let location = sink.location(node.at());
-        return Some(ZoneFile { path: Arc::clone(path), origin, location, contents: None, good: false });
+        return Some(ZoneFile {
+            path: Arc::clone(path),
+            origin,
+            location,
+            contents: None,
+            good: false,
+            compiled: false,
+        });
     }
     let fields = Fields::open(root, &ZONE, sink)?;
     let node = fields.get("zone")?;
     let origin = apex(node, sink)?;
     let location = sink.location(node.at());
     let contents = contents(&fields, &origin, node.at(), &Context { origin: Some(&origin), ..*context }, sink);
-    Some(ZoneFile { path: Arc::clone(path), origin, location, contents: Some(contents), good: !sink.has_errors() })
+    let good = !sink.has_errors();
+    Some(ZoneFile { path: Arc::clone(path), origin, location, contents: Some(contents), good, compiled: false })
 }
 
 fn apex(node: &Node<'_>, sink: &mut Sink) -> Option<Name> {
@@ -181,7 +217,14 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, context: &Cont
     if let Some(master) = &mut master {
         let both = zonefile::Both { origin, path, soa: fields.get("soa").is_some(), ns: fields.get("ns").is_some() };
         soa_of_file = both.settle(master, &written, sink);
-        servers.extend(master.records.iter().filter(|r| r.rtype == Type::NS && r.owner == *origin).cloned());
+        let at_apex = master.records.iter().filter(|r| r.rtype == Type::NS && r.owner == *origin);
+        servers.extend(at_apex.map(|r| RecordModel {
+            owner: origin.clone(),
+            rtype: r.rtype,
+            ttl: r.ttl,
+            rdata: Rdata { wire: r.rdata.into() },
+            location: r.location(),
+        }));
         zonefile::addressed(master, &servers, &mut written);
     }
     let (soa, serial) = match soa_of_file {
@@ -189,14 +232,19 @@ fn contents(fields: &Fields<'_, '_>, origin: &Name, at: Position, context: &Cont
         None => soa(fields.get("soa"), origin, zone_ttl, servers.first(), sink),
     };
     let ecs = fields.get("ecs").and_then(|node| ecs(node, sink)).unwrap_or_default();
-    missing_addresses(&servers, &written, origin, sink);
+    missing_addresses(&servers, &mut written, origin, sink);
     let expects = fields.get("expect").map(|node| expect::read(node, origin, sink)).unwrap_or_default();
     let shared = read_shared(fields, context, sink);
-    let mut records = ns;
-    records.append(&mut written.records);
-    records.sort_by_key(|r| (r.location.line, r.location.column));
-    records.extend(master.into_iter().flat_map(|master| master.records));
-    let records::Section { steers, aliases, reflects, .. } = written;
+    let records::Section { mut records, steers, aliases, reflects, .. } = written;
+    let mut fit = ns.iter().all(|r| records.push(r.owner.by_ref(), r.rtype, r.ttl, &r.rdata.wire, &r.location));
+    records.sort(ns.len());
+    if let Some(master) = master {
+        fit &= records.append(master.records);
+    }
+    if !fit {
+        sink.error(at, TOO_LARGE);
+    }
+    let records = Arc::new(records);
     Contents { serial, ecs, soa, records, steers, reflects, aliases, expects, shared }
 }
 
@@ -295,11 +343,12 @@ fn mailbox(node: &Node<'_>, origin: &Name, sink: &mut Sink) -> Option<Name> {
 }
 
 /// A server below the apex is found by its address in this zone and nowhere else.
-fn missing_addresses(servers: &[RecordModel], written: &records::Section, origin: &Name, sink: &mut Sink) {
+fn missing_addresses(servers: &[RecordModel], written: &mut records::Section, origin: &Name, sink: &mut Sink) {
     for server in servers {
         if let Some(target) = server.rdata.target(Type::NS)
             && target.is_at_or_under(origin)
             && !written.addressed.contains(&target)
+            && !written.owners.is_addressed(&target)
         {
             let help = "write its `A` or `AAAA` under `records`, or end the name in a dot when it lies elsewhere";
             sink.warn_at(&server.location, format!("name server `{target}` has no address in this zone"), help);

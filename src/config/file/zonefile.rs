@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::super::diagnostic::Location;
 use super::super::master::{self, Master};
-use super::super::model::{RecordModel, SoaModel};
+use super::super::model::{Record, RecordModel, SoaModel};
 use super::super::named::{Named, resolve};
 use super::super::reader::{Sink, text};
 use super::super::yaml::Node;
 use super::records;
-use crate::dns::{Name, Type};
+use crate::dns::{Name, NameRef, Type};
 
 /// The static part of the zone from a master file; empty when there is none to read, which is told.
 pub(super) fn read(
@@ -66,12 +66,13 @@ impl Both<'_> {
         sink: &mut Sink,
     ) -> Option<(SoaModel, u32)> {
         if self.ns {
-            let is_apex_ns = |r: &RecordModel| r.rtype == Type::NS && r.owner == *self.origin;
-            if let Some(first) = master.records.iter().find(|r| is_apex_ns(r)) {
+            let is_apex_ns = |r: &Record<'_>| r.rtype == Type::NS && r.owner == *self.origin;
+            let first = master.records.iter().find(is_apex_ns).map(|r| r.location());
+            if let Some(first) = first {
                 let message = format!("the zone's NS here are not served: `ns:` in {} takes their place", self.path);
-                sink.warn_at(&first.location, message, "keep one of the two");
+                sink.warn_at(&first, message, "keep one of the two");
+                master.records.retain(|r| !is_apex_ns(&r));
             }
-            master.records.retain(|r| !is_apex_ns(r));
         }
         refuse_doubles(master, written, sink);
         let (soa, serial, place) = master.soa.take()?;
@@ -86,20 +87,23 @@ impl Both<'_> {
 
 /// Any RRset that stands in both files, and addresses at a name that is steered or an ALIAS.
 fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) {
-    let sets: HashMap<(&Name, Type), &Location> =
-        written.records.iter().map(|r| ((&r.owner, r.rtype), &r.location)).collect();
-    let steers: HashMap<&Name, &Location> = written.steers.iter().map(|s| (&s.owner, &s.location)).collect();
-    let aliases: HashMap<&Name, &Location> = written.aliases.iter().map(|a| (&a.owner, &a.location)).collect();
+    let sets: HashMap<(NameRef<'_>, Type), Record<'_>> =
+        written.records.iter().map(|r| ((r.owner, r.rtype), r)).collect();
+    let steers: HashMap<NameRef<'_>, &Location> =
+        written.steers.iter().map(|s| (s.owner.by_ref(), &s.location)).collect();
+    let aliases: HashMap<NameRef<'_>, &Location> =
+        written.aliases.iter().map(|a| (a.owner.by_ref(), &a.location)).collect();
     if sets.is_empty() && steers.is_empty() && aliases.is_empty() {
         return;
     }
-    let mut told: HashSet<(&Name, Type)> = HashSet::new();
-    for record in &master.records {
-        let key = (&record.owner, record.rtype);
-        if let Some(place) = sets.get(&key) {
+    let mut told: HashSet<(NameRef<'_>, Type)> = HashSet::new();
+    for record in master.records.iter() {
+        let key = (record.owner, record.rtype);
+        if let Some(known) = sets.get(&key) {
             if told.insert(key) {
+                let place = &known.location();
                 let message = format!("{} of `{}` is already at {place}", record.rtype, record.owner);
-                sink.error_at(&record.location, message, "an RRset stands in one of the two files");
+                sink.error_at(&record.location(), message, "an RRset stands in one of the two files");
                 sink.also(place, "already here");
             }
         } else if matches!(record.rtype, Type::A | Type::AAAA)
@@ -107,7 +111,7 @@ fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) 
             && told.insert(key)
         {
             let message = format!("`{}` has {} here and is steered at {place}", record.owner, record.rtype);
-            sink.error_at(&record.location, message, "keep one of the two");
+            sink.error_at(&record.location(), message, "keep one of the two");
             sink.also(place, "steered here");
         } else if matches!(record.rtype, Type::A | Type::AAAA | Type::CNAME)
             && let Some(place) = aliases.get(&record.owner)
@@ -115,7 +119,7 @@ fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) 
         {
             let message = format!("`{}` has {} here and an ALIAS at {place}", record.owner, record.rtype);
             sink.error_at(
-                &record.location,
+                &record.location(),
                 message,
                 "an ALIAS gives the name all of its addresses; keep one of the two",
             );
@@ -126,10 +130,11 @@ fn refuse_doubles(master: &Master, written: &records::Section, sink: &mut Sink) 
 
 /// Of the name servers, those whose addresses are in the master file.
 pub(super) fn addressed(master: &Master, servers: &[RecordModel], written: &mut records::Section) {
-    let targets: HashSet<Name> = servers.iter().filter_map(|server| server.rdata.target(Type::NS)).collect();
-    for record in &master.records {
+    let targets: Vec<Name> = servers.iter().filter_map(|server| server.rdata.target(Type::NS)).collect();
+    let targets: HashSet<NameRef<'_>> = targets.iter().map(Name::by_ref).collect();
+    for record in master.records.iter() {
         if matches!(record.rtype, Type::A | Type::AAAA) && targets.contains(&record.owner) {
-            written.addressed.insert(record.owner.clone());
+            written.addressed.insert(record.owner.to_name());
         }
     }
 }

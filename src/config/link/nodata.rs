@@ -143,7 +143,7 @@ pub(super) struct Owner<'o> {
     pub(super) name: &'o Name,
     pub(super) is_apex: bool,
     /// Types written beside `steer`.
-    pub(super) types: &'o [(Type, &'o Location)],
+    pub(super) types: &'o [(Type, Location)],
     pub(super) location: &'o Location,
 }
 

@@ -43,9 +43,8 @@ fn read(files: &[(&str, &str)]) -> String {
         let numbers = [*serial, soa.refresh, soa.retry, soa.expire, soa.minimum];
         let _ = writeln!(out, "SOA {} {} {} {numbers:?} ; {place}", soa.ttl, soa.mname, soa.rname);
     }
-    for r in &read.records {
-        let _ =
-            writeln!(out, "{} {} {} {} ; {}", r.owner, r.ttl, r.rtype, rdata::show(r.rtype, &r.rdata.wire), r.location);
+    for r in read.records.iter() {
+        let _ = writeln!(out, "{} {} {} {} ; {}", r.owner, r.ttl, r.rtype, rdata::show(r.rtype, r.rdata), r.location());
     }
     write!(out, "{findings}").unwrap();
     out
@@ -278,7 +277,7 @@ fn octets_beyond_utf8_mean_themselves() {
     let (read, findings) =
         master::parse(&"db".into(), b"x TXT caf\xe9 \\\xe9 \"\xff\" ; \xfc\n", &origin, &Files::of(&[]));
     assert_eq!(findings.to_string(), "");
-    assert_eq!(rdata::show(Type::TXT, &read.records[0].rdata.wire), "\"caf\\233\" \"\\233\" \"\\255\"");
+    assert_eq!(rdata::show(Type::TXT, &read.records.get(0).unwrap().rdata), "\"caf\\233\" \"\\233\" \"\\255\"");
 }
 
 /// Findings of a zone in YAML with a master file, and what the zone is.
@@ -434,7 +433,7 @@ proptest! {
             }
         }
         let got: Vec<String> = read.records.iter().filter(|r| r.rtype == Type::TXT).map(|r| {
-            let shown = rdata::show(Type::TXT, &r.rdata.wire).replace("\" \"", "\", \"");
+            let shown = rdata::show(Type::TXT, r.rdata).replace("\" \"", "\", \"");
             format!("{} [{shown}]", r.owner)
         }).collect();
         prop_assert_eq!(got, expected);

@@ -25,6 +25,7 @@ fn json(node: &Node<'_>) -> Value {
     match node {
         Node::Scalar(text) => scalar(text),
         Node::List(_, items) => items.iter().map(json).collect(),
+        Node::Bulk(_, bulk) => bulk.iter().map(|(key, value)| (key.text.to_string(), json(&value))).collect(),
         Node::Map(_, entries) => entries.iter().map(|(key, value)| (key.text.to_string(), json(value))).collect(),
     }
 }
