@@ -4,6 +4,7 @@ mod control;
 pub mod environment;
 mod keys;
 mod probes;
+mod rrl;
 pub mod shown;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use crate::dns::ecs::Ecs;
 pub(super) use keys::SETTINGS;
 use keys::{CONTROL, COOKIES, GEODB, HEALTH, IDENTITY, LISTEN, LOG, RELOAD, STARTUP, TCP, UDP};
 pub use probes::Probes;
+pub use rrl::{Rrl, RrlMode};
 
 /// What the server does, every default filled in. Paths are as written: relative to where the server starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub struct Settings {
     pub tcp: Tcp,
     /// UDP.
     pub udp: Udp,
+    /// How many UDP answers a network is sent in a second.
+    pub rrl: Rrl,
     /// What is known of targets, beside single probes.
     pub health: Health,
     /// Where commands reach the running server.
@@ -300,6 +304,7 @@ impl Default for Settings {
                 write: Duration::from_secs(5),
             },
             udp: Udp { threads: None, receive_buffer: 1024 * 1024 },
+            rrl: Rrl::default(),
             health: Health { remember: Duration::from_mins(5), canaries: Vec::new() },
             control: Control {
                 socket: ControlSocket::InState,
@@ -367,6 +372,9 @@ fn read(root: &Node<'_>, mut settings: Settings, sink: &mut Sink) -> Option<Sett
     }
     if let Some(fields) = fields.get("udp").and_then(|node| Fields::open(node, &UDP, sink)) {
         udp(&fields, &mut settings.udp, sink);
+    }
+    if let Some(node) = fields.get("rrl") {
+        settings.rrl = rrl::read(node, settings.rrl, sink);
     }
     if let Some(fields) = fields.get("startup").and_then(|node| Fields::open(node, &STARTUP, sink)) {
         time(fields.get("first_probes"), "`first_probes`", 60, &mut settings.first_probes, sink);

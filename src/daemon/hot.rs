@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use super::{Shared, identity, limits, probe_settings};
+use super::{Shared, identity, limits, probe_settings, rate_limits};
 use crate::config::settings::{Settings, shown};
 use crate::reload::Loader;
 
@@ -118,6 +118,9 @@ impl Hot {
                 error!(%error, "the new settings of probes cannot be used");
             }
             loader.generation.allow_probes(&now.probes);
+        }
+        if any("rrl.") {
+            shared.limiter.set(&rate_limits(now));
         }
         if any("health.canaries") {
             shared.known.canaries.set(&now.health.canaries);

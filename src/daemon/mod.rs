@@ -35,10 +35,11 @@ use self::known::Knowledge;
 use crate::config::settings;
 use crate::control::{self, Desk, Files, Phase, SocketError};
 use crate::health::overrides::Overrides;
-use crate::metrics::Metrics;
+use crate::metrics::{LimitClass, Metrics};
 use crate::probe::{self, Prober};
 use crate::reload::watch::{Asked, Cause, Watch};
 use crate::reload::{Limits, Loader, Now, Options, Wish};
+use crate::server::rrl::{self, Limiter};
 use crate::server::{BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings, names};
 use crate::snapshot::{Current, Ede, Identity};
 use crate::zone::Entry;
@@ -118,6 +119,8 @@ struct Shared {
     phase: watch::Sender<Phase>,
     /// Services at PoPs that went down, for the operator's desk: of a service with `manual_resume` they stay out.
     fallen: mpsc::UnboundedSender<Fallen>,
+    /// How much a network is sent.
+    limiter: Arc<Limiter>,
     /// Where health is remembered for a restart and for `explain`.
     health_file: Option<PathBuf>,
 }
@@ -183,6 +186,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         metrics: Metrics::new(),
         phase: watch::Sender::new(Phase::Starting),
         fallen,
+        limiter: Arc::new(Limiter::new(&rate_limits(settings))),
         health_file: loader.state.path("health.json"),
     });
     shared.metrics.name_with(names(Arc::clone(&shared.current)));
@@ -200,7 +204,8 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let http = control_over_http(settings, desk).await;
 
     let engine = Arc::new(Engine::new(Arc::clone(&shared.current)));
-    let server = Server::start(&server_settings(&setup), engine, &shared.metrics, &Handle::current())?;
+    let server = Server::start(&server_settings(&setup), engine, &shared.limiter, &shared.metrics, &Handle::current())?;
+    let limited = tokio::spawn(rrl::watch(Arc::clone(&shared.limiter), shared.metrics.clone()));
 
     let reloads = {
         let (shared, runtime) = (Arc::clone(&shared), Handle::current());
@@ -240,6 +245,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let _ = asker.send(Cause::Stop);
     epochs.abort();
     operator.abort();
+    limited.abort();
     let joined = tokio::time::timeout(GRACE, tokio::task::spawn_blocking(move || reloads.join())).await;
     if joined.is_err() {
         warn!("a reload under way was cut short");
@@ -400,6 +406,27 @@ fn limits(settings: &settings::Settings) -> Limits {
     Limits { max_move: settings.max_move, databases: settings.geodb_expect }
 }
 
+/// How much a network is sent.
+fn rate_limits(settings: &settings::Settings) -> rrl::Limits {
+    let written = &settings.rrl;
+    rrl::Limits {
+        mode: match written.mode {
+            settings::RrlMode::Off => rrl::Mode::Off,
+            settings::RrlMode::LogOnly => rrl::Mode::LogOnly,
+            settings::RrlMode::On => rrl::Mode::On,
+        },
+        rates: LimitClass::ALL.map(|class| match class {
+            LimitClass::Positive => written.positive,
+            LimitClass::NoData => written.nodata,
+            LimitClass::NxDomain => written.nxdomain,
+            LimitClass::Error => written.errors,
+        }),
+        slip: written.slip,
+        exempt: written.exempt.iter().map(|block| (block.address(), block.length())).collect(),
+        loopback: if written.exempt_loopback { rrl::Loopback::Exempt } else { rrl::Loopback::Limited },
+    }
+}
+
 /// What the server says of itself, and checks cookies with.
 fn identity(settings: &settings::Settings) -> Identity {
     let told = &settings.identity;
@@ -508,6 +535,7 @@ udp: {threads: 4, receive_buffer: 65536}
         assert_eq!(server.listen.iter().map(|listen| listen.ecs).collect::<Vec<_>>(), [Ecs::On, Ecs::Off]);
         assert!(server.listen.iter().all(|listen| listen.origin == Origin::Configured));
         assert_eq!((server.udp_threads.get(), server.receive_buffer), (4, 65_536));
+        assert_eq!(rate_limits(&settings::Settings::default()), rrl::Limits::default());
         let (idle, write) = (Duration::from_millis(1500), Duration::from_millis(700));
         assert_eq!(server.tcp, TcpSettings { connections: 3, per_client: 2, idle, write });
     }

@@ -11,6 +11,7 @@ mod engine;
 mod framing;
 mod limits;
 mod portable;
+pub mod rrl;
 mod tcp;
 mod udp;
 
@@ -33,6 +34,7 @@ pub use portable::QUIET;
 use crate::metrics::{Metrics, Transport};
 use crate::query::Ecs;
 use portable::Portable;
+use rrl::Limiter;
 use udp::Threads;
 
 /// The port without settings: free for users without privileges, and not one that resolvers or mDNS take.
@@ -149,12 +151,14 @@ enum Listeners {
 
 impl Server {
     /// Binds every address, then starts to answer. UDP runs on own threads, the rest on `runtime`. Logs each address.
+    /// `limiter` says how much of UDP a network is sent.
     ///
     /// # Errors
     /// The first address that cannot be bound; none stays bound then. [`BindError::help`] says what to do.
     pub fn start<E: Answer>(
         settings: &Settings,
         engine: Arc<E>,
+        limiter: &Arc<Limiter>,
         metrics: &Metrics,
         runtime: &Handle,
     ) -> Result<Self, BindError> {
@@ -168,10 +172,10 @@ impl Server {
                     sockets.extend(bound.udp.into_iter().map(|socket| (bound.address.ip(), bound.ecs, socket)));
                     tcp.push((bound.address, bound.ecs, bound.tcp));
                 }
-                let udp = Threads::start(sockets, &engine, metrics)?;
+                let udp = Threads::start(sockets, &engine, limiter, metrics)?;
                 Listeners::Native { udp, tcp: Tasks::start(tcp, engine, metrics, settings.tcp)? }
             }
-            Io::Portable => Listeners::Portable(Portable::start(bound, &engine, metrics, settings.tcp.idle)?),
+            Io::Portable => Listeners::Portable(Portable::start(bound, &engine, limiter, metrics, settings.tcp.idle)?),
         };
         for address in &addresses {
             info!(%address, io = ?settings.io, "listening");

@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::TcpSettings;
-use super::engine::{Answer, ask, unix_now};
+use super::engine::{Answer, Way, ask, unix_now};
 use super::framing::{Frame, Frames};
 use super::limits::{Seat, Seats};
 use crate::metrics::{Cause, Closed, End, Metrics, SharedWriter};
@@ -293,7 +293,8 @@ impl<'a, E: Answer> Connection<'a, E> {
                 };
                 let engine = &*self.context.engine;
                 let answers = |who: &Who, request: &[u8], out: &mut [u8]| engine.answer(who, request, out);
-                if let Some(length) = ask(answers, &self.who, request, answer, &mut writer) {
+                let way = Way { engine, limiter: None };
+                if let Some(length) = ask(answers, &way, &self.who, request, answer, &mut writer) {
                     self.output.extend_from_slice(&(length as u16).to_be_bytes());
                     self.output.extend_from_slice(&answer[..length]);
                     self.answers += 1;

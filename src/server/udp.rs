@@ -20,7 +20,8 @@ use tracing::warn;
 
 use super::batch::{Batch, Datagram, Wait};
 use super::bind::BindError;
-use super::engine::{Answer, ask, unix_now};
+use super::engine::{Answer, Way, ask, unix_now};
+use super::rrl::Limiter;
 use crate::metrics::{Cause, End, Metrics, Transport, Writer};
 use crate::query::{self, Ecs, Who};
 
@@ -49,6 +50,7 @@ impl Threads {
     pub(super) fn start<E: Answer>(
         sockets: Vec<(IpAddr, Ecs, UdpSocket)>,
         engine: &Arc<E>,
+        limiter: &Arc<Limiter>,
         metrics: &Metrics,
     ) -> Result<Self, BindError> {
         let (alive, ended) = mpsc::channel(1);
@@ -61,12 +63,13 @@ impl Threads {
             let socket = Arc::new(socket);
             threads.sockets.push(Arc::downgrade(&socket));
             let (engine, phase, alive) = (Arc::clone(engine), Arc::clone(&threads.phase), alive.clone());
-            let writer = metrics.writer(Transport::Udp);
+            let (writer, limiter) = (metrics.writer(Transport::Udp), Arc::clone(limiter));
             let run = move || {
                 Worker {
                     batch: Batch::new(socket, address),
                     ecs,
                     engine,
+                    limiter,
                     phase,
                     writer,
                     overflows: Overflows::default(),
@@ -113,6 +116,7 @@ struct Worker<E> {
     batch: Batch,
     ecs: Ecs,
     engine: Arc<E>,
+    limiter: Arc<Limiter>,
     phase: Arc<AtomicU8>,
     writer: Writer,
     overflows: Overflows,
@@ -157,8 +161,9 @@ impl<E: Answer> Worker<E> {
 
     /// Answers the datagrams of a batch.
     fn serve(&mut self, count: usize) {
-        let Self { batch, ecs, engine, writer, .. } = self;
+        let Self { batch, ecs, engine, limiter, writer, .. } = self;
         let now = unix_now();
+        let way = Way { engine: &**engine, limiter: Some(limiter) };
         engine.batch(|answer| {
             for index in 0..count {
                 let (datagram, request, room) = batch.datagram(index);
@@ -188,7 +193,7 @@ impl<E: Answer> Worker<E> {
                     ecs: *ecs,
                     now,
                 };
-                if let Some(length) = ask(answer, &who, request, room, writer) {
+                if let Some(length) = ask(answer, &way, &who, request, room, writer) {
                     batch.answer(index, length);
                 }
             }

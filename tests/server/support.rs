@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use catchment::metrics::{Answered, Counts, Messages, Metrics};
 use catchment::query::{Drop, Ecs, Outcome, Response, Transport, Who};
+use catchment::server::rrl::{Limiter, Limits};
 use catchment::server::{Answer, Drained, Io, Listen, Origin, Server, Settings};
 use tokio::runtime::{Builder, Runtime};
 
@@ -118,15 +119,20 @@ fn start_on(settings: &Settings, runtime: Runtime) -> Running {
     let (gate, waiting) = mpsc::channel();
     let engine = Arc::new(Commanded { gate: Mutex::new(waiting) });
     let metrics = Metrics::new();
-    let server = Server::start(settings, engine, &metrics, runtime.handle()).unwrap();
+    let server = Server::start(settings, engine, &limiter(), &metrics, runtime.handle()).unwrap();
     Running { server, runtime, metrics, gate }
+}
+
+/// As without settings: loopback is sent everything.
+fn limiter() -> Arc<Limiter> {
+    Arc::new(Limiter::new(&Limits::default()))
 }
 
 /// Portable or native, with an engine of the caller's.
 pub(crate) fn start_with<E: Answer>(settings: &Settings, engine: E) -> (Server, Runtime, Metrics) {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let metrics = Metrics::new();
-    let server = Server::start(settings, Arc::new(engine), &metrics, runtime.handle()).unwrap();
+    let server = Server::start(settings, Arc::new(engine), &limiter(), &metrics, runtime.handle()).unwrap();
     (server, runtime, metrics)
 }
 

@@ -2,6 +2,7 @@
 
 use super::super::grammar::{Keys, Shape, key, required};
 use super::probes::PROBES;
+use super::rrl::RRL;
 
 /// The settings.
 pub(in super::super) const SETTINGS: Keys = Keys {
@@ -37,6 +38,12 @@ pub(in super::super) const SETTINGS: Keys = Keys {
         ),
         key("tcp", Shape::Map(&TCP), "", "Limits of TCP."),
         key("udp", Shape::Map(&UDP), "", "UDP."),
+        key(
+            "rrl",
+            Shape::Map(&RRL),
+            "",
+            "How many UDP answers a network is sent in a second (response rate limiting).",
+        ),
         key("startup", Shape::Map(&STARTUP), "", "The start."),
         key("probes", Shape::Map(&PROBES), "", "How probes are made, for all targets."),
         key("reload", Shape::Map(&RELOAD), "", "How files are taken up."),
@@ -46,7 +53,6 @@ pub(in super::super) const SETTINGS: Keys = Keys {
     planned: &[
         "cluster",
         "limits",
-        "rrl",
         "tls",
         "dot",
         "doh",
