@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "dns", "net", "metrics", "mapped", "zone", "geo", "health", "steering", "live", "config", "snapshot",
-            "compile", "query", "explain", "server", "probe", "reload", "control",
+            "compile", "query", "explain", "journal", "server", "probe", "reload", "control",
         ],
     ),
     ("dns", &[]),
@@ -34,7 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("evaluate", &["dns", "net", "zone", "geo", "health", "steering", "live", "snapshot", "explain", "survey"]),
     ("survey", &["dns", "zone", "net", "geo", "health", "steering", "live", "snapshot", "explain"]),
     ("picture", &["geo", "survey"]),
-    ("server", &["query", "snapshot"]),
+    ("journal", &["dns", "net", "query", "snapshot"]),
+    ("server", &["query", "snapshot", "journal"]),
     ("probe", &["health", "snapshot"]),
     ("reload", &["dns", "zone", "geo", "health", "mapped", "config", "compile", "explain", "snapshot", "survey"]),
     (
@@ -70,6 +71,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("hickory_server", "src/server/portable.rs"),
     ("memmap2", "src/mapped.rs"),
     ("tiny_skia", "src/picture/png.rs"),
+    ("prost::", "src/journal/dnstap.rs"),
     ("utoipa::openapi", "src/control/openapi.rs"),
 ];
 

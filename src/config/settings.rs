@@ -2,6 +2,7 @@
 
 mod control;
 pub mod environment;
+mod journal;
 mod keys;
 mod probes;
 mod rrl;
@@ -20,6 +21,7 @@ use super::units::{duration, share};
 use super::yaml::Node;
 use crate::dns::ecs::Ecs;
 
+pub use journal::{Dnstap, DnstapMessages, DnstapPlace, LogPlace, Only, QueryLog};
 pub(super) use keys::SETTINGS;
 use keys::{CONTROL, COOKIES, GEODB, HEALTH, IDENTITY, LISTEN, LOG, RELOAD, STARTUP, TCP, UDP};
 pub use probes::Probes;
@@ -51,6 +53,10 @@ pub struct Settings {
     pub udp: Udp,
     /// How many UDP answers a network is sent in a second.
     pub rrl: Rrl,
+    /// Answers as lines.
+    pub query_log: QueryLog,
+    /// Answers as dnstap frames.
+    pub dnstap: Dnstap,
     /// What is known of targets, beside single probes.
     pub health: Health,
     /// Where commands reach the running server.
@@ -305,6 +311,8 @@ impl Default for Settings {
             },
             udp: Udp { threads: None, receive_buffer: 1024 * 1024 },
             rrl: Rrl::default(),
+            query_log: QueryLog::default(),
+            dnstap: Dnstap::default(),
             health: Health { remember: Duration::from_mins(5), canaries: Vec::new() },
             control: Control {
                 socket: ControlSocket::InState,
@@ -375,6 +383,12 @@ fn read(root: &Node<'_>, mut settings: Settings, sink: &mut Sink) -> Option<Sett
     }
     if let Some(node) = fields.get("rrl") {
         settings.rrl = rrl::read(node, settings.rrl, sink);
+    }
+    if let Some(node) = fields.get("query_log") {
+        settings.query_log = journal::query_log(node, settings.query_log, sink);
+    }
+    if let Some(node) = fields.get("dnstap") {
+        settings.dnstap = journal::dnstap(node, settings.dnstap, sink);
     }
     if let Some(fields) = fields.get("startup").and_then(|node| Fields::open(node, &STARTUP, sink)) {
         time(fields.get("first_probes"), "`first_probes`", 60, &mut settings.first_probes, sink);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use super::{Shared, identity, limits, probe_settings, rate_limits};
+use super::{Shared, identity, journal_settings, limits, probe_settings, rate_limits};
 use crate::config::settings::{Settings, shown};
 use crate::reload::Loader;
 
@@ -120,7 +120,12 @@ impl Hot {
             loader.generation.allow_probes(&now.probes);
         }
         if any("rrl.") {
-            shared.limiter.set(&rate_limits(now));
+            shared.beside.limiter.set(&rate_limits(now));
+        }
+        if (any("query_log.") || any("dnstap.") || any("identity.name"))
+            && let Err(error) = shared.beside.journal.set(&journal_settings(now))
+        {
+            error!(%error, "the new settings of query log and dnstap cannot be used");
         }
         if any("health.canaries") {
             shared.known.canaries.set(&now.health.canaries);

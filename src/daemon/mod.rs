@@ -35,17 +35,20 @@ use self::known::Knowledge;
 use crate::config::settings;
 use crate::control::{self, Desk, Files, Phase, SocketError};
 use crate::health::overrides::Overrides;
+use crate::journal::{self, Journal};
 use crate::metrics::{LimitClass, Metrics};
 use crate::probe::{self, Prober};
 use crate::reload::watch::{Asked, Cause, Watch};
 use crate::reload::{Limits, Loader, Now, Options, Wish};
 use crate::server::rrl::{self, Limiter};
-use crate::server::{BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings, names};
+use crate::server::{Beside, BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings, names};
 use crate::snapshot::{Current, Ede, Identity};
 use crate::zone::Entry;
 
 /// How long a stop waits for answers under way.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a stop waits for the query log and dnstap to be written.
+const LAST_LINES: Duration = Duration::from_secs(2);
 /// Orders that may wait: each is written to the disk before the next is taken.
 const ORDERS: usize = 16;
 
@@ -119,8 +122,8 @@ struct Shared {
     phase: watch::Sender<Phase>,
     /// Services at PoPs that went down, for the operator's desk: of a service with `manual_resume` they stay out.
     fallen: mpsc::UnboundedSender<Fallen>,
-    /// How much a network is sent.
-    limiter: Arc<Limiter>,
+    /// What answers go by on their way out.
+    beside: Beside,
     /// Where health is remembered for a restart and for `explain`.
     health_file: Option<PathBuf>,
 }
@@ -178,15 +181,19 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     }
     // As many as there are changes of state; the desk looks at each but for a moment.
     let (fallen, falls) = mpsc::unbounded_channel();
+    let (current, metrics) = (Arc::new(ArcSwap::new(snapshot)), Metrics::new());
     let shared = Arc::new(Shared {
-        current: Arc::new(ArcSwap::new(snapshot)),
+        beside: Beside {
+            limiter: Arc::new(Limiter::new(&rate_limits(settings))),
+            journal: Arc::new(Journal::new(Arc::clone(&current), metrics.clone())),
+        },
+        current,
         known,
         files: watch::Sender::new(Arc::new(reloads::files(&loader, &loaded, known::unix_ms()))),
         published: Notify::new(),
-        metrics: Metrics::new(),
+        metrics,
         phase: watch::Sender::new(Phase::Starting),
         fallen,
-        limiter: Arc::new(Limiter::new(&rate_limits(settings))),
         health_file: loader.state.path("health.json"),
     });
     shared.metrics.name_with(names(Arc::clone(&shared.current)));
@@ -203,9 +210,10 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let control = control(settings, desk.clone()).await?;
     let http = control_over_http(settings, desk).await;
 
+    shared.beside.journal.set(&journal_settings(settings))?;
     let engine = Arc::new(Engine::new(Arc::clone(&shared.current)));
-    let server = Server::start(&server_settings(&setup), engine, &shared.limiter, &shared.metrics, &Handle::current())?;
-    let limited = tokio::spawn(rrl::watch(Arc::clone(&shared.limiter), shared.metrics.clone()));
+    let server = Server::start(&server_settings(&setup), engine, &shared.beside, &shared.metrics, &Handle::current())?;
+    let limited = tokio::spawn(rrl::watch(Arc::clone(&shared.beside.limiter), shared.metrics.clone()));
 
     let reloads = {
         let (shared, runtime) = (Arc::clone(&shared), Handle::current());
@@ -241,6 +249,9 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
             warn!(connections, grace = ?GRACE, "the grace time ran out; connections were cut");
         }
     }
+    let journal = Arc::clone(&shared.beside.journal);
+    // Everything that was answered is written, if that can be done soon.
+    let _ = tokio::task::spawn_blocking(move || journal.stop(LAST_LINES)).await;
     // The reload thread may be compiling; it holds nothing that a stop must wait for longer than this.
     let _ = asker.send(Cause::Stop);
     epochs.abort();
@@ -424,6 +435,46 @@ fn rate_limits(settings: &settings::Settings) -> rrl::Limits {
         slip: written.slip,
         exempt: written.exempt.iter().map(|block| (block.address(), block.length())).collect(),
         loopback: if written.exempt_loopback { rrl::Loopback::Exempt } else { rrl::Loopback::Limited },
+    }
+}
+
+/// What is taken down of answers.
+fn journal_settings(settings: &settings::Settings) -> journal::Settings {
+    let only = |only: &settings::Only| journal::Only {
+        kinds: only.kinds.clone(),
+        clients: only.clients.clone(),
+        names: only.names.clone(),
+    };
+    let (log, tap) = (&settings.query_log, &settings.dnstap);
+    let place = match &log.to {
+        settings::LogPlace::Off => None,
+        settings::LogPlace::Stdout => Some(journal::Place::Stdout),
+        settings::LogPlace::Stderr => Some(journal::Place::Stderr),
+        settings::LogPlace::File(path) => Some(journal::Place::File(path.clone())),
+    };
+    let frames = match &tap.to {
+        settings::DnstapPlace::Off => None,
+        settings::DnstapPlace::Socket(path) => Some(journal::FramePlace::Socket(path.clone())),
+        settings::DnstapPlace::File(path) => Some(journal::FramePlace::File(path.clone())),
+    };
+    journal::Settings {
+        log: place.map(|to| journal::LogSettings {
+            to,
+            sample: log.sample,
+            only: only(&log.only),
+            client: if log.whole_clients { journal::Shown::Full } else { journal::Shown::Prefix },
+        }),
+        dnstap: frames.map(|to| journal::DnstapSettings {
+            to,
+            sample: tap.sample,
+            only: only(&tap.only),
+            messages: match tap.messages {
+                settings::DnstapMessages::Queries => journal::Messages::Queries,
+                settings::DnstapMessages::Responses => journal::Messages::Responses,
+                settings::DnstapMessages::Both => journal::Messages::Both,
+            },
+            identity: settings.identity.name.clone(),
+        }),
     }
 }
 

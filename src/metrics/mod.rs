@@ -20,6 +20,7 @@
 //! go down.
 
 mod answered;
+mod journaled;
 pub mod layout;
 mod limited;
 mod totals;
@@ -30,6 +31,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub use answered::{Answered, Cookie, Decided, Kind, Marks, Number};
+pub use journaled::{JournalFate, JournalKind, JournaledCounts};
 use layout::{Layout, Row, slot};
 pub use limited::{LimitClass, Limited, LimitedCounts};
 pub use totals::{Answers, Served, Totals};
@@ -259,6 +261,8 @@ pub struct Reading {
     pub totals: Totals,
     /// What became of files and health.
     pub changes: Changes,
+    /// What became of what was taken down singly.
+    pub journaled: JournaledCounts,
 }
 
 /// Alone on its cache lines (two of 64 octets, as processors fetch pairs), so that writers do not disturb each other.
@@ -369,6 +373,7 @@ struct Shared {
     reloads: [AtomicU64; 2],
     last_reload: [AtomicU64; 2],
     epochs: AtomicU64,
+    journaled: [[AtomicU64; JournalFate::ALL.len()]; JournalKind::ALL.len()],
 }
 
 impl std::fmt::Debug for Shared {
@@ -412,6 +417,7 @@ impl Metrics {
                 reloads: from_fn(zero),
                 last_reload: from_fn(zero),
                 epochs: AtomicU64::new(0),
+                journaled: from_fn(|_| from_fn(zero)),
             }),
         }
     }
@@ -469,6 +475,11 @@ impl Metrics {
         self.shared.epochs.fetch_add(1, Relaxed);
     }
 
+    /// Counts what became of lines of the query log, or of frames of dnstap; of what was dropped, answers.
+    pub fn journaled(&self, kind: JournalKind, fate: JournalFate, count: u64) {
+        self.shared.journaled[kind as usize][fate as usize].fetch_add(count, Relaxed);
+    }
+
     /// The sums of messages and connections now. Not one instant: writers go on while it reads.
     pub fn read(&self) -> Counts {
         self.read_all().counts
@@ -521,7 +532,11 @@ impl Metrics {
         let [last_taken, last_refused] = [0, 1].map(|i: usize| self.shared.last_reload[i].load(Relaxed));
         let epochs = self.shared.epochs.load(Relaxed);
         let changes = Changes { reloads_taken, reloads_refused, last_taken, last_refused, epochs };
-        Reading { counts, details, totals, changes }
+        let mut journaled = JournaledCounts::default();
+        for (to, from) in journaled.iter_mut().zip(&self.shared.journaled) {
+            add(to, from);
+        }
+        Reading { counts, details, totals, changes, journaled }
     }
 }
 
@@ -854,6 +869,12 @@ mod tests {
     fn orders_of_causes_and_reasons_are_their_indices() {
         for (i, cause) in Cause::ALL.into_iter().enumerate() {
             assert_eq!(cause as usize, i);
+        }
+        for (i, kind) in JournalKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, i);
+        }
+        for (i, fate) in JournalFate::ALL.into_iter().enumerate() {
+            assert_eq!(fate as usize, i);
         }
         for (i, class) in LimitClass::ALL.into_iter().enumerate() {
             assert_eq!(class as usize, i);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tracing::error;
 
 use super::rrl::{Limiter, Verdict};
+use crate::journal::{Fate, Noted, Pen};
 use crate::metrics::layout::Layout;
 use crate::metrics::{Answered, Cause, End, LimitClass, Limited, Names, SharedWriter, Writer};
 use crate::query::{self, Drop, Outcome, Response, Who};
@@ -87,10 +88,14 @@ pub(super) struct Way<'a, E> {
     pub(super) engine: &'a E,
     /// How much a network is sent; none on transports whose sources cannot be made up.
     pub(super) limiter: Option<&'a Limiter>,
+    /// Takes answers down.
+    pub(super) pen: &'a Pen,
+    /// The port that was asked.
+    pub(super) port: u16,
 }
 
 impl<E: Answer> Way<'_, E> {
-    /// What is sent of an answer, which is counted; nothing where its network has had enough.
+    /// What is sent of an answer (its length), which is counted and taken down; nothing where its network has had enough.
     #[inline]
     fn out(
         &self,
@@ -98,15 +103,37 @@ impl<E: Answer> Way<'_, E> {
         who: &Who,
         request: &[u8],
         out: &mut [u8],
+        took: Option<Duration>,
         counter: &mut impl Count,
-    ) -> Option<Response> {
+    ) -> Option<usize> {
         let verdict =
             self.limiter.map_or(Verdict::Send, |limiter| limiter.judge(who.source, who.now, &response.answered));
         if verdict != Verdict::Send {
-            return self.limited(verdict, response, who, request, out, counter);
+            let sent = self.limited(verdict, response, who, request, out, counter);
+            let fate = match (verdict, &sent) {
+                (_, None) => Fate::Dropped,
+                (Verdict::Slip(_), _) => Fate::Slipped,
+                _ => Fate::Sent,
+            };
+            let (response, answer) = match &sent {
+                Some(sent) => (sent, &out[..sent.length.min(out.len())]),
+                None => (response, &[][..]),
+            };
+            self.pen.note(&Noted { who, port: self.port, request, answer, response, fate, took });
+            return sent.map(|sent| sent.length.min(out.len()));
         }
         counter.answered(&response.answered);
-        Some(*response)
+        let length = response.length.min(out.len());
+        self.pen.note(&Noted {
+            who,
+            port: self.port,
+            request,
+            answer: &out[..length],
+            response,
+            fate: Fate::Sent,
+            took,
+        });
+        Some(length)
     }
 
     #[cold]
@@ -154,10 +181,11 @@ pub(super) fn ask<E: Answer>(
     let began = who.source_port.is_multiple_of(MEASURED).then(Instant::now);
     match catch_unwind(AssertUnwindSafe(|| answer(who, request, out))) {
         Ok(Outcome::Responded(ref response)) => {
-            if let Some(began) = began {
-                counter.took(began.elapsed());
+            let took = began.map(|began| began.elapsed());
+            if let Some(took) = took {
+                counter.took(took);
             }
-            way.out(response, who, request, out, counter).map(|sent| sent.length.min(out.len()))
+            way.out(response, who, request, out, took, counter)
         }
         Ok(Outcome::Dropped(cause)) => {
             counter.ended(End::Dropped(dropped(cause)));

@@ -31,6 +31,7 @@ pub use bind::BindError;
 pub use engine::{Answer, Engine, MAX_REQUEST, names};
 pub use portable::QUIET;
 
+use crate::journal::Journal;
 use crate::metrics::{Metrics, Transport};
 use crate::query::Ecs;
 use portable::Portable;
@@ -124,6 +125,15 @@ impl Default for TcpSettings {
     }
 }
 
+/// What answers go by on their way out, beside the counters.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// How much of UDP a network is sent.
+    pub limiter: Arc<Limiter>,
+    /// Where answers are taken down.
+    pub journal: Arc<Journal>,
+}
+
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
@@ -151,14 +161,13 @@ enum Listeners {
 
 impl Server {
     /// Binds every address, then starts to answer. UDP runs on own threads, the rest on `runtime`. Logs each address.
-    /// `limiter` says how much of UDP a network is sent.
     ///
     /// # Errors
     /// The first address that cannot be bound; none stays bound then. [`BindError::help`] says what to do.
     pub fn start<E: Answer>(
         settings: &Settings,
         engine: Arc<E>,
-        limiter: &Arc<Limiter>,
+        beside: &Beside,
         metrics: &Metrics,
         runtime: &Handle,
     ) -> Result<Self, BindError> {
@@ -172,10 +181,10 @@ impl Server {
                     sockets.extend(bound.udp.into_iter().map(|socket| (bound.address.ip(), bound.ecs, socket)));
                     tcp.push((bound.address, bound.ecs, bound.tcp));
                 }
-                let udp = Threads::start(sockets, &engine, limiter, metrics)?;
-                Listeners::Native { udp, tcp: Tasks::start(tcp, engine, metrics, settings.tcp)? }
+                let udp = Threads::start(sockets, &engine, beside, metrics)?;
+                Listeners::Native { udp, tcp: Tasks::start(tcp, engine, beside, metrics, settings.tcp)? }
             }
-            Io::Portable => Listeners::Portable(Portable::start(bound, &engine, limiter, metrics, settings.tcp.idle)?),
+            Io::Portable => Listeners::Portable(Portable::start(bound, &engine, beside, metrics, settings.tcp.idle)?),
         };
         for address in &addresses {
             info!(%address, io = ?settings.io, "listening");
@@ -231,6 +240,7 @@ impl Tasks {
     fn start<E: Answer>(
         listeners: Vec<(SocketAddr, Ecs, std::net::TcpListener)>,
         engine: Arc<E>,
+        beside: &Beside,
         metrics: &Metrics,
         settings: TcpSettings,
     ) -> Result<Self, BindError> {
@@ -244,6 +254,7 @@ impl Tasks {
             engine,
             metrics: metrics.clone(),
             writer: metrics.shared_writer(Transport::Tcp),
+            pen: beside.journal.pen(),
             settings,
             seats: limits::Seats::new(settings.connections, settings.per_client, Instant::now()),
             tasks: tasks.connections.clone(),
@@ -256,7 +267,7 @@ impl Tasks {
                 transport: "TCP",
                 source,
             })?;
-            let settings = tcp::Listener { address: address.ip(), ecs };
+            let settings = tcp::Listener { address: address.ip(), port: address.port(), ecs };
             tasks.listeners.spawn(tcp::listen(listener, settings, Arc::clone(&context)));
         }
         tasks.listeners.close();

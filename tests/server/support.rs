@@ -119,20 +119,24 @@ fn start_on(settings: &Settings, runtime: Runtime) -> Running {
     let (gate, waiting) = mpsc::channel();
     let engine = Arc::new(Commanded { gate: Mutex::new(waiting) });
     let metrics = Metrics::new();
-    let server = Server::start(settings, engine, &limiter(), &metrics, runtime.handle()).unwrap();
+    let server = Server::start(settings, engine, &beside(&metrics), &metrics, runtime.handle()).unwrap();
     Running { server, runtime, metrics, gate }
 }
 
-/// As without settings: loopback is sent everything.
-fn limiter() -> Arc<Limiter> {
-    Arc::new(Limiter::new(&Limits::default()))
+/// As without settings: loopback is sent everything, nothing is taken down.
+fn beside(metrics: &Metrics) -> Beside {
+    let parts = Parts { sites: SiteTable::empty(), ..Parts::default() };
+    Beside {
+        limiter: Arc::new(Limiter::new(&Limits::default())),
+        journal: Arc::new(Journal::new(current, metrics.clone())),
+    }
 }
 
 /// Portable or native, with an engine of the caller's.
 pub(crate) fn start_with<E: Answer>(settings: &Settings, engine: E) -> (Server, Runtime, Metrics) {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let metrics = Metrics::new();
-    let server = Server::start(settings, Arc::new(engine), &limiter(), &metrics, runtime.handle()).unwrap();
+    let server = Server::start(settings, Arc::new(engine), &beside(&metrics), &metrics, runtime.handle()).unwrap();
     (server, runtime, metrics)
 }
 

@@ -116,7 +116,7 @@ impl Settings {
             ("control.hosts", list(self.control.hosts.clone())),
             ("control.max_database_age", self.control.max_database_age.map_or_else(|| "off".to_owned(), show)),
         ];
-        [before, self.rrl.shown(), after].concat()
+        [before, self.rrl.shown(), self.query_log.shown(), self.dnstap.shown(), after].concat()
     }
 }
 

@@ -68,6 +68,8 @@ families! {
         "Queries with a cookie: `valid` is one of ours, `new` anything else that is well formed";
     LIMITED: Counter "catchment_rate_limited_answers" ["class", "result"]
         "UDP answers over the rate limit of their network (RRL), by class and by what became of them";
+    JOURNALED: Counter "catchment_journaled" ["output", "result"]
+        "Lines of the query log and frames of dnstap, by what became of them; of what was `dropped`, answers";
     ACCEPTED: Counter "catchment_tcp_connections_accepted" "TCP connections accepted";
     CLOSED: Counter "catchment_tcp_connections_closed" ["reason"] "TCP connections ended";
     OPEN: Gauge "catchment_tcp_connections_open" "TCP connections open now";
@@ -183,6 +185,8 @@ A query counts under the zone of its answer (the last of a chain). A steered ans
 - `cause`: `short` (under 12 octets), `response` (QR set), `long` (over 4,096 octets), `source` (port 0), `rate` (over the rate limit).
 - `class` of a rate limit: `positive`, `nodata` (and referrals), `nxdomain`, `error`; `result`: `dropped`, `slipped` (TC or BADCOOKIE was sent), and
   with `rrl: {mode: log-only}` `would-drop` and `would-slip`.
+- `output`: `query-log`, `dnstap`; `result`: `written`, `dropped` (no room to wait: the output is too slow), `lost` (nobody reads the socket, the
+  disk is full).
 - `reason` of a closed connection: `client`, `idle`, `evicted` (for a newcomer), `slow` (does not read), `failed`, `drained` (stop).
 
 ## Bounds
