@@ -29,6 +29,8 @@ pub mod geo;
 pub mod heap;
 // What is known of each target: the pure state machine and the table of states.
 pub mod health;
+// What single answers were, for the query log and dnstap: taken down beside the query path, written by threads of its own.
+pub mod journal;
 // Per map: site → PoPs now, address ranges → answer and scope; recomputed each epoch.
 pub mod live;
 // A file of our own, mapped read-only; one of the few places with `unsafe` code.

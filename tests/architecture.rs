@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "dns", "net", "metrics", "mapped", "heap", "zone", "geo", "health", "steering", "live", "config",
-            "snapshot", "compile", "query", "explain", "server", "probe", "reload", "control",
+            "snapshot", "compile", "query", "explain", "journal", "server", "probe", "reload", "control",
         ],
     ),
     ("dns", &[]),
@@ -35,7 +35,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("evaluate", &["dns", "net", "zone", "geo", "health", "steering", "live", "snapshot", "explain", "survey"]),
     ("survey", &["dns", "zone", "net", "geo", "health", "steering", "live", "snapshot", "explain"]),
     ("picture", &["geo", "survey"]),
-    ("server", &["query", "snapshot"]),
+    ("journal", &["dns", "net", "query", "snapshot"]),
+    ("server", &["query", "snapshot", "journal"]),
     ("probe", &["health", "snapshot"]),
     (
         "reload",
@@ -74,6 +75,7 @@ const ONE_FILE: &[(&str, &str)] = &[
     ("hickory_server", "src/server/portable.rs"),
     ("memmap2", "src/mapped.rs"),
     ("tiny_skia", "src/picture/png.rs"),
+    ("prost::", "src/journal/dnstap.rs"),
     ("utoipa::openapi", "src/control/openapi.rs"),
 ];
 

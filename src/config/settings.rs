@@ -2,8 +2,10 @@
 
 mod control;
 pub mod environment;
+mod journal;
 mod keys;
 mod probes;
+mod rrl;
 pub mod shown;
 
 use std::fmt;
@@ -19,9 +21,11 @@ use super::units::{duration, share};
 use super::yaml::Node;
 use crate::dns::ecs::Ecs;
 
+pub use journal::{Dnstap, DnstapMessages, DnstapPlace, LogPlace, Only, QueryLog};
 pub(super) use keys::SETTINGS;
 use keys::{CONTROL, COOKIES, GEODB, HEALTH, IDENTITY, LISTEN, LOG, RELOAD, STARTUP, TCP, UDP};
 pub use probes::Probes;
+pub use rrl::{Rrl, RrlMode};
 
 /// What the server does, every default filled in. Paths are as written: relative to where the server starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +51,12 @@ pub struct Settings {
     pub tcp: Tcp,
     /// UDP.
     pub udp: Udp,
+    /// How many UDP answers a network is sent in a second.
+    pub rrl: Rrl,
+    /// Answers as lines.
+    pub query_log: QueryLog,
+    /// Answers as dnstap frames.
+    pub dnstap: Dnstap,
     /// What is known of targets, beside single probes.
     pub health: Health,
     /// Where commands reach the running server.
@@ -300,6 +310,9 @@ impl Default for Settings {
                 write: Duration::from_secs(5),
             },
             udp: Udp { threads: None, receive_buffer: 1024 * 1024 },
+            rrl: Rrl::default(),
+            query_log: QueryLog::default(),
+            dnstap: Dnstap::default(),
             health: Health { remember: Duration::from_mins(5), canaries: Vec::new() },
             control: Control {
                 socket: ControlSocket::InState,
@@ -367,6 +380,15 @@ fn read(root: &Node<'_>, mut settings: Settings, sink: &mut Sink) -> Option<Sett
     }
     if let Some(fields) = fields.get("udp").and_then(|node| Fields::open(node, &UDP, sink)) {
         udp(&fields, &mut settings.udp, sink);
+    }
+    if let Some(node) = fields.get("rrl") {
+        settings.rrl = rrl::read(node, settings.rrl, sink);
+    }
+    if let Some(node) = fields.get("query_log") {
+        settings.query_log = journal::query_log(node, settings.query_log, sink);
+    }
+    if let Some(node) = fields.get("dnstap") {
+        settings.dnstap = journal::dnstap(node, settings.dnstap, sink);
     }
     if let Some(fields) = fields.get("startup").and_then(|node| Fields::open(node, &STARTUP, sink)) {
         time(fields.get("first_probes"), "`first_probes`", 60, &mut settings.first_probes, sink);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use super::{Shared, identity, limits, probe_settings, rules, tcp_settings};
+use super::{Shared, identity, journal_settings, limits, probe_settings, rate_limits, rules, tcp_settings};
 use crate::config::settings::{Settings, shown};
 use crate::reload::Loader;
 use crate::server::TcpLimits;
@@ -122,6 +122,14 @@ impl Hot {
                 error!(%error, "the new settings of probes cannot be used");
             }
             loader.generation.allow_probes(&now.probes);
+        }
+        if any("rrl.") {
+            shared.beside.limiter.set(&rate_limits(now));
+        }
+        if (any("query_log.") || any("dnstap.") || any("identity.name"))
+            && let Err(error) = shared.beside.journal.set(&journal_settings(now))
+        {
+            error!(%error, "the new settings of query log and dnstap cannot be used");
         }
         if any("health.canaries") {
             shared.known.canaries.set(&now.health.canaries);

@@ -36,16 +36,20 @@ use crate::config::settings;
 use crate::control::{self, Desk, Files, Phase, SocketError};
 use crate::health::overrides::Overrides;
 use crate::heap;
-use crate::metrics::Metrics;
+use crate::journal::{self, Journal};
+use crate::metrics::{LimitClass, Metrics};
 use crate::probe::{self, Prober};
 use crate::reload::watch::{Asked, Cause, Watch};
 use crate::reload::{Limits, Loader, Now, Options, Wish};
-use crate::server::{BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings, names};
+use crate::server::rrl::{self, Limiter};
+use crate::server::{Beside, BindError, Drained, Engine, Io, Listen, Origin, Server, Settings, TcpSettings, names};
 use crate::snapshot::{Current, Ede, Identity};
 use crate::zone::Entry;
 
 /// How long a stop waits for answers under way.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long a stop waits for the query log and dnstap to be written.
+const LAST_LINES: Duration = Duration::from_secs(2);
 /// Orders that may wait: each is written to the disk before the next is taken.
 const ORDERS: usize = 16;
 
@@ -121,6 +125,8 @@ struct Shared {
     fallen: mpsc::UnboundedSender<Fallen>,
     /// What the settings say of the control API.
     rules: watch::Sender<Arc<control::Rules>>,
+    /// What answers go by on their way out.
+    beside: Beside,
     /// Where health is remembered for a restart and for `explain`.
     health_file: Option<PathBuf>,
 }
@@ -179,12 +185,17 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     }
     // As many as there are changes of state; the desk looks at each but for a moment.
     let (fallen, falls) = mpsc::unbounded_channel();
+    let (current, metrics) = (Arc::new(ArcSwap::new(snapshot)), Metrics::new());
     let shared = Arc::new(Shared {
-        current: Arc::new(ArcSwap::new(snapshot)),
+        beside: Beside {
+            limiter: Arc::new(Limiter::new(&rate_limits(settings))),
+            journal: Arc::new(Journal::new(Arc::clone(&current), metrics.clone())),
+        },
+        current,
         known,
         files: watch::Sender::new(Arc::new(reloads::files(&loader, &loaded, known::unix_ms()))),
         published: Notify::new(),
-        metrics: Metrics::new(),
+        metrics,
         phase: watch::Sender::new(Phase::Starting),
         fallen,
         rules: watch::Sender::new(Arc::new(rules(settings))),
@@ -204,8 +215,10 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let control = control(settings, desk.clone()).await?;
     let http = control_over_http(settings, desk).await;
 
+    shared.beside.journal.set(&journal_settings(settings))?;
     let engine = Arc::new(Engine::new(Arc::clone(&shared.current)));
-    let server = Server::start(&server_settings(&setup), engine, &shared.metrics, &Handle::current())?;
+    let server = Server::start(&server_settings(&setup), engine, &shared.beside, &shared.metrics, &Handle::current())?;
+    let limited = tokio::spawn(rrl::watch(Arc::clone(&shared.beside.limiter), shared.metrics.clone()));
 
     let reloads = {
         let (shared, runtime) = (Arc::clone(&shared), Handle::current());
@@ -241,10 +254,14 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
             warn!(connections, grace = ?GRACE, "the grace time ran out; connections were cut");
         }
     }
+    let journal = Arc::clone(&shared.beside.journal);
+    // Everything that was answered is written, if that can be done soon.
+    let _ = tokio::task::spawn_blocking(move || journal.stop(LAST_LINES)).await;
     // The reload thread may be compiling; it holds nothing that a stop must wait for longer than this.
     let _ = asker.send(Cause::Stop);
     epochs.abort();
     operator.abort();
+    limited.abort();
     let joined = tokio::time::timeout(GRACE, tokio::task::spawn_blocking(move || reloads.join())).await;
     if joined.is_err() {
         warn!("a reload under way was cut short");
@@ -399,6 +416,67 @@ fn limits(settings: &settings::Settings) -> Limits {
     Limits { max_move: settings.max_move, databases: settings.geodb_expect }
 }
 
+/// How much a network is sent.
+fn rate_limits(settings: &settings::Settings) -> rrl::Limits {
+    let written = &settings.rrl;
+    rrl::Limits {
+        mode: match written.mode {
+            settings::RrlMode::Off => rrl::Mode::Off,
+            settings::RrlMode::LogOnly => rrl::Mode::LogOnly,
+            settings::RrlMode::On => rrl::Mode::On,
+        },
+        rates: LimitClass::ALL.map(|class| match class {
+            LimitClass::Positive => written.positive,
+            LimitClass::NoData => written.nodata,
+            LimitClass::NxDomain => written.nxdomain,
+            LimitClass::Error => written.errors,
+        }),
+        slip: written.slip,
+        exempt: written.exempt.iter().map(|block| (block.address(), block.length())).collect(),
+        loopback: if written.exempt_loopback { rrl::Loopback::Exempt } else { rrl::Loopback::Limited },
+    }
+}
+
+/// What is taken down of answers.
+fn journal_settings(settings: &settings::Settings) -> journal::Settings {
+    let only = |only: &settings::Only| journal::Only {
+        kinds: only.kinds.clone(),
+        clients: only.clients.clone(),
+        names: only.names.clone(),
+    };
+    let (log, tap) = (&settings.query_log, &settings.dnstap);
+    let place = match &log.to {
+        settings::LogPlace::Off => None,
+        settings::LogPlace::Stdout => Some(journal::Place::Stdout),
+        settings::LogPlace::Stderr => Some(journal::Place::Stderr),
+        settings::LogPlace::File(path) => Some(journal::Place::File(path.clone())),
+    };
+    let frames = match &tap.to {
+        settings::DnstapPlace::Off => None,
+        settings::DnstapPlace::Socket(path) => Some(journal::FramePlace::Socket(path.clone())),
+        settings::DnstapPlace::File(path) => Some(journal::FramePlace::File(path.clone())),
+    };
+    journal::Settings {
+        log: place.map(|to| journal::LogSettings {
+            to,
+            sample: log.sample,
+            only: only(&log.only),
+            client: if log.whole_clients { journal::Shown::Full } else { journal::Shown::Prefix },
+        }),
+        dnstap: frames.map(|to| journal::DnstapSettings {
+            to,
+            sample: tap.sample,
+            only: only(&tap.only),
+            messages: match tap.messages {
+                settings::DnstapMessages::Queries => journal::Messages::Queries,
+                settings::DnstapMessages::Responses => journal::Messages::Responses,
+                settings::DnstapMessages::Both => journal::Messages::Both,
+            },
+            identity: settings.identity.name.clone(),
+        }),
+    }
+}
+
 /// What the server says of itself, and checks cookies with.
 fn identity(settings: &settings::Settings) -> Identity {
     let told = &settings.identity;
@@ -516,6 +594,7 @@ udp: {threads: 4, receive_buffer: 65536}
         assert_eq!(server.listen.iter().map(|listen| listen.ecs).collect::<Vec<_>>(), [Ecs::On, Ecs::Off]);
         assert!(server.listen.iter().all(|listen| listen.origin == Origin::Configured));
         assert_eq!((server.udp_threads.get(), server.receive_buffer), (4, 65_536));
+        assert_eq!(rate_limits(&settings::Settings::default()), rrl::Limits::default());
         let (idle, write) = (Duration::from_millis(1500), Duration::from_millis(700));
         assert_eq!(server.tcp, TcpSettings { connections: 3, per_client: 2, idle, write });
     }

@@ -40,6 +40,8 @@ pub(super) fn run(
                 true
             }
             Cause::Asked(asked) => {
+                // Whoever has moved a log asks so.
+                shared.beside.journal.reopen();
                 take_settings(shared, &mut hot, &mut loader, &mut watch);
                 again = look(shared, &mut loader, Some(asked), began);
                 true

@@ -88,6 +88,11 @@ impl Decided {
     /// Steering had no part in it.
     pub const NOTHING: Self = Self { map: Number::NONE, member: 0, kind: Kind::Error };
 
+    /// The member that serves, the first of several; none when nobody does.
+    pub fn member(self) -> Option<u16> {
+        self.member.checked_sub(1)
+    }
+
     /// A map decided so.
     #[inline]
     pub fn new(map: u32, member: Option<u16>, kind: Kind) -> Self {

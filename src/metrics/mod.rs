@@ -12,14 +12,17 @@
 //! When no message is in flight, for each transport of [`Counts`]:
 //! - `received` = Σ `answered` + Σ `dropped` + `panicked`: every message has exactly one end;
 //! - Σ `answered` = `sent` + `unsent`: every answer was handed to the kernel or was not;
-//! - Σ `answered` = Σ of [`Totals::answers`] of that transport: every answer has one zone, kind and RCODE.
+//! - Σ `answered` = Σ of [`Totals::answers`] of that transport: every answer has one zone, kind and RCODE;
+//! - `dropped` for [`Cause::Rate`] over UDP = Σ of [`Limited::Dropped`] over all classes of [`Details::limited`].
 //!
 //! For connections, always: `accepted` = `open()` + Σ
 //! `closed`. While messages are in flight, the left side may be ahead. Counts start at zero with the process and never
 //! go down.
 
 mod answered;
+mod journaled;
 pub mod layout;
+mod limited;
 mod totals;
 
 use std::array::from_fn;
@@ -28,7 +31,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub use answered::{Answered, Cookie, Decided, Kind, Marks, Number};
+pub use journaled::{JournalFate, JournalKind, JournaledCounts};
 use layout::{Layout, Row, slot};
+pub use limited::{LimitClass, Limited, LimitedCounts};
 pub use totals::{Answers, Served, Totals};
 
 /// How a message came.
@@ -61,11 +66,13 @@ pub enum Cause {
     Long,
     /// Its source cannot be answered (port 0).
     Source,
+    /// Its answer was over the rate limit of its network.
+    Rate,
 }
 
 impl Cause {
     /// All of them, in the order of [`Messages::dropped`].
-    pub const ALL: [Self; 4] = [Self::Short, Self::Response, Self::Long, Self::Source];
+    pub const ALL: [Self; 5] = [Self::Short, Self::Response, Self::Long, Self::Source, Self::Rate];
 
     /// The label of this cause in metrics and `status`.
     pub fn label(self) -> &'static str {
@@ -74,6 +81,7 @@ impl Cause {
             Self::Response => "response",
             Self::Long => "long",
             Self::Source => "source",
+            Self::Rate => "rate",
         }
     }
 }
@@ -220,6 +228,8 @@ pub struct Details {
     pub cookies: [u64; 2],
     /// How long they took.
     pub durations: Durations,
+    /// Those over the rate limit.
+    pub limited: LimitedCounts,
 }
 
 /// Scopes 0 to 128.
@@ -251,6 +261,8 @@ pub struct Reading {
     pub totals: Totals,
     /// What became of files and health.
     pub changes: Changes,
+    /// What became of what was taken down singly.
+    pub journaled: JournaledCounts,
 }
 
 /// Alone on its cache lines (two of 64 octets, as processors fetch pairs), so that writers do not disturb each other.
@@ -268,6 +280,7 @@ struct Block {
     cookies: [AtomicU64; 2],
     durations: [AtomicU64; BOUNDS.len() + 1],
     duration_sum: AtomicU64,
+    limited: [[AtomicU64; Limited::ALL.len()]; LimitClass::ALL.len()],
     /// As [`Marks::scope`] numbers them.
     scopes: [AtomicU64; 512],
 }
@@ -287,6 +300,7 @@ impl Block {
             cookies: from_fn(zero),
             durations: from_fn(zero),
             duration_sum: AtomicU64::new(0),
+            limited: from_fn(|_| from_fn(zero)),
             scopes: from_fn(zero),
         }
     }
@@ -307,7 +321,16 @@ impl Block {
         add(&mut details.cookies, &self.cookies);
         add(&mut details.durations.counts, &self.durations);
         details.durations.sum += self.duration_sum.load(Relaxed);
+        self.add_limited_to(&mut details.limited);
         sum.received += self.received.load(Relaxed);
+    }
+}
+
+impl Block {
+    fn add_limited_to(&self, limited: &mut LimitedCounts) {
+        for (to, from) in limited.iter_mut().zip(&self.limited) {
+            add(to, from);
+        }
     }
 }
 
@@ -350,6 +373,7 @@ struct Shared {
     reloads: [AtomicU64; 2],
     last_reload: [AtomicU64; 2],
     epochs: AtomicU64,
+    journaled: [[AtomicU64; JournalFate::ALL.len()]; JournalKind::ALL.len()],
 }
 
 impl std::fmt::Debug for Shared {
@@ -393,6 +417,7 @@ impl Metrics {
                 reloads: from_fn(zero),
                 last_reload: from_fn(zero),
                 epochs: AtomicU64::new(0),
+                journaled: from_fn(|_| from_fn(zero)),
             }),
         }
     }
@@ -450,15 +475,34 @@ impl Metrics {
         self.shared.epochs.fetch_add(1, Relaxed);
     }
 
+    /// Counts what became of lines of the query log, or of frames of dnstap; of what was dropped, answers.
+    pub fn journaled(&self, kind: JournalKind, fate: JournalFate, count: u64) {
+        self.shared.journaled[kind as usize][fate as usize].fetch_add(count, Relaxed);
+    }
+
     /// The sums of messages and connections now. Not one instant: writers go on while it reads.
     pub fn read(&self) -> Counts {
         self.read_all().counts
     }
 
+    /// Answers over the rate limit until now, by class and by what became of them.
+    pub fn limited(&self) -> LimitedCounts {
+        let mut limited = LimitedCounts::default();
+        for page in &self.shared.books().writers {
+            page.block.add_limited_to(&mut limited);
+        }
+        limited
+    }
+
     /// Everything that is counted.
     pub fn read_all(&self) -> Reading {
         let mut counts = Counts::default();
-        let mut details = Details { scopes: [[0; SCOPES]; 2], cookies: [0; 2], durations: Durations::default() };
+        let mut details = Details {
+            scopes: [[0; SCOPES]; 2],
+            cookies: [0; 2],
+            durations: Durations::default(),
+            limited: LimitedCounts::default(),
+        };
         let books = self.shared.books();
         let mut totals = books.before.clone();
         for page in &books.writers {
@@ -488,7 +532,11 @@ impl Metrics {
         let [last_taken, last_refused] = [0, 1].map(|i: usize| self.shared.last_reload[i].load(Relaxed));
         let epochs = self.shared.epochs.load(Relaxed);
         let changes = Changes { reloads_taken, reloads_refused, last_taken, last_refused, epochs };
-        Reading { counts, details, totals, changes }
+        let mut journaled = JournaledCounts::default();
+        for (to, from) in journaled.iter_mut().zip(&self.shared.journaled) {
+            add(to, from);
+        }
+        Reading { counts, details, totals, changes, journaled }
     }
 }
 
@@ -592,6 +640,12 @@ impl Writer {
         more(&self.block.duration_sum, nanoseconds);
     }
 
+    /// An answer was over the rate limit. What becomes of it is counted besides: as an answer or as dropped.
+    #[cold]
+    pub fn limited(&mut self, class: LimitClass, limited: Limited) {
+        bump(&self.block.limited[class as usize][limited as usize]);
+    }
+
     #[inline]
     fn bump_cell(&self, cell: usize) {
         // There is always one: the layout made as many as it has numbers for.
@@ -672,6 +726,11 @@ impl SharedWriter {
     /// How long an answer took to make.
     pub fn took(&self, time: Duration) {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).took(time);
+    }
+
+    /// An answer was over the rate limit.
+    pub fn limited(&self, class: LimitClass, limited: Limited) {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).limited(class, limited);
     }
 
     /// Answers were handed to the kernel.
@@ -810,6 +869,18 @@ mod tests {
     fn orders_of_causes_and_reasons_are_their_indices() {
         for (i, cause) in Cause::ALL.into_iter().enumerate() {
             assert_eq!(cause as usize, i);
+        }
+        for (i, kind) in JournalKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, i);
+        }
+        for (i, fate) in JournalFate::ALL.into_iter().enumerate() {
+            assert_eq!(fate as usize, i);
+        }
+        for (i, class) in LimitClass::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, i);
+        }
+        for (i, limited) in Limited::ALL.into_iter().enumerate() {
+            assert_eq!(limited as usize, i);
         }
         for (i, reason) in Closed::ALL.into_iter().enumerate() {
             assert_eq!(reason as usize, i);

@@ -35,6 +35,8 @@ pub(super) struct Reply<'r, 'o> {
     opt_length: usize,
     cookie: Cookie,
     server_cookie: Option<ServerCookie>,
+    /// Truncated whatever fits.
+    cut: bool,
 }
 
 /// How long a response may be, whatever the buffer.
@@ -84,6 +86,7 @@ impl<'r, 'o> Reply<'r, 'o> {
             opt_length: 0,
             cookie: Cookie::None,
             server_cookie: None,
+            cut: false,
         };
         if request.opt.is_some() {
             (reply.cookie, reply.server_cookie) = bake_cookie(request.options.cookie.as_ref(), who, identity);
@@ -114,6 +117,16 @@ impl<'r, 'o> Reply<'r, 'o> {
     /// Whether a record did not fit already, so that the answer will go without any.
     pub(super) fn overflowed(&self) -> bool {
         self.writer.overflowed()
+    }
+
+    /// Truncates the response, as if its records had not fit.
+    pub(super) fn cut(&mut self) {
+        self.cut = true;
+    }
+
+    /// Whether the client sent a cookie, and gets one back.
+    pub(super) fn has_cookie(&self) -> bool {
+        self.server_cookie.is_some()
     }
 
     /// Takes back all records.
@@ -193,7 +206,7 @@ impl<'r, 'o> Reply<'r, 'o> {
     /// Truncates the whole if anything did not fit, adds OPT and TSIG, and fills in the header.
     #[inline]
     pub(super) fn finish(&mut self, said: &Said, generation: u64) -> Response {
-        let truncated = self.writer.overflowed();
+        let truncated = self.cut || self.writer.overflowed();
         if truncated {
             self.writer.clear();
         }

@@ -174,6 +174,42 @@ pub fn respond_stepwise(snapshot: &Snapshot, live: &Live, who: &Who, request: &[
     Outcome::Responded(reply.finish(&said, snapshot.generation))
 }
 
+/// What a client gets in the place of an answer that is not sent because its network asks too much (SEMANTICS §5.10): BADCOOKIE with a fresh
+/// cookie if it has sent one (RFC 7873 §5.2.3), else TC, and no records. A client that is there can come again by the one or the
+/// other; the victim of a spoofed source is sent hardly more than was asked in its name.
+///
+/// `out` holds what [`respond`] has put there for the same `who` and `request`, which [`Response`] tells of.
+#[cold]
+pub fn slip(snapshot: &Snapshot, who: &Who, request: &[u8], instead_of: &Response, out: &mut [u8]) -> Outcome {
+    let mut name = FoldedName::new();
+    let read = request::read(request, who.ecs, &mut name);
+    let request = match &read {
+        Read::Dropped(why) => return Outcome::Dropped(*why),
+        Read::Refused(request, _) | Read::Asked(request) => request,
+    };
+    let authoritative = out.get(2).is_some_and(|flags| flags & 0x04 != 0);
+    let Some(mut reply) = Reply::new(request, who, &snapshot.identity, out) else {
+        return Outcome::Dropped(Drop::Short);
+    };
+    let said = if reply.has_cookie() {
+        Said { zone: instead_of.zone, ..Said::error(Rcode::BADCOOKIE, None) }
+    } else {
+        reply.cut();
+        Said {
+            rcode: Rcode(instead_of.rcode),
+            authoritative,
+            kind: instead_of.kind,
+            zone: instead_of.zone,
+            scope: instead_of.scope().unwrap_or(0),
+            by_subnet: instead_of.by_subnet(),
+            error: None,
+            decided: instead_of.decided,
+        }
+    };
+    // The numbers are those of the answer it stands for, also where another snapshot serves by now.
+    Outcome::Responded(reply.finish(&said, instead_of.generation))
+}
+
 /// A request that passed the checks of its form: by opcode, class and type.
 fn answer_to(
     snapshot: &Snapshot,

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tracing::error;
 
+use super::rrl::{Limiter, Verdict};
+use crate::journal::{Fate, Noted, Pen};
 use crate::metrics::layout::Layout;
-use crate::metrics::{Answered, Cause, End, Names, SharedWriter, Writer};
-use crate::query::{self, Drop, Outcome, Who};
+use crate::metrics::{Answered, Cause, End, LimitClass, Limited, Names, SharedWriter, Writer};
+use crate::query::{self, Drop, Outcome, Response, Who};
 use crate::snapshot::Current;
 
 /// What answers messages. Production has one, [`Engine`]; tests put their own in its place.
@@ -25,6 +27,11 @@ pub trait Answer: Send + Sync + 'static {
         Self: Sized,
     {
         serve(&|who, request, out| self.answer(who, request, out));
+    }
+
+    /// A short answer in the place of one that its network is not sent (see [`query::slip`]). `out` holds that one.
+    fn slip(&self, _who: &Who, _request: &[u8], instead_of: &Response, _out: &mut [u8]) -> Outcome {
+        Outcome::Responded(*instead_of)
     }
 }
 
@@ -70,13 +77,100 @@ impl Answer for Engine {
         let live = snapshot.live();
         serve(&|who, request, out| query::respond(&snapshot, &live, who, request, out));
     }
+
+    fn slip(&self, who: &Who, request: &[u8], instead_of: &Response, out: &mut [u8]) -> Outcome {
+        query::slip(&self.current.load(), who, request, instead_of, out)
+    }
+}
+
+/// What an answer goes by on its way out.
+pub(super) struct Way<'a, E> {
+    pub(super) engine: &'a E,
+    /// How much a network is sent; none on transports whose sources cannot be made up.
+    pub(super) limiter: Option<&'a Limiter>,
+    /// Takes answers down.
+    pub(super) pen: &'a Pen,
+    /// The port that was asked.
+    pub(super) port: u16,
+}
+
+impl<E: Answer> Way<'_, E> {
+    /// What is sent of an answer (its length), which is counted and taken down; nothing where its network has had enough.
+    #[inline]
+    fn out(
+        &self,
+        response: &Response,
+        who: &Who,
+        request: &[u8],
+        out: &mut [u8],
+        took: Option<Duration>,
+        counter: &mut impl Count,
+    ) -> Option<usize> {
+        let verdict =
+            self.limiter.map_or(Verdict::Send, |limiter| limiter.judge(who.source, who.now, &response.answered));
+        if verdict != Verdict::Send {
+            let sent = self.limited(verdict, response, who, request, out, counter);
+            let fate = match (verdict, &sent) {
+                (_, None) => Fate::Dropped,
+                (Verdict::Slip(_), _) => Fate::Slipped,
+                _ => Fate::Sent,
+            };
+            let (response, answer) = match &sent {
+                Some(sent) => (sent, &out[..sent.length.min(out.len())]),
+                None => (response, &[][..]),
+            };
+            self.pen.note(&Noted { who, port: self.port, request, answer, response, fate, took });
+            return sent.map(|sent| sent.length.min(out.len()));
+        }
+        counter.answered(&response.answered);
+        let length = response.length.min(out.len());
+        self.pen.note(&Noted {
+            who,
+            port: self.port,
+            request,
+            answer: &out[..length],
+            response,
+            fate: Fate::Sent,
+            took,
+        });
+        Some(length)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn limited(
+        &self,
+        verdict: Verdict,
+        response: &Response,
+        who: &Who,
+        request: &[u8],
+        out: &mut [u8],
+        counter: &mut impl Count,
+    ) -> Option<Response> {
+        let (class, limited, sent) = match verdict {
+            Verdict::Send => return Some(*response),
+            Verdict::Would(class, would) => (class, would, Some(*response)),
+            Verdict::Drop(class) => (class, Limited::Dropped, None),
+            Verdict::Slip(class) => match self.engine.slip(who, request, response, out) {
+                Outcome::Responded(short) => (class, Limited::Slipped, Some(short)),
+                Outcome::Dropped(_) => (class, Limited::Dropped, None),
+            },
+        };
+        counter.limited(class, limited);
+        match &sent {
+            Some(sent) => counter.answered(&sent.answered),
+            None => counter.ended(End::Dropped(Cause::Rate)),
+        }
+        sent
+    }
 }
 
 /// Asks the engine (its [`Answer::answer`]), and counts how the message ended; the octets of its answer at the front of the
 /// buffer. A panic in the engine ends this message only.
 #[inline]
-pub(super) fn ask(
+pub(super) fn ask<E: Answer>(
     answer: impl Fn(&Who, &[u8], &mut [u8]) -> Outcome,
+    way: &Way<'_, E>,
     who: &Who,
     request: &[u8],
     out: &mut [u8],
@@ -87,11 +181,11 @@ pub(super) fn ask(
     let began = who.source_port.is_multiple_of(MEASURED).then(Instant::now);
     match catch_unwind(AssertUnwindSafe(|| answer(who, request, out))) {
         Ok(Outcome::Responded(ref response)) => {
-            counter.answered(&response.answered);
-            if let Some(began) = began {
-                counter.took(began.elapsed());
+            let took = began.map(|began| began.elapsed());
+            if let Some(took) = took {
+                counter.took(took);
             }
-            Some(response.length.min(out.len()))
+            way.out(response, who, request, out, took, counter)
         }
         Ok(Outcome::Dropped(cause)) => {
             counter.ended(End::Dropped(dropped(cause)));
@@ -117,6 +211,7 @@ pub(super) trait Count {
     fn answered(&mut self, answered: &Answered);
     fn ended(&mut self, end: End);
     fn took(&mut self, time: Duration);
+    fn limited(&mut self, class: LimitClass, limited: Limited);
 }
 
 impl Count for Writer {
@@ -132,6 +227,10 @@ impl Count for Writer {
     fn took(&mut self, time: Duration) {
         Self::took(self, time);
     }
+
+    fn limited(&mut self, class: LimitClass, limited: Limited) {
+        Self::limited(self, class, limited);
+    }
 }
 
 impl Count for &SharedWriter {
@@ -145,6 +244,10 @@ impl Count for &SharedWriter {
 
     fn took(&mut self, time: Duration) {
         SharedWriter::took(self, time);
+    }
+
+    fn limited(&mut self, class: LimitClass, limited: Limited) {
+        SharedWriter::limited(self, class, limited);
     }
 }
 

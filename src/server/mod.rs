@@ -11,6 +11,7 @@ mod engine;
 mod framing;
 mod limits;
 mod portable;
+pub mod rrl;
 mod tcp;
 mod udp;
 
@@ -31,9 +32,11 @@ pub use engine::{Answer, Engine, MAX_REQUEST, names};
 pub use limits::TcpLimits;
 pub use portable::QUIET;
 
+use crate::journal::Journal;
 use crate::metrics::{Metrics, Transport};
 use crate::query::Ecs;
 use portable::Portable;
+use rrl::Limiter;
 use udp::Threads;
 
 /// The port without settings: free for users without privileges, and not one that resolvers or mDNS take.
@@ -123,6 +126,15 @@ impl Default for TcpSettings {
     }
 }
 
+/// What answers go by on their way out, beside the counters.
+#[derive(Clone, Debug)]
+pub struct Beside {
+    /// How much of UDP a network is sent.
+    pub limiter: Arc<Limiter>,
+    /// Where answers are taken down.
+    pub journal: Arc<Journal>,
+}
+
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
@@ -156,6 +168,7 @@ impl Server {
     pub fn start<E: Answer>(
         settings: &Settings,
         engine: Arc<E>,
+        beside: &Beside,
         metrics: &Metrics,
         runtime: &Handle,
     ) -> Result<Self, BindError> {
@@ -169,10 +182,13 @@ impl Server {
                     sockets.extend(bound.udp.into_iter().map(|socket| (bound.address.ip(), bound.ecs, socket)));
                     tcp.push((bound.address, bound.ecs, bound.tcp));
                 }
-                let udp = Threads::start(sockets, &engine, metrics)?;
-                Listeners::Native { udp, tcp: Tasks::start(tcp, engine, metrics, TcpLimits::new(settings.tcp))? }
+                let udp = Threads::start(sockets, &engine, beside, metrics)?;
+                Listeners::Native {
+                    udp,
+                    tcp: Tasks::start(tcp, engine, beside, metrics, TcpLimits::new(settings.tcp))?,
+                }
             }
-            Io::Portable => Listeners::Portable(Portable::start(bound, &engine, metrics, settings.tcp.idle)?),
+            Io::Portable => Listeners::Portable(Portable::start(bound, &engine, beside, metrics, settings.tcp.idle)?),
         };
         for address in &addresses {
             info!(%address, io = ?settings.io, "listening");
@@ -237,6 +253,7 @@ impl Tasks {
     fn start<E: Answer>(
         listeners: Vec<(SocketAddr, Ecs, std::net::TcpListener)>,
         engine: Arc<E>,
+        beside: &Beside,
         metrics: &Metrics,
         limits: TcpLimits,
     ) -> Result<Self, BindError> {
@@ -251,6 +268,7 @@ impl Tasks {
             engine,
             metrics: metrics.clone(),
             writer: metrics.shared_writer(Transport::Tcp),
+            pen: beside.journal.pen(),
             seats: limits::Seats::new(limits.clone(), Instant::now()),
             limits,
             tasks: tasks.connections.clone(),
@@ -263,7 +281,7 @@ impl Tasks {
                 transport: "TCP",
                 source,
             })?;
-            let settings = tcp::Listener { address: address.ip(), ecs };
+            let settings = tcp::Listener { address: address.ip(), port: address.port(), ecs };
             tasks.listeners.spawn(tcp::listen(listener, settings, Arc::clone(&context)));
         }
         tasks.listeners.close();

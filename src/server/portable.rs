@@ -33,8 +33,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
+use super::Beside;
 use super::bind::{BindError, Bound};
-use super::engine::{Answer, MAX_REQUEST, ask, unix_now};
+use super::engine::{Answer, MAX_REQUEST, Way, ask, unix_now};
+use super::rrl::Limiter;
+use crate::journal::Pen;
 use crate::metrics::{Cause, End, Metrics, SharedWriter, Transport};
 use crate::query::{self, Ecs, Who};
 
@@ -63,6 +66,7 @@ impl Portable {
     pub(super) fn start<E: Answer>(
         bound: Vec<Bound>,
         engine: &Arc<E>,
+        beside: &Beside,
         metrics: &Metrics,
         idle: Duration,
     ) -> Result<Self, BindError> {
@@ -72,7 +76,10 @@ impl Portable {
             let failed = |transport| move |source| BindError::Other { address, transport, source };
             let mut server = Server::new(Adapter {
                 engine: Arc::clone(engine),
+                limiter: Arc::clone(&beside.limiter),
+                pen: beside.journal.pen(),
                 destination: address.ip(),
+                port: address.port(),
                 ecs,
                 udp: udp.clone(),
                 tcp: tcp.clone(),
@@ -113,7 +120,10 @@ impl Drop for Portable {
 /// Our engine as a hickory handler.
 struct Adapter<E> {
     engine: Arc<E>,
+    limiter: Arc<Limiter>,
+    pen: Pen,
     destination: IpAddr,
+    port: u16,
     ecs: Ecs,
     udp: SharedWriter,
     tcp: SharedWriter,
@@ -144,7 +154,9 @@ impl<E: Answer> RequestHandler for Adapter<E> {
         let mut counter = writer;
         let engine = &*self.engine;
         let answers = |who: &Who, request: &[u8], out: &mut [u8]| engine.answer(who, request, out);
-        let asked = ask(answers, &who, request.as_slice(), &mut answer, &mut counter);
+        let limiter = (transport == query::Transport::Udp).then_some(&*self.limiter);
+        let way = Way { engine, limiter, pen: &self.pen, port: self.port };
+        let asked = ask(answers, &way, &who, request.as_slice(), &mut answer, &mut counter);
         let Some(length) = asked else { return nothing(request) };
         // What we encoded, hickory can read: but if not, the client is told nothing rather than something else.
         let Ok(message) = Message::from_vec(&answer[..length]) else {

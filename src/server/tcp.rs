@@ -24,9 +24,10 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use super::engine::{Answer, ask, unix_now};
+use super::engine::{Answer, Way, ask, unix_now};
 use super::framing::{Frame, Frames};
 use super::limits::{Seat, Seats, TcpLimits};
+use crate::journal::Pen;
 use crate::metrics::{Cause, Closed, End, Metrics, SharedWriter};
 use crate::query::{self, Ecs, Who};
 
@@ -47,6 +48,7 @@ pub(super) struct Context<E> {
     pub(super) engine: Arc<E>,
     pub(super) metrics: Metrics,
     pub(super) writer: SharedWriter,
+    pub(super) pen: Pen,
     pub(super) limits: TcpLimits,
     pub(super) seats: Arc<Seats>,
     /// The connections.
@@ -62,6 +64,8 @@ pub(super) struct Context<E> {
 pub(super) struct Listener {
     /// What it is bound to.
     pub(super) address: IpAddr,
+    /// Its port.
+    pub(super) port: u16,
     /// Whether client subnets are heeded there.
     pub(super) ecs: Ecs,
 }
@@ -180,6 +184,8 @@ struct Connection<'a, E> {
     context: &'a Context<E>,
     stream: TcpStream,
     who: Who,
+    /// The port that was asked.
+    port: u16,
     seat: Seat,
     input: Frames,
     /// Answers not yet written, each with its length before it.
@@ -217,7 +223,7 @@ impl<'a, E: Answer> Connection<'a, E> {
         listener: &Listener,
         seat: Seat,
     ) -> io::Result<Self> {
-        let Listener { address: local, ecs } = *listener;
+        let Listener { address: local, port, ecs } = *listener;
         let destination = if local.is_unspecified() { stream.local_addr()?.ip() } else { local };
         let who = Who {
             source: client.ip(),
@@ -228,7 +234,7 @@ impl<'a, E: Answer> Connection<'a, E> {
             now: unix_now(),
         };
         let idle_at = Instant::now() + context.limits.get().idle;
-        Ok(Self { context, stream, who, seat, input: Frames::new(), output: Vec::new(), answers: 0, idle_at })
+        Ok(Self { context, stream, who, port, seat, input: Frames::new(), output: Vec::new(), answers: 0, idle_at })
     }
 
     async fn run(mut self) -> Closed {
@@ -292,7 +298,8 @@ impl<'a, E: Answer> Connection<'a, E> {
                 };
                 let engine = &*self.context.engine;
                 let answers = |who: &Who, request: &[u8], out: &mut [u8]| engine.answer(who, request, out);
-                if let Some(length) = ask(answers, &self.who, request, answer, &mut writer) {
+                let way = Way { engine, limiter: None, pen: &self.context.pen, port: self.port };
+                if let Some(length) = ask(answers, &way, &self.who, request, answer, &mut writer) {
                     self.output.extend_from_slice(&(length as u16).to_be_bytes());
                     self.output.extend_from_slice(&answer[..length]);
                     self.answers += 1;

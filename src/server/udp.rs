@@ -18,9 +18,12 @@ use socket2::SockRef;
 use tokio::sync::mpsc;
 use tracing::warn;
 
+use super::Beside;
 use super::batch::{Batch, Datagram, Wait};
 use super::bind::BindError;
-use super::engine::{Answer, ask, unix_now};
+use super::engine::{Answer, Way, ask, unix_now};
+use super::rrl::Limiter;
+use crate::journal::Pen;
 use crate::metrics::{Cause, End, Metrics, Transport, Writer};
 use crate::query::{self, Ecs, Who};
 
@@ -49,6 +52,7 @@ impl Threads {
     pub(super) fn start<E: Answer>(
         sockets: Vec<(IpAddr, Ecs, UdpSocket)>,
         engine: &Arc<E>,
+        beside: &Beside,
         metrics: &Metrics,
     ) -> Result<Self, BindError> {
         let (alive, ended) = mpsc::channel(1);
@@ -61,12 +65,17 @@ impl Threads {
             let socket = Arc::new(socket);
             threads.sockets.push(Arc::downgrade(&socket));
             let (engine, phase, alive) = (Arc::clone(engine), Arc::clone(&threads.phase), alive.clone());
-            let writer = metrics.writer(Transport::Udp);
+            let port = socket.local_addr().map_or(0, |address| address.port());
+            let (writer, limiter, pen) =
+                (metrics.writer(Transport::Udp), Arc::clone(&beside.limiter), beside.journal.pen());
             let run = move || {
                 Worker {
                     batch: Batch::new(socket, address),
                     ecs,
                     engine,
+                    limiter,
+                    pen,
+                    port,
                     phase,
                     writer,
                     overflows: Overflows::default(),
@@ -113,6 +122,10 @@ struct Worker<E> {
     batch: Batch,
     ecs: Ecs,
     engine: Arc<E>,
+    limiter: Arc<Limiter>,
+    pen: Pen,
+    /// The port of the socket.
+    port: u16,
     phase: Arc<AtomicU8>,
     writer: Writer,
     overflows: Overflows,
@@ -157,8 +170,9 @@ impl<E: Answer> Worker<E> {
 
     /// Answers the datagrams of a batch.
     fn serve(&mut self, count: usize) {
-        let Self { batch, ecs, engine, writer, .. } = self;
+        let Self { batch, ecs, engine, limiter, pen, port, writer, .. } = self;
         let now = unix_now();
+        let way = Way { engine: &**engine, limiter: Some(limiter), pen, port: *port };
         engine.batch(|answer| {
             for index in 0..count {
                 let (datagram, request, room) = batch.datagram(index);
@@ -188,7 +202,7 @@ impl<E: Answer> Worker<E> {
                     ecs: *ecs,
                     now,
                 };
-                if let Some(length) = ask(answer, &who, request, room, writer) {
+                if let Some(length) = ask(answer, &way, &who, request, room, writer) {
                     batch.answer(index, length);
                 }
             }

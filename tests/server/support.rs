@@ -6,9 +6,12 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use catchment::journal::Journal;
 use catchment::metrics::{Answered, Counts, Messages, Metrics};
 use catchment::query::{Drop, Ecs, Outcome, Response, Transport, Who};
-use catchment::server::{Answer, Drained, Io, Listen, Origin, Server, Settings};
+use catchment::server::rrl::{Limiter, Limits};
+use catchment::server::{Answer, Beside, Drained, Io, Listen, Origin, Server, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 /// Longer than anything here takes, shorter than anyone's patience.
@@ -118,15 +121,24 @@ fn start_on(settings: &Settings, runtime: Runtime) -> Running {
     let (gate, waiting) = mpsc::channel();
     let engine = Arc::new(Commanded { gate: Mutex::new(waiting) });
     let metrics = Metrics::new();
-    let server = Server::start(settings, engine, &metrics, runtime.handle()).unwrap();
+    let server = Server::start(settings, engine, &beside(&metrics), &metrics, runtime.handle()).unwrap();
     Running { server, runtime, metrics, gate }
+}
+
+/// As without settings: loopback is sent everything, nothing is taken down.
+pub(crate) fn beside(metrics: &Metrics) -> Beside {
+    let current = Arc::new(ArcSwap::from_pointee(crate::common::Server::new("").snapshot));
+    Beside {
+        limiter: Arc::new(Limiter::new(&Limits::default())),
+        journal: Arc::new(Journal::new(current, metrics.clone())),
+    }
 }
 
 /// Portable or native, with an engine of the caller's.
 pub(crate) fn start_with<E: Answer>(settings: &Settings, engine: E) -> (Server, Runtime, Metrics) {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let metrics = Metrics::new();
-    let server = Server::start(settings, Arc::new(engine), &metrics, runtime.handle()).unwrap();
+    let server = Server::start(settings, Arc::new(engine), &beside(&metrics), &metrics, runtime.handle()).unwrap();
     (server, runtime, metrics)
 }
 

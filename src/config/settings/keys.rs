@@ -1,7 +1,9 @@
 //! The keys of `catchment.yaml`: what each takes, its default and what it means.
 
 use super::super::grammar::{Keys, Shape, key, required};
+use super::journal::{DNSTAP, QUERY_LOG};
 use super::probes::PROBES;
+use super::rrl::RRL;
 
 /// The settings.
 pub(in super::super) const SETTINGS: Keys = Keys {
@@ -37,6 +39,14 @@ pub(in super::super) const SETTINGS: Keys = Keys {
         ),
         key("tcp", Shape::Map(&TCP), "", "Limits of TCP."),
         key("udp", Shape::Map(&UDP), "", "UDP."),
+        key(
+            "rrl",
+            Shape::Map(&RRL),
+            "",
+            "How many UDP answers a network is sent in a second (response rate limiting).",
+        ),
+        key("query_log", Shape::Map(&QUERY_LOG), "", "Answers as lines of JSON."),
+        key("dnstap", Shape::Map(&DNSTAP), "", "Answers as dnstap frames."),
         key("startup", Shape::Map(&STARTUP), "", "The start."),
         key("probes", Shape::Map(&PROBES), "", "How probes are made, for all targets."),
         key("reload", Shape::Map(&RELOAD), "", "How files are taken up."),
@@ -44,20 +54,7 @@ pub(in super::super) const SETTINGS: Keys = Keys {
         key("control", Shape::Map(&CONTROL), "", "Where commands reach the running server."),
     ],
     planned: &[
-        "cluster",
-        "limits",
-        "rrl",
-        "tls",
-        "dot",
-        "doh",
-        "doq",
-        "dnssec",
-        "anycast",
-        "ecs",
-        "views",
-        "query_log",
-        "metrics",
-        "user",
+        "cluster", "limits", "tls", "dot", "doh", "doq", "dnssec", "anycast", "ecs", "views", "metrics", "user",
         "group",
     ],
 };

@@ -30,7 +30,7 @@ impl Settings {
             Cookies::Own => ("on", "one of its own, in `state/`".to_owned()),
             Cookies::Shared(secrets) => ("on", format!("{} (not shown)", secrets.len())),
         };
-        vec![
+        let before = vec![
             ("listen", list(listen.collect())),
             ("zones", path(&self.zones)),
             (
@@ -83,6 +83,8 @@ impl Settings {
             ("tcp.write", show(self.tcp.write)),
             ("udp.threads", self.udp.threads.map_or_else(|| "auto".to_owned(), |threads| threads.to_string())),
             ("udp.receive_buffer", self.udp.receive_buffer.to_string()),
+        ];
+        let after = vec![
             ("startup.first_probes", show(self.first_probes)),
             ("probes.in_flight", self.probes.in_flight.map_or_else(|| "auto".to_owned(), |most| most.to_string())),
             ("probes.exec", self.probes.exec.to_string()),
@@ -113,7 +115,8 @@ impl Settings {
             ("control.tokens", self.control.tokens.as_deref().map_or_else(|| "none".to_owned(), path)),
             ("control.hosts", list(self.control.hosts.clone())),
             ("control.max_database_age", self.control.max_database_age.map_or_else(|| "off".to_owned(), show)),
-        ]
+        ];
+        [before, self.rrl.shown(), self.query_log.shown(), self.dnstap.shown(), after].concat()
     }
 }
 

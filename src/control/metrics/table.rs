@@ -66,6 +66,10 @@ families! {
         "Scope prefix lengths returned, of answers that the client subnet decided";
     COOKIES: Counter "catchment_cookie_queries" ["cookie"]
         "Queries with a cookie: `valid` is one of ours, `new` anything else that is well formed";
+    LIMITED: Counter "catchment_rate_limited_answers" ["class", "result"]
+        "UDP answers over the rate limit of their network (RRL), by class and by what became of them";
+    JOURNALED: Counter "catchment_journaled" ["output", "result"]
+        "Lines of the query log and frames of dnstap, by what became of them; of what was `dropped`, answers";
     ACCEPTED: Counter "catchment_tcp_connections_accepted" "TCP connections accepted";
     CLOSED: Counter "catchment_tcp_connections_closed" ["reason"] "TCP connections ended";
     OPEN: Gauge "catchment_tcp_connections_open" "TCP connections open now";
@@ -158,7 +162,9 @@ about each alert. This page is generated from the code, and a test holds it.
 When no message is under way, for each `transport`:
 
 - `catchment_received_messages` = Σ `catchment_queries` + Σ `catchment_dropped_messages` + `catchment_engine_panics`: every message has one end;
-- Σ `catchment_queries` = `catchment_sent_answers` + `catchment_unsent_answers`.
+- Σ `catchment_queries` = `catchment_sent_answers` + `catchment_unsent_answers`;
+- `catchment_dropped_messages` with cause `rate` over `udp` = Σ `catchment_rate_limited_answers` with result `dropped`. What slipped or
+  would have been limited is among the answers: an answer that slipped as BADCOOKIE under kind `error`, one with TC as what it was.
 
 Over all transports:
 
@@ -176,7 +182,11 @@ A query counts under the zone of its answer (the last of a chain). A steered ans
   (no question), `refused`, `error`.
 - `reason`: `home` to `on-empty` as above, and `servfail`: nobody may serve.
 - `rcode`: `NOERROR`, `NXDOMAIN` and so on; a number where there is no name; `24+` for all from 24.
-- `cause`: `short` (under 12 octets), `response` (QR set), `long` (over 4,096 octets), `source` (port 0).
+- `cause`: `short` (under 12 octets), `response` (QR set), `long` (over 4,096 octets), `source` (port 0), `rate` (over the rate limit).
+- `class` of a rate limit: `positive`, `nodata` (and referrals), `nxdomain`, `error`; `result`: `dropped`, `slipped` (TC or BADCOOKIE was sent), and
+  with `rrl: {mode: log-only}` `would-drop` and `would-slip`.
+- `output`: `query-log`, `dnstap`; `result`: `written`, `dropped` (no room to wait: the output is too slow), `lost` (nobody reads the socket, the
+  disk is full).
 - `reason` of a closed connection: `client`, `idle`, `evicted` (for a newcomer), `slow` (does not read), `failed`, `drained` (stop).
 
 ## Bounds

@@ -1,12 +1,14 @@
 //! What came in and what went out.
 
 use super::table::{
-    ACCEPTED, CLOSED, COOKIES, DROPPED, OPEN, OVERFLOWED, PANICS, QUERIES, RECEIVE_ERRORS, RECEIVED, RESPOND, SCOPES,
-    SENT, STEERED, SUBNETS, TRUNCATED, UNSENT,
+    ACCEPTED, CLOSED, COOKIES, DROPPED, JOURNALED, LIMITED, OPEN, OVERFLOWED, PANICS, QUERIES, RECEIVE_ERRORS,
+    RECEIVED, RESPOND, SCOPES, SENT, STEERED, SUBNETS, TRUNCATED, UNSENT,
 };
 use super::{Histogram, Page};
 use crate::dns::Rcode;
-use crate::metrics::{BOUNDS, Cause, Closed, Cookie, Durations, RCODES, Reading, Transport};
+use crate::metrics::{
+    BOUNDS, Cause, Closed, Cookie, Durations, JournalFate, JournalKind, LimitClass, Limited, RCODES, Reading, Transport,
+};
 
 pub(super) fn fill(page: &mut Page, reading: &Reading) {
     let Reading { counts, details, totals, .. } = reading;
@@ -37,6 +39,16 @@ pub(super) fn fill(page: &mut Page, reading: &Reading) {
     page.histogram(&SCOPES, scopes(&details.scopes[1]));
     for ((_, label), count) in Cookie::COUNTED.into_iter().zip(details.cookies) {
         page.put(&COOKIES, [label], count);
+    }
+    for (class, counts) in LimitClass::ALL.into_iter().zip(details.limited) {
+        for (limited, count) in Limited::ALL.into_iter().zip(counts) {
+            page.put(&LIMITED, [class.label(), limited.label()], count);
+        }
+    }
+    for (kind, counts) in JournalKind::ALL.into_iter().zip(reading.journaled) {
+        for (fate, count) in JournalFate::ALL.into_iter().zip(counts) {
+            page.put(&JOURNALED, [kind.label(), fate.label()], count);
+        }
     }
     page.put(&ACCEPTED, [], counts.connections.accepted);
     for reason in Closed::ALL {
