@@ -23,6 +23,8 @@ pub mod dns;
 pub mod evaluate;
 // Decides again with reasons, and holds the result against the live tables.
 pub mod explain;
+// Fetches databases: asks, unpacks, checks, replaces.
+pub mod fetch;
 // Client address → site: coordinates, sorted ranges, MaxMind databases, the compiled site table.
 pub mod geo;
 // What is known of each target: the pure state machine and the table of states.

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "dns", "net", "metrics", "mapped", "zone", "geo", "health", "steering", "live", "config", "snapshot",
-            "compile", "query", "explain", "server", "probe", "reload", "control",
+            "compile", "query", "explain", "server", "probe", "reload", "control", "fetch",
         ],
     ),
     ("dns", &[]),
@@ -36,6 +36,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("picture", &["geo", "survey"]),
     ("server", &["query", "snapshot"]),
     ("probe", &["health", "snapshot"]),
+    ("fetch", &["geo", "config"]),
     ("reload", &["dns", "zone", "geo", "health", "mapped", "config", "compile", "explain", "snapshot", "survey"]),
     (
         "control",
