@@ -23,6 +23,8 @@ pub mod dns;
 pub mod evaluate;
 // Decides again with reasons, and holds the result against the live tables.
 pub mod explain;
+// Fetches databases: asks, unpacks, checks, replaces.
+pub mod fetch;
 // Client address → site: coordinates, sorted ranges, MaxMind databases, the compiled site table.
 pub mod geo;
 // Memory that is free goes back to the system; one of the few places with `unsafe` code.

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "dns", "net", "metrics", "mapped", "heap", "zone", "geo", "health", "steering", "live", "config",
-            "snapshot", "compile", "query", "explain", "journal", "server", "probe", "reload", "control",
+            "snapshot", "compile", "query", "explain", "journal", "server", "probe", "reload", "control", "fetch",
         ],
     ),
     ("dns", &[]),
@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("journal", &["dns", "net", "query", "snapshot"]),
     ("server", &["query", "snapshot", "journal"]),
     ("probe", &["health", "snapshot"]),
+    ("fetch", &["geo", "config"]),
     (
         "reload",
         &["dns", "zone", "geo", "health", "heap", "mapped", "config", "compile", "explain", "snapshot", "survey"],

@@ -12,6 +12,7 @@ use anyhow::{Context as _, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::fetch::{self, FetchArgs};
 use crate::geo::database::DEMONSTRATION;
 use crate::geo::simplify::{Detail, simplify};
 use crate::geo::writer::Metadata;
@@ -33,6 +34,8 @@ enum Command {
     Inspect(InspectArgs),
     /// Make a small database from full ones, keeping country and coordinates.
     Build(BuildArgs),
+    /// Get new databases from their providers: download, check, compare, replace.
+    Fetch(FetchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -89,6 +92,7 @@ pub fn run(args: &GeodbArgs) -> anyhow::Result<ExitCode> {
         Command::Lookup(args) => lookup(args),
         Command::Inspect(args) => inspect(args),
         Command::Build(args) => build(args),
+        Command::Fetch(args) => fetch::run(args),
     }
 }
 

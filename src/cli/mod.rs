@@ -10,6 +10,7 @@ mod drain;
 mod evaluate;
 mod explain;
 mod export;
+mod fetch;
 mod force;
 pub mod geodb;
 mod health;

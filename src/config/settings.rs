@@ -2,6 +2,7 @@
 
 mod control;
 pub mod environment;
+pub mod fetch;
 mod journal;
 mod keys;
 mod probes;
@@ -73,6 +74,10 @@ pub struct Settings {
     pub max_move: Option<u16>,
     /// What becomes of a database that breaks an `expect:`. Default [`Broken::Warn`].
     pub geodb_expect: Broken,
+    /// Databases that are fetched. Default none.
+    pub fetch: Vec<fetch::Source>,
+    /// How often the server fetches them, 1 h to 90 days; `None` (`off`): only `catchment geodb fetch` does. Default 1 day.
+    pub fetch_every: Option<Duration>,
 }
 
 /// How changes of files are noticed.
@@ -327,6 +332,8 @@ impl Default for Settings {
             watch: Watch::Auto,
             max_move: None,
             geodb_expect: Broken::Warn,
+            fetch: Vec::new(),
+            fetch_every: Some(Duration::from_hours(24)),
         }
     }
 }
@@ -466,6 +473,14 @@ fn geodb(node: &Node<'_>, settings: &mut Settings, sink: &mut Sink) {
     if let Some(node) = fields.get("expect") {
         let words = [("warn", Broken::Warn), ("refuse", Broken::Refuse)];
         settings.geodb_expect = word(node, "`expect`", &words, sink).unwrap_or_default();
+    }
+    if let Some(node) = fields.get("fetch") {
+        settings.fetch = fetch::read(node, sink);
+    }
+    if let Some(node) = fields.get("every") {
+        let off = matches!(node, Node::Scalar(text) if text.text == "off");
+        let range = Duration::from_hours(1)..=Duration::from_hours(24 * 90);
+        settings.fetch_every = if off { None } else { duration(node, "`every`", &range, sink) };
     }
 }
 

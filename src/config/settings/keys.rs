@@ -1,6 +1,7 @@
 //! The keys of `catchment.yaml`: what each takes, its default and what it means.
 
 use super::super::grammar::{Keys, Shape, key, required};
+use super::fetch::SOURCES;
 use super::journal::{DNSTAP, QUERY_LOG};
 use super::probes::PROBES;
 use super::rrl::RRL;
@@ -70,8 +71,20 @@ pub(super) const GEODB: Keys = Keys {
             "warn",
             "What becomes of new databases that break an `expect:` of a zone: they serve with a warning, or those of before stay.",
         ),
+        key(
+            "fetch",
+            SOURCES,
+            "none",
+            "Databases to fetch, each `maxmind`, `maxmind:EDITION`, `dbip`, `ipinfo` or an address in short, or a map. The server does, and `catchment geodb fetch` at once.",
+        ),
+        key(
+            "every",
+            Shape::Either(&[Shape::Time("1h", "90d"), Shape::Words(&["off"])]),
+            "1d",
+            "How often the server asks for new ones; `off`: only the command does.",
+        ),
     ],
-    planned: &["max_age", "fetch"],
+    planned: &["max_age"],
 };
 pub(super) const LOG: Keys = Keys {
     what: "`log`",

@@ -45,6 +45,8 @@ impl Settings {
                 }
                 .into(),
             ),
+            ("geodb.fetch", list(self.fetch.iter().map(ToString::to_string).collect())),
+            ("geodb.every", self.fetch_every.map_or_else(|| "off".to_owned(), show)),
             ("state", path(&self.state)),
             (
                 "io",
@@ -127,6 +129,10 @@ pub fn changed(old: &Settings, new: &Settings) -> Vec<&'static str> {
     // Their values are not shown.
     if old.cookies != new.cookies && !keys.iter().any(|key| key.starts_with("cookies")) {
         keys.push("cookies.secrets");
+    }
+    // They are shown in short.
+    if old.fetch != new.fetch && !keys.contains(&"geodb.fetch") {
+        keys.push("geodb.fetch");
     }
     keys
 }

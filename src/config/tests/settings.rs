@@ -89,6 +89,10 @@ fn nothing_written_is_every_default() {
             watch: Auto,
             max_move: None,
             geodb_expect: Warn,
+            fetch: [],
+            fetch_every: Some(
+                86400s,
+            ),
         }"#]]
     .assert_eq(&format!("{:#?}", Settings::default()).replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
@@ -201,6 +205,10 @@ reload: {vanish_grace: 1m}
             watch: Auto,
             max_move: None,
             geodb_expect: Warn,
+            fetch: [],
+            fetch_every: Some(
+                86400s,
+            ),
         }"#]]
     .assert_eq(&format!("{:#?}", settings.unwrap()));
 }
@@ -403,10 +411,12 @@ fn variables_win_over_the_file() {
     let shown = settings.shown().into_iter().filter(|(key, _)| {
         ["tcp.", "listen", "geodb", "identity.n", "probes.exec", "cookies"].iter().any(|begin| key.starts_with(begin))
     });
-    expect![[r"
+    expect![[r#"
         listen = 127.0.0.1:53, [::1]:53
         geodb = off
         geodb.expect = warn
+        geodb.fetch = none
+        geodb.every = 1d
         identity.name = NO
         identity.nsid = b
         cookies = on
@@ -416,7 +426,7 @@ fn variables_win_over_the_file() {
         tcp.idle = 7s
         tcp.write = 4s
         probes.exec = true
-    "]]
+    "#]]
     .assert_eq(&(shown.map(|(key, value)| format!("{key} = {value}")).collect::<Vec<_>>().join("\n") + "\n"));
 }
 

@@ -1,0 +1,186 @@
+//! The command: what it prints, its exit codes, and secrets that are nowhere.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use expect_test::{Expect, expect};
+
+use super::server::{Reply, Server};
+use super::{archive, database, gzip, sha256, shown};
+
+const BUILT: u64 = 1_699_000_000;
+
+/// Runs `catchment geodb fetch` in a directory.
+fn run(directory: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_catchment"));
+    command.current_dir(directory).args(["geodb", "fetch"]).args(arguments);
+    command.env_remove("NO_COLOR").env("IPINFO_TOKEN", "token_of_mine").env("MAXMIND_LICENSE_KEY", "key_of_mine");
+    command.output().unwrap()
+}
+
+#[track_caller]
+fn check(directory: &Path, arguments: &[&str], code: i32, server: &Server, expected: &Expect) {
+    let output = run(directory, arguments);
+    let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+    assert!(!text.contains("of_mine") && !text.contains('\x1b'), "{text}");
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    expected.assert_eq(&shown(directory, &text).replace(&server.address.port().to_string(), "PORT"));
+}
+
+#[test]
+fn in_words() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let server = Server::start(|_| Reply::ok(gzip(&database("DBIP-City-Lite", BUILT, 40))).header("ETag", "\"1\""));
+    let base = server.base();
+    let dbip = ["dbip", "--base", &base];
+    check(
+        directory,
+        &["dbip", "--base", &base, "--dry-run"],
+        0,
+        &server,
+        &expect![[r#"
+        geodb/dbip-city-lite.mmdb: would be replaced: DBIP-City-Lite, built 2023-11-03, 40 IPv4 and 40 IPv6 networks, 3 KB
+        IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0
+    "#]],
+    );
+    assert!(!directory.join("geodb/dbip-city-lite.mmdb").exists());
+    check(
+        directory,
+        &dbip,
+        0,
+        &server,
+        &expect![[r#"
+        geodb/dbip-city-lite.mmdb: new: DBIP-City-Lite, built 2023-11-03, 40 IPv4 and 40 IPv6 networks, 3 KB
+        IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0
+    "#]],
+    );
+    server.now(|_| Reply::status(304));
+    check(
+        directory,
+        &dbip,
+        0,
+        &server,
+        &expect![[r#"
+        geodb/dbip-city-lite.mmdb: unchanged: DBIP-City-Lite, built 2023-11-03, 40 IPv4 and 40 IPv6 networks, 3 KB
+    "#]],
+    );
+    server.now(|_| Reply::ok(database("DBIP-City-Lite", BUILT + 1, 4)));
+    check(
+        directory,
+        &dbip,
+        1,
+        &server,
+        &expect![[r#"
+        error: geodb/dbip-city-lite.mmdb: it has 4 IPv4 networks, less than half of the 40 that are there
+          help: if that is as it should be, `--force`
+    "#]],
+    );
+    check(
+        directory,
+        &["dbip", "--base", &base, "--force"],
+        0,
+        &server,
+        &expect![[r#"
+        geodb/dbip-city-lite.mmdb: replaced: DBIP-City-Lite, built 2023-11-03 (was 2023-11-03), 4 IPv4 and 4 IPv6 networks, 2 KB
+        IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0
+    "#]],
+    );
+}
+
+#[test]
+fn mistakes() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let server = Server::start(|_| Reply::status(403));
+    let base = server.base();
+    check(
+        directory,
+        &[],
+        1,
+        &server,
+        &expect![[r#"
+        error: nothing to fetch
+          help: name a source, for example `catchment geodb fetch dbip`, or write `geodb: {fetch: [dbip]}` into the settings
+    "#]],
+    );
+    check(
+        directory,
+        &["dpip"],
+        2,
+        &server,
+        &expect![[r#"
+        error: `dpip` is nothing to fetch from
+          help: for example `https://mirror.example.com/city.mmdb.gz`, or `maxmind`, `dbip`, `ipinfo`
+    "#]],
+    );
+    check(
+        directory,
+        &["--to", "x.mmdb"],
+        2,
+        &server,
+        &expect![[r#"
+        error: `--to`, `--account`, `--key-file`, `--sha256` and `--base` are for one source
+          help: name it
+    "#]],
+    );
+    check(
+        directory,
+        &["maxmind", "--base", &base],
+        1,
+        &server,
+        &expect![[r#"
+        error: geodb/GeoLite2-City.mmdb: the account is not known
+          help: write `account:` in `geodb: {fetch: …}`, or set `MAXMIND_ACCOUNT_ID`
+    "#]],
+    );
+    check(
+        directory,
+        &["ipinfo", "--base", &base],
+        1,
+        &server,
+        &expect![[r#"
+        error: geodb/ipinfo_lite.mmdb: http://127.0.0.1:PORT/data/ipinfo_lite.mmdb/checksums: the account, key or token is not accepted
+    "#]],
+    );
+    check(
+        directory,
+        &["ipinfo", "--base", "http://192.0.2.1/"],
+        2,
+        &server,
+        &expect![[r#"
+        error: `http://192.0.2.1/` could be changed by anyone on the way
+          help: `https://`; only this machine itself may be asked in the clear
+    "#]],
+    );
+}
+
+#[test]
+fn all_of_the_settings_as_json() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let packed = archive("X/GeoLite2-ASN.mmdb", &database("GeoLite2-ASN", BUILT, 40));
+    let server = Server::start(move |request| match request.path.as_str() {
+        path if path.starts_with("/free/") => Reply::status(500),
+        path if path.ends_with("sha256") => Reply::ok(sha256(&packed)),
+        _ => Reply::ok(packed.clone()),
+    });
+    let base = server.base();
+    let settings = format!(
+        "geodb:\n  from: data\n  fetch:\n  - {{from: maxmind, edition: GeoLite2-ASN, account: \"1\", base: \"{base}\"}}\n  \
+         - {{from: dbip, base: \"{base}\"}}\n"
+    );
+    std::fs::write(directory.join("catchment.yaml"), settings).unwrap();
+    let output = run(directory, &["--json"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(1), 0), "{text}");
+    let results: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(results[0]["outcome"], "replaced");
+    assert_eq!(results[0]["file"], "data/GeoLite2-ASN.mmdb");
+    assert_eq!(results[0]["database"]["networks"]["v6"], 40);
+    assert_eq!((&results[1]["outcome"], &results[1]["cause"]), (&"failed".into(), &"network".into()));
+    assert!(directory.join("data/GeoLite2-ASN.mmdb").exists());
+    // One of them by its name, with what the settings say of it.
+    let again = run(directory, &["maxmind:GeoLite2-ASN"]);
+    assert!(String::from_utf8(again.stdout).unwrap().starts_with("data/GeoLite2-ASN.mmdb: unchanged: "));
+}
