@@ -1,10 +1,10 @@
 //! Cookies (RFC 7873, RFC 9018) and TSIG of unknown keys (RFC 8945).
 
 use catchment::dns::edns::ServerCookie;
-use catchment::query::Cookie;
+use catchment::query::{Cookie, Outcome, respond, slip};
 use catchment::snapshot::Identity;
 
-use crate::common::{Query, Server, hex};
+use crate::common::{Query, Server, hex, laws, render};
 
 const ZONE: &str = "
     zone example.com
@@ -53,6 +53,29 @@ fn s5_2_4_a_good_one_is_given_back_and_renewed_after_half_an_hour() {
         check(&made(secret, -300), &made(secret, -300), Cookie::Valid);
         check(&made(secret, 1801), &made([1; 16], 0), Cookie::Valid);
     }
+}
+
+#[test]
+fn s5_2_3_over_its_rate_a_client_with_a_cookie_gets_badcookie_and_others_tc() {
+    let slipped = |question: &str, cookie: Option<&[u8]>| {
+        let (server, query) = (server(), Query::new(question).subnet("203.0.113.0/24"));
+        let request = cookie.into_iter().fold(query, |query, cookie| query.option(10, cookie)).octets();
+        let mut out = [0xee; 1232];
+        let (snapshot, who) = (&server.snapshot, &server.who);
+        let Outcome::Responded(whole) = respond(snapshot, &snapshot.live(), who, &request, &mut out) else { panic!() };
+        let Outcome::Responded(short) = slip(snapshot, who, &request, &whole, &mut out) else { panic!() };
+        laws(&request, &out[..short.length], who);
+        assert_eq!((short.zone, short.generation), (whole.zone, whole.generation));
+        (render(&out[..short.length]), short.rcode, short.truncated())
+    };
+    let subnet = "option 8 00011800cb0071";
+    let given = hex(&made([1; 16], 0));
+    let badcookie = |text: &str| (format!("BADCOOKIE{text}\nopt 1232 {subnet} option 10 {given}"), 23, false);
+    assert_eq!(slipped("ns1.example.com. A", Some(&CLIENT)), badcookie(""));
+    assert_eq!(slipped("no.example.com. A", Some(&CLIENT)), badcookie(""));
+    assert_eq!(slipped("ns1.example.com. A", None), (format!("NOERROR aa tc\nopt 1232 {subnet}"), 0, true));
+    assert_eq!(slipped("no.example.com. A", None), (format!("NXDOMAIN aa tc\nopt 1232 {subnet}"), 3, true));
+    assert_eq!(slipped("elsewhere.example. A", None), (format!("REFUSED tc\nopt 1232 {subnet}"), 5, true));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests: a panic is the report")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod portable;
 mod support;
 mod tcp;

@@ -6,10 +6,12 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
+use catchment::journal::Journal;
 use catchment::metrics::{Answered, Counts, Messages, Metrics};
 use catchment::query::{Drop, Ecs, Outcome, Response, Transport, Who};
 use catchment::server::rrl::{Limiter, Limits};
-use catchment::server::{Answer, Drained, Io, Listen, Origin, Server, Settings};
+use catchment::server::{Answer, Beside, Drained, Io, Listen, Origin, Server, Settings};
 use tokio::runtime::{Builder, Runtime};
 
 /// Longer than anything here takes, shorter than anyone's patience.
@@ -124,8 +126,8 @@ fn start_on(settings: &Settings, runtime: Runtime) -> Running {
 }
 
 /// As without settings: loopback is sent everything, nothing is taken down.
-fn beside(metrics: &Metrics) -> Beside {
-    let parts = Parts { sites: SiteTable::empty(), ..Parts::default() };
+pub(crate) fn beside(metrics: &Metrics) -> Beside {
+    let current = Arc::new(ArcSwap::from_pointee(crate::common::Server::new("").snapshot));
     Beside {
         limiter: Arc::new(Limiter::new(&Limits::default())),
         journal: Arc::new(Journal::new(current, metrics.clone())),
