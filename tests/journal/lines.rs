@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use catchment::dns::{Name, Type};
 use catchment::health::State;
 use catchment::journal::{Fate, LogSettings, Only, Place, Settings, Shown};
-use catchment::metrics::{JournalKind, Kind};
+use catchment::metrics::{Cookie, JournalKind, Kind, Marks};
 use catchment::net::Block;
 use nix::sys::stat::Mode;
 use proptest::collection::vec;
@@ -86,6 +86,43 @@ fn a_line_says_who_asked_what_and_why() {
     let kind =
         json!({"client": "198.51.100.0/24", "transport": "udp", "kind": "error", "rcode": "FORMERR", "took_ns": 1500});
     check(&[], &broken, Shown::Prefix, kind);
+}
+
+/// The page for operators has a row for each key, in the order they are written, and no other.
+#[test]
+fn the_keys_are_those_of_the_page() {
+    let page = fs::read_to_string("docs/operations.md").unwrap();
+    let (_, table) = page.split_once("| key | what it is |\n|---|---|\n").unwrap();
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    let documented: Vec<_> = rows.map(|line| line.split('`').nth(1).unwrap()).collect();
+    let example = page.lines().find(|line| line.starts_with("{\"time\"")).unwrap();
+    let mut told: Vec<String> =
+        serde_json::from_str::<Value>(example).unwrap().as_object().unwrap().keys().cloned().collect();
+
+    let desk = Desk::new(&[State::Down, State::Up]);
+    let (settings, path) = settings(&desk, 1, all(), Shown::Full);
+    desk.set(&settings);
+    let steered = Query::new("www.example.com. A CH").subnet("203.0.113.0/24").octets();
+    desk.ask(&steered).unwrap();
+    let request = Query::new("www.example.com. A").subnet("203.0.113.0/24").octets();
+    let mut response = desk.ask(&request).unwrap();
+    response.answered.marks = Marks::new(Some(5), true, true, Cookie::None);
+    desk.note(&request, &[], &response, Fate::Dropped);
+    desk.journal.stop(LIMIT);
+    let text = fs::read_to_string(path).unwrap();
+    let last = text.lines().last().unwrap();
+    // All keys but the class stand in the last line, in their order.
+    let at = |key: &str| last.find(&format!("\"{key}\":"));
+    let places: Vec<_> = documented.iter().filter(|key| **key != "class").map(|key| at(key).expect(key)).collect();
+    assert!(places.is_sorted(), "{last}");
+    told.extend(text.lines().flat_map(|line| {
+        serde_json::from_str::<Value>(line).unwrap().as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    }));
+    told.sort();
+    told.dedup();
+    let mut expected: Vec<_> = documented.iter().map(|key| (*key).to_owned()).collect();
+    expected.sort();
+    assert_eq!(told, expected);
 }
 
 #[test]
