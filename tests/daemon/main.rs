@@ -9,6 +9,7 @@ mod files;
 mod guard;
 mod health;
 mod http;
+mod limits;
 mod metrics;
 mod operator;
 mod outages;

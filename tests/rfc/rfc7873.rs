@@ -68,7 +68,7 @@ fn s5_2_3_over_its_rate_a_client_with_a_cookie_gets_badcookie_and_others_tc() {
         assert_eq!((short.zone, short.generation), (whole.zone, whole.generation));
         (render(&out[..short.length]), short.rcode, short.truncated())
     };
-    let subnet = "option 8 00011800cb0071";
+    let subnet = "ecs 203.0.113.0/24/0";
     let given = hex(&made([1; 16], 0));
     let badcookie = |text: &str| (format!("BADCOOKIE{text}\nopt 1232 {subnet} option 10 {given}"), 23, false);
     assert_eq!(slipped("ns1.example.com. A", Some(&CLIENT)), badcookie(""));

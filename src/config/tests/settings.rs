@@ -65,6 +65,44 @@ fn nothing_written_is_every_default() {
                 threads: None,
                 receive_buffer: 1048576,
             },
+            rrl: Rrl {
+                mode: LogOnly,
+                positive: Some(
+                    2000,
+                ),
+                nodata: Some(
+                    500,
+                ),
+                nxdomain: Some(
+                    100,
+                ),
+                errors: Some(
+                    100,
+                ),
+                slip: 2,
+                exempt: [],
+                exempt_loopback: true,
+            },
+            query_log: QueryLog {
+                to: Off,
+                sample: 1000,
+                whole_clients: false,
+                only: Only {
+                    kinds: [],
+                    clients: [],
+                    names: [],
+                },
+            },
+            dnstap: Dnstap {
+                to: Off,
+                sample: 1,
+                messages: Both,
+                only: Only {
+                    kinds: [],
+                    clients: [],
+                    names: [],
+                },
+            },
             health: Health {
                 remember: 300s,
                 canaries: [],
@@ -168,6 +206,44 @@ reload: {vanish_grace: 1m}
                 ),
                 receive_buffer: 4194304,
             },
+            rrl: Rrl {
+                mode: LogOnly,
+                positive: Some(
+                    2000,
+                ),
+                nodata: Some(
+                    500,
+                ),
+                nxdomain: Some(
+                    100,
+                ),
+                errors: Some(
+                    100,
+                ),
+                slip: 2,
+                exempt: [],
+                exempt_loopback: true,
+            },
+            query_log: QueryLog {
+                to: Off,
+                sample: 1000,
+                whole_clients: false,
+                only: Only {
+                    kinds: [],
+                    clients: [],
+                    names: [],
+                },
+            },
+            dnstap: Dnstap {
+                to: Off,
+                sample: 1,
+                messages: Both,
+                only: Only {
+                    kinds: [],
+                    clients: [],
+                    names: [],
+                },
+            },
             health: Health {
                 remember: 300s,
                 canaries: [],
@@ -235,7 +311,7 @@ cluster: {}
               help: an address and a port, in quotes: `"192.0.2.53:53"`, `"[2001:db8::53]:53"`
             catchment.yaml:1:57: error: `127.0.0.1:53` is written twice
             catchment.yaml:2:1: error: `lisen` is not a key of the settings
-              help: did you mean `listen`? accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `probes`, `reload`, `health`, `control`
+              help: did you mean `listen`? accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `rrl`, `query_log`, `dnstap`, `startup`, `probes`, `reload`, `health`, `control`
             catchment.yaml:3:5: error: `io` cannot be `epoll`
               help: accepted here: `native`, `portable`
             catchment.yaml:4:14: error: `level` cannot be `verbose`
@@ -251,7 +327,7 @@ cluster: {}
             catchment.yaml:7:10: error: `startup` is a map, not a single value
               help: write `key: value` lines below it, or `{key: value, …}`
             catchment.yaml:8:1: error: `cluster` is planned, not in this version
-              help: leave it out; accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `startup`, `probes`, `reload`, `health`, `control`"#]],
+              help: leave it out; accepted here: `listen`, `zones`, `geodb`, `state`, `io`, `log`, `identity`, `cookies`, `tcp`, `udp`, `rrl`, `query_log`, `dnstap`, `startup`, `probes`, `reload`, `health`, `control`"#]],
     );
     check(
         "listen: []\nzones:\nstate: [a]\n",
