@@ -136,6 +136,7 @@ struct Shared {
 /// # Errors
 /// [`DaemonError`], before anything was served.
 pub async fn run(setup: Setup) -> Result<(), DaemonError> {
+    heap::set_up();
     let began = Instant::now();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
