@@ -3,22 +3,25 @@
 //! Neighbors lie in blocks of four cache lines: the first start whole, the others as 32-bit distances from it in units of a power
 //! of two, their values beside them. With city data nearly every block is full. So most of what a search needs is one place
 //! in memory, and half of what the starts would take. The first starts of blocks are found through every 16th of them, every 16th
-//! of those and so on. No step of it is a branch to guess.
+//! of those and so on. No step of it is a branch to guess, and few of them wait for another.
 
 use std::hint::black_box;
 
+use bytemuck::{Pod, Zeroable};
+
+use super::indexed::{Entries, EntriesBuilder};
+use super::pages::Pages;
+
 /// Starts that rise from 0, and values.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Blocks {
-    /// First starts that are searched first: so few that they stay in the first-level cache.
-    top: Vec<u64>,
-    /// The others, few before many, the last ones those of all blocks.
+    /// First starts: few before many, 16 at most in the first, those of all blocks in the last.
     levels: Vec<Level>,
-    list: Vec<Block>,
+    list: Pages<Block>,
 }
 
 /// First starts, filled up to a multiple of [`FAN`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Level {
     keys: Vec<u64>,
     /// How many there are.
@@ -26,11 +29,11 @@ struct Level {
 }
 
 /// Some neighbors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C, align(256))]
 struct Block {
     first: u64,
-    /// The unit of distances as a power of two, at most 32.
+    /// The unit of distances as a power of two.
     shift: u64,
     /// Distances from the first start, from 0; [`NONE`] after the last.
     distances: [u32; ROOM],
@@ -43,30 +46,10 @@ const ROOM: usize = 40;
 const NONE: u32 = u32::MAX;
 /// First starts that one stands for.
 const FAN: usize = 16;
-/// Most first starts that are searched without another level.
-const TOP: usize = 512;
+/// Starts that a block of city data has, a little less than on average.
+const USUAL: usize = 39;
 
 impl Block {
-    /// As many of the starts as fit, at least one, and how many those are.
-    #[inline]
-    fn of(starts: &[u64], values: &[u16]) -> (Self, usize) {
-        let (first, mut count, mut shift) = (starts[0], 1, 32);
-        for start in starts[1..].iter().take(ROOM - 1) {
-            let distance = start - first;
-            let unit = shift.min(distance.trailing_zeros());
-            if distance >> unit >= u64::from(NONE) {
-                break;
-            }
-            (count, shift) = (count + 1, unit);
-        }
-        let mut block = Self { first, shift: u64::from(shift), distances: [NONE; ROOM], values: [0; ROOM] };
-        for (distance, start) in block.distances.iter_mut().zip(&starts[..count]) {
-            *distance = ((start - first) >> shift) as u32;
-        }
-        block.values[..count].copy_from_slice(&values[..count]);
-        (block, count)
-    }
-
     /// The number of the last start that is not above `x`, which is not below the first.
     #[inline]
     fn position(&self, x: u64) -> usize {
@@ -75,8 +58,7 @@ impl Block {
         let distance = ((x - self.first) >> self.shift).min(u64::from(NONE) - 1) as u32;
         let not_above = |at: usize| usize::from(self.distances[at] <= distance);
         let mut at = 8 * (not_above(8) + not_above(16) + not_above(24) + not_above(32));
-        at += 4 * not_above(at + 4);
-        at += 2 * not_above(at + 2);
+        at += 2 * (not_above(at + 2) + not_above(at + 4) + not_above(at + 6));
         at + not_above(at + 1)
     }
 
@@ -98,79 +80,145 @@ impl Level {
     fn below(&self, number: usize, x: u64) -> usize {
         let keys = &self.keys[number * FAN..number * FAN + FAN];
         let not_above = |at: usize| usize::from(keys[at] <= x);
-        let mut at = 8 * not_above(8);
-        at += 4 * not_above(at + 4);
-        at += 2 * not_above(at + 2);
-        at += not_above(at + 1);
+        let quarter = 4 * (not_above(4) + not_above(8) + not_above(12));
+        let at = quarter + not_above(quarter + 1) + not_above(quarter + 2) + not_above(quarter + 3);
         // What it was filled up with is above all but the highest.
         (number * FAN + at).min(self.count - 1)
     }
 }
 
-impl Blocks {
-    /// Of starts that rise from 0, at least one, and as many values.
-    pub(super) fn new(starts: &[u64], values: &[u16]) -> Self {
-        // With city data 39.2 fit on average. To give back room is to copy everything, so a little is kept.
-        let mut list: Vec<Block> = Vec::with_capacity(starts.len() / (ROOM - 1) + 1);
-        let mut at = 0;
-        while at < starts.len() {
-            let (block, count) = Block::of(&starts[at..], &values[at..]);
-            list.push(block);
-            at += count;
-        }
-        if list.capacity() - list.len() > list.len() / 8 {
-            list.shrink_to_fit();
-        }
-        let (mut top, mut levels): (Vec<u64>, _) = (list.iter().map(|block| block.first).collect(), Vec::new());
-        while top.len() > TOP {
-            let fewer = top.iter().step_by(FAN).copied().collect();
-            levels.push(Level::of(std::mem::replace(&mut top, fewer)));
-        }
-        levels.reverse();
-        Self { top, levels, list }
-    }
+impl Entries for Blocks {
+    type Builder = BlocksBuilder;
 
-    /// The value of the last start that is not above `x`, that start, and the one after it.
     #[inline]
-    pub(super) fn find(&self, x: u64) -> (u16, u64, Option<u64>) {
-        let number = self.number(x);
-        let block = &self.list[number];
+    fn find(&self, x: u64) -> (u16, u64, Option<u64>) {
+        let (number, list) = (self.number(x), self.list.as_slice());
+        let block = &list[number];
         let at = block.position(x);
         let next = match block.distances.get(at + 1) {
             Some(&distance) if distance != NONE => Some(block.start(distance)),
-            _ => self.list.get(number + 1).map(|next| next.first),
+            _ => list.get(number + 1).map(|next| next.first),
         };
         (block.values[at], block.start(block.distances[at]), next)
     }
 
-    /// All starts with their values, from some blocks before the one that holds the last start not above `x`.
     #[inline]
-    pub(super) fn from(&self, x: u64, before: usize) -> impl Iterator<Item = (u64, u16)> + '_ {
-        let mut rest = self.list[self.number(x).saturating_sub(before)..].iter();
-        let (mut block, mut at) = (rest.next(), 0);
-        // By hand, as two loops in one are slower where others are built on them.
-        std::iter::from_fn(move || {
-            let now = block?;
-            let entry = (now.start(now.distances[at]), now.values[at]);
-            at += 1;
-            if at == ROOM || now.distances[at] == NONE {
-                (block, at) = (rest.next(), 0);
+    fn for_each(&self, mut each: impl FnMut(u64, u16)) {
+        for block in self.list.as_slice() {
+            for (&distance, &value) in block.distances.iter().zip(&block.values) {
+                if distance == NONE {
+                    break;
+                }
+                each(block.start(distance), value);
             }
-            Some(entry)
+        }
+    }
+
+    fn around(&self, x: u64) -> impl Iterator<Item = (u64, u16)> + '_ {
+        // There is one at least in each.
+        let blocks = self.list.as_slice()[self.number(x).saturating_sub(3)..].iter();
+        blocks.flat_map(|block| {
+            let distances = block.distances.iter().take_while(|distance| **distance != NONE);
+            distances.zip(&block.values).map(|(distance, value)| (block.start(*distance), *value))
         })
     }
 
-    /// Bytes on the heap.
-    pub(super) fn memory(&self) -> usize {
+    fn memory(&self) -> usize {
         let levels: usize = self.levels.iter().map(|level| level.keys.capacity()).sum();
-        (levels + self.top.capacity()) * size_of::<u64>() + self.list.capacity() * size_of::<Block>()
+        levels * size_of::<u64>() + self.list.memory()
     }
+}
 
+impl Blocks {
     /// The block of the last start that is not above `x`.
     #[inline]
     fn number(&self, x: u64) -> usize {
-        let first = self.top.partition_point(|key| *key <= x).saturating_sub(1);
-        self.levels.iter().fold(first, |number, level| level.below(number, x))
+        self.levels.iter().fold(0, |number, level| level.below(number, x))
+    }
+}
+
+/// [`Blocks`] that grow at their end.
+#[derive(Debug)]
+pub struct BlocksBuilder {
+    firsts: Vec<u64>,
+    list: Pages<Block>,
+    /// Starts and values that the next block will have, the unit of their distances as a power of two, and how many
+    /// there are.
+    starts: [u64; ROOM],
+    values: [u16; ROOM],
+    shift: u32,
+    count: usize,
+}
+
+impl EntriesBuilder for BlocksBuilder {
+    type Entries = Blocks;
+
+    fn new(room: usize) -> Self {
+        let blocks = room / USUAL + 1;
+        Self {
+            firsts: Vec::with_capacity(blocks),
+            list: Pages::with_room(blocks),
+            starts: [0; ROOM],
+            values: [0; ROOM],
+            shift: u64::BITS - 1,
+            count: 0,
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, start: u64, value: u16) {
+        if self.count > 0 {
+            let distance = start - self.starts[0];
+            let shift = self.shift.min(distance.trailing_zeros());
+            if self.count == ROOM || distance >> shift >= u64::from(NONE) {
+                self.close();
+            } else {
+                self.shift = shift;
+            }
+        }
+        self.starts[self.count] = start;
+        self.values[self.count] = value;
+        self.count += 1;
+    }
+
+    #[inline]
+    fn last(&self) -> Option<u64> {
+        self.count.checked_sub(1).map(|at| self.starts[at])
+    }
+
+    fn replace(&mut self, value: u16) {
+        if let Some(at) = self.count.checked_sub(1) {
+            self.values[at] = value;
+        }
+    }
+
+    fn finish(mut self) -> Blocks {
+        self.close();
+        self.list.fit();
+        let (mut keys, mut levels) = (self.firsts, Vec::new());
+        while keys.len() > FAN {
+            let fewer = keys.iter().step_by(FAN).copied().collect();
+            levels.push(Level::of(std::mem::replace(&mut keys, fewer)));
+        }
+        levels.push(Level::of(keys));
+        levels.reverse();
+        Blocks { levels, list: self.list }
+    }
+}
+
+impl BlocksBuilder {
+    /// Makes a block of what there is.
+    #[inline]
+    fn close(&mut self) {
+        let (first, shift) = (self.starts[0], self.shift);
+        let mut block = Block { first, shift: u64::from(shift), distances: [NONE; ROOM], values: [0; ROOM] };
+        for (distance, start) in block.distances.iter_mut().zip(&self.starts[..self.count]) {
+            *distance = ((start - first) >> shift) as u32;
+        }
+        block.values[..self.count].copy_from_slice(&self.values[..self.count]);
+        self.firsts.push(first);
+        self.list.push(block);
+        (self.count, self.shift) = (0, u64::BITS - 1);
     }
 }
 
@@ -184,15 +232,25 @@ mod tests {
         let starts: std::collections::BTreeSet<u64> = std::iter::once(0).chain(starts).collect();
         let starts: Vec<u64> = starts.into_iter().collect();
         let values: Vec<u16> = (0..starts.len()).map(|number| number as u16).collect();
-        let blocks = Blocks::new(&starts, &values);
+        let mut builder = BlocksBuilder::new(starts.len() / 2);
+        assert_eq!(builder.last(), None);
+        for (start, value) in starts.iter().zip(&values) {
+            builder.push(*start, 7);
+            builder.replace(*value);
+            assert_eq!(builder.last(), Some(*start));
+        }
+        let blocks = builder.finish();
         let all = || starts.iter().copied().zip(values.iter().copied());
-        assert!(blocks.from(0, 0).eq(all()));
+        assert!(blocks.around(0).eq(all()));
+        let mut each = Vec::new();
+        blocks.for_each(|start, value| each.push((start, value)));
+        assert!(each.into_iter().eq(all()));
         let edges = starts.iter().flat_map(|start| [*start, start.saturating_sub(1), start.saturating_add(1)]);
         for x in asked.into_iter().chain(edges).chain([0, u64::MAX - 1, u64::MAX]) {
             let number = starts.partition_point(|start| *start <= x) - 1;
             let expected = (values[number], starts[number], starts.get(number + 1).copied());
             assert_eq!(blocks.find(x), expected, "{x:x}");
-            let around: Vec<_> = blocks.from(x, 3).take(4 * ROOM).collect();
+            let around: Vec<_> = blocks.around(x).take(4 * ROOM).collect();
             let first = starts.binary_search(&around[0].0).unwrap();
             assert!(first + 3 <= number.max(3), "{x:x}");
             assert!(

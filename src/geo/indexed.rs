@@ -5,14 +5,15 @@
 //! IPv6 start is its upper half. A /64 with borders inside is one entry of the table, *cut*; its ranges stand apart.
 
 use std::fmt;
-use std::hint::black_box;
+use std::marker::PhantomData;
 
 use super::blocks::Blocks;
+use super::counted::Counted;
 use super::packed::Packable;
 use super::ranges::Found;
 
 /// A range table that is looked up at random. Like any it covers the whole space, and neighboring ranges differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Indexed<K: Indexable> {
     /// Upper parts of first addresses, rising from 0, and values, or [`CUT`].
     entries: K::Entries,
@@ -22,56 +23,72 @@ pub struct Indexed<K: Indexable> {
 }
 
 /// The ranges inside upper parts that are cut, at least two each.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 struct Cuts<K: Indexable> {
     /// Rising.
-    uppers: Vec<K::Upper>,
+    uppers: Vec<u64>,
     /// Where the ranges of each end in the columns below.
     ends: Vec<u32>,
     /// Lower parts of first addresses, from 0 in each.
     lowers: Vec<u64>,
     values: Vec<u16>,
+    family: PhantomData<K>,
 }
 
 /// No value of a range: the entry is cut.
 const CUT: u16 = u16::MAX - 1;
 
-/// Addresses with a way of their own to find a range among millions.
-pub trait Indexable: Packable {
-    /// What is kept of a first address.
-    type Upper: Copy + Ord + fmt::Debug + Send + Sync;
-    /// How starts and values are kept.
-    type Entries: Entries<Self::Upper>;
-
-    /// The part that is kept …
-    fn upper(self) -> Self::Upper;
-    /// … and the rest.
-    fn lower(self) -> u64;
-    /// An address of both.
-    fn join(upper: Self::Upper, lower: u64) -> Self;
-}
-
 /// Starts that rise from 0, and a value of each.
-pub trait Entries<U>: Clone + fmt::Debug + PartialEq + Eq + Send + Sync {
-    /// Of at least one start and as many values.
-    fn new(starts: Vec<U>, values: Vec<u16>) -> Self;
+pub trait Entries: fmt::Debug + PartialEq + Eq + Send + Sync {
+    /// What makes them.
+    type Builder: EntriesBuilder<Entries = Self>;
+
     /// The value of the last start that is not above `x`, that start, and the one after it.
-    fn find(&self, x: U) -> (u16, U, Option<U>);
+    fn find(&self, x: u64) -> (u16, u64, Option<u64>);
     /// All in order, from at least three before the last start that is not above `x`.
-    fn around(&self, x: U) -> impl Iterator<Item = (U, u16)> + '_;
+    fn around(&self, x: u64) -> impl Iterator<Item = (u64, u16)> + '_;
     /// All in order.
-    fn iter(&self) -> impl Iterator<Item = (U, u16)> + '_;
-    /// Bytes on the heap.
+    fn for_each(&self, each: impl FnMut(u64, u16));
+    /// Bytes they take.
     fn memory(&self) -> usize;
 }
 
+/// [`Entries`] that grow at their end.
+pub trait EntriesBuilder: fmt::Debug {
+    /// What it makes.
+    type Entries;
+
+    /// Nothing yet, with room for about so many.
+    fn new(room: usize) -> Self;
+    /// Adds a start, above all there are; the first is 0.
+    fn push(&mut self, start: u64, value: u16);
+    /// The last start; `None` before the first.
+    fn last(&self) -> Option<u64>;
+    /// Gives the last start another value.
+    fn replace(&mut self, value: u16);
+    /// All of them, at least one.
+    fn finish(self) -> Self::Entries;
+}
+
+/// Addresses in two parts. Bits that two addresses have in common are bits that their upper parts do, where those differ.
+pub trait Indexable: Packable {
+    /// How upper parts and values are kept.
+    type Entries: Entries;
+
+    /// The most significant bits, which are kept of a first address …
+    fn upper(self) -> u64;
+    /// … and the rest.
+    fn lower(self) -> u64;
+    /// An address of both.
+    fn join(upper: u64, lower: u64) -> Self;
+}
+
 impl Indexable for u32 {
-    type Upper = Self;
     type Entries = Counted;
 
     #[inline]
-    fn upper(self) -> Self {
-        self
+    fn upper(self) -> u64 {
+        u64::from(self) << 32
     }
 
     #[inline]
@@ -80,13 +97,12 @@ impl Indexable for u32 {
     }
 
     #[inline]
-    fn join(upper: Self, _: u64) -> Self {
-        upper
+    fn join(upper: u64, _: u64) -> Self {
+        (upper >> 32) as Self
     }
 }
 
 impl Indexable for u128 {
-    type Upper = u64;
     type Entries = Blocks;
 
     #[inline]
@@ -105,115 +121,24 @@ impl Indexable for u128 {
     }
 }
 
-/// Starts and values with how many starts there are below each /16, and in all: so many addresses are given out that each has a
-/// few.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Counted {
-    starts: Vec<u32>,
-    values: Vec<u16>,
-    below: Vec<u32>,
-}
-
-impl Counted {
-    /// The number of the last start that is not above `x`.
-    #[inline]
-    fn number(&self, x: u32) -> usize {
-        let block = (x >> 16) as usize;
-        let (low, high) = (self.below[block] as usize, self.below[block + 1] as usize);
-        // The value is somewhere near: while starts are waited for it is on its way too.
-        black_box(self.values[low.saturating_sub(1)]);
-        // Of those before the block the last one still holds its first addresses.
-        (low + self.starts[low..high].partition_point(|start| *start <= x)).saturating_sub(1)
-    }
-}
-
-impl Entries<u32> for Counted {
-    fn new(mut starts: Vec<u32>, mut values: Vec<u16>) -> Self {
-        starts.shrink_to_fit();
-        values.shrink_to_fit();
-        let mut below = Vec::with_capacity((1 << 16) + 1);
-        let mut at = 0;
-        for block in 0..1u32 << 16 {
-            at += starts[at..].partition_point(|start| *start < block << 16);
-            below.push(at as u32);
-        }
-        below.push(starts.len() as u32);
-        Self { starts, values, below }
-    }
-
-    #[inline]
-    fn find(&self, x: u32) -> (u16, u32, Option<u32>) {
-        let at = self.number(x);
-        (self.values[at], self.starts[at], self.starts.get(at + 1).copied())
-    }
-
-    fn around(&self, x: u32) -> impl Iterator<Item = (u32, u16)> + '_ {
-        let from = self.number(x).saturating_sub(3);
-        self.starts[from..].iter().copied().zip(self.values[from..].iter().copied())
-    }
-
-    #[inline]
-    fn iter(&self) -> impl Iterator<Item = (u32, u16)> + '_ {
-        self.starts.iter().copied().zip(self.values.iter().copied())
-    }
-
-    fn memory(&self) -> usize {
-        let starts = (self.starts.capacity() + self.below.capacity()) * size_of::<u32>();
-        starts + self.values.capacity() * size_of::<u16>()
-    }
-}
-
-impl Entries<u64> for Blocks {
-    fn new(starts: Vec<u64>, values: Vec<u16>) -> Self {
-        Self::new(&starts, &values)
-    }
-
-    #[inline]
-    fn find(&self, x: u64) -> (u16, u64, Option<u64>) {
-        self.find(x)
-    }
-
-    #[inline]
-    fn around(&self, x: u64) -> impl Iterator<Item = (u64, u16)> + '_ {
-        // There is one at least in each.
-        self.from(x, 3)
-    }
-
-    #[inline]
-    fn iter(&self) -> impl Iterator<Item = (u64, u16)> + '_ {
-        self.from(0, 0)
-    }
-
-    fn memory(&self) -> usize {
-        self.memory()
-    }
-}
-
 /// A table that grows in address order.
 #[derive(Debug)]
 pub struct IndexedBuilder<K: Indexable> {
-    starts: Vec<K::Upper>,
-    values: Vec<u16>,
+    entries: <K::Entries as Entries>::Builder,
     cuts: Cuts<K>,
     /// The value of the last range.
     last: Option<u16>,
     /// The last upper part, while it is cut.
-    cut: Option<K::Upper>,
+    cut: Option<u64>,
     count: usize,
 }
 
 impl<K: Indexable> IndexedBuilder<K> {
     /// A table without ranges yet; the first is to begin at 0. There is room for about so many.
     pub fn new(room: usize) -> Self {
-        let cuts = Cuts { uppers: Vec::new(), ends: Vec::new(), lowers: Vec::new(), values: Vec::new() };
-        Self {
-            starts: Vec::with_capacity(room),
-            values: Vec::with_capacity(room),
-            cuts,
-            last: None,
-            cut: None,
-            count: 0,
-        }
+        let (uppers, ends, lowers, values) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let cuts = Cuts { uppers, ends, lowers, values, family: PhantomData };
+        Self { entries: EntriesBuilder::new(room), cuts, last: None, cut: None, count: 0 }
     }
 
     /// From `start` on (above every earlier start) the value is `value`, below 65,534 or 65,535. Equal neighbors merge.
@@ -221,7 +146,7 @@ impl<K: Indexable> IndexedBuilder<K> {
     pub fn push(&mut self, start: K, value: u16) {
         let Some(last) = self.last.replace(value) else {
             self.count = 1;
-            self.entry(start.upper(), value);
+            self.entries.push(start.upper(), value);
             return;
         };
         if last == value {
@@ -233,7 +158,7 @@ impl<K: Indexable> IndexedBuilder<K> {
             self.close(last, Some(upper));
         }
         if start.lower() == 0 {
-            self.entry(upper, value);
+            self.entries.push(upper, value);
         } else {
             self.inside(upper, start.lower(), last, value);
         }
@@ -244,32 +169,27 @@ impl<K: Indexable> IndexedBuilder<K> {
         if let Some(last) = self.last {
             self.close(last, None);
         }
-        Indexed { entries: K::Entries::new(self.starts, self.values), cuts: self.cuts, count: self.count }
-    }
-
-    fn entry(&mut self, upper: K::Upper, value: u16) {
-        self.starts.push(upper);
-        self.values.push(value);
+        Indexed { entries: self.entries.finish(), cuts: self.cuts, count: self.count }
     }
 
     /// What follows the upper part that is cut has its last value, unless something begins right there: at `next`.
     #[cold]
-    fn close(&mut self, last: u16, next: Option<K::Upper>) {
+    fn close(&mut self, last: u16, next: Option<u64>) {
         let Some(after) = self.cut.take().and_then(|cut| K::join(cut, u64::MAX).next()) else { return };
         if next != Some(after.upper()) {
-            self.entry(after.upper(), last);
+            self.entries.push(after.upper(), last);
         }
     }
 
     /// A border inside an upper part.
     #[cold]
-    fn inside(&mut self, upper: K::Upper, lower: u64, before: u16, value: u16) {
+    fn inside(&mut self, upper: u64, lower: u64, before: u16, value: u16) {
         if self.cut.is_none() {
-            match self.starts.last() {
-                Some(start) if *start == upper => _ = self.values.pop(),
-                _ => self.starts.push(upper),
+            if self.entries.last() == Some(upper) {
+                self.entries.replace(CUT);
+            } else {
+                self.entries.push(upper, CUT);
             }
-            self.values.push(CUT);
             self.cuts.uppers.push(upper);
             self.cuts.ends.push(self.cuts.lowers.len() as u32);
             self.cuts.push(0, before);
@@ -316,67 +236,57 @@ impl<K: Indexable> Indexed<K> {
         if value == CUT {
             return self.cuts.find(x);
         }
-        // A neighbor that is cut holds another value too, and all of it has the same bits in common with `x`.
-        let before = K::join(start, 0).previous().map_or(0, |b| 1 + x.common_prefix(b));
-        let after = next.map_or(0, |next| 1 + x.common_prefix(K::join(next, 0)));
-        (value, before.max(after))
+        // A neighbor that is cut holds another value too, and all of it has the same bits in common with `x`. The address before
+        // the range, and the one after it, have another upper part.
+        let term = |other: u64| 1 + (x.upper() ^ other).leading_zeros() as u8;
+        let before = start.checked_sub(1).map_or(0, term);
+        (value, before.max(next.map_or(0, term)))
     }
 
     /// The range that holds an address. For people: takes longer than [`Indexed::find`].
     pub fn range(&self, x: K) -> Found<K, u16> {
         // No range goes past two entries that are cut.
-        let mut ranges = Self::merged(self.cut_up(self.entries.around(x.upper()))).take_while(|found| found.start <= x);
         let mut found = Found { start: K::ZERO, end: K::MAX, value: 0 };
-        ranges.by_ref().for_each(|next| found = next);
+        let mut last = None;
+        for (upper, value) in self.entries.around(x.upper()) {
+            let mut piece = |start: K, value: u16| {
+                if last == Some(value) {
+                    return true;
+                }
+                last = Some(value);
+                if start > x {
+                    found.end = start.previous().unwrap_or(K::MAX);
+                    return false;
+                }
+                (found.start, found.value) = (start, value);
+                true
+            };
+            let ahead = if value == CUT {
+                let ranges = self.cuts.of(self.cuts.uppers.partition_point(|other| *other < upper));
+                ranges.into_iter().all(|at| piece(K::join(upper, self.cuts.lowers[at]), self.cuts.values[at]))
+            } else {
+                piece(K::join(upper, 0), value)
+            };
+            if !ahead {
+                break;
+            }
+        }
         found
     }
 
-    /// All ranges in address order.
+    /// First addresses and values of all ranges, in address order. What follows a cut may have the value of its last range.
     #[inline]
-    pub fn iter(&self) -> impl Iterator<Item = Found<K, u16>> + '_ {
-        Self::merged(self.pieces())
-    }
-
-    /// Neighbors of one value as one; the first may have begun before.
-    #[inline]
-    fn merged(pieces: impl Iterator<Item = (K, u16)>) -> impl Iterator<Item = Found<K, u16>> {
-        let mut pieces = pieces.peekable();
-        std::iter::from_fn(move || {
-            let (start, value) = pieces.next()?;
-            while pieces.next_if(|next| next.1 == value).is_some() {}
-            let end = pieces.peek().and_then(|next| next.0.previous()).unwrap_or(K::MAX);
-            Some(Found { start, end, value })
-        })
-    }
-
-    /// First addresses and values of all ranges. What follows a cut may have the value of its last range.
-    #[inline]
-    pub fn pieces(&self) -> impl Iterator<Item = (K, u16)> + '_ {
-        self.cut_up(self.entries.iter())
-    }
-
-    /// The same of some entries in a row.
-    #[inline]
-    fn cut_up<'a>(
-        &'a self,
-        mut entries: impl Iterator<Item = (K::Upper, u16)> + 'a,
-    ) -> impl Iterator<Item = (K, u16)> + 'a {
-        // How many cuts there are up to the last that was passed.
-        let mut passed = None;
-        let (mut upper, mut inside) = (K::ZERO.upper(), 0..0);
-        std::iter::from_fn(move || {
-            if inside.is_empty() {
-                let (start, value) = entries.next()?;
-                if value != CUT {
-                    return Some((K::join(start, 0), value));
-                }
-                let number = passed.unwrap_or_else(|| self.cuts.uppers.partition_point(|upper| *upper < start));
-                (upper, inside) = (start, self.cuts.of(number));
-                passed = Some(number + 1);
+    pub fn for_each(&self, mut each: impl FnMut(K, u16)) {
+        let mut passed = 0;
+        self.entries.for_each(|upper, value| {
+            if value != CUT {
+                return each(K::join(upper, 0), value);
             }
-            let at = inside.next()?;
-            Some((K::join(upper, self.cuts.lowers[at]), self.cuts.values[at]))
-        })
+            for at in self.cuts.of(passed) {
+                each(K::join(upper, self.cuts.lowers[at]), self.cuts.values[at]);
+            }
+            passed += 1;
+        });
     }
 
     /// Number of ranges, at least 1.
@@ -385,9 +295,9 @@ impl<K: Indexable> Indexed<K> {
         self.count
     }
 
-    /// Bytes on the heap.
+    /// Bytes it takes.
     pub fn memory(&self) -> usize {
-        let cuts = self.cuts.uppers.capacity() * size_of::<K::Upper>()
+        let cuts = self.cuts.uppers.capacity() * size_of::<u64>()
             + self.cuts.ends.capacity() * size_of::<u32>()
             + self.cuts.lowers.capacity() * (size_of::<u64>() + size_of::<u16>());
         self.entries.memory() + cuts
@@ -409,7 +319,11 @@ mod tests {
             builder.push(start, value);
         }
         let indexed = builder.finish();
-        assert!(indexed.iter().eq(plain.view().iter()));
+        let mut pieces = Vec::new();
+        indexed.for_each(|start, value| pieces.push((start, value)));
+        pieces.dedup_by_key(|piece| piece.1);
+        assert!(pieces.into_iter().eq(plain.view().iter().map(|found| (found.start, found.value))));
+        assert_eq!(indexed.len(), plain.view().len());
         let edges = plain.view().iter().flat_map(|found| [found.start, found.end]).collect::<Vec<_>>();
         for x in asked.into_iter().chain(edges) {
             let found = plain.view().find(x);

@@ -110,12 +110,46 @@ struct Cursor<'a, K> {
 }
 
 impl<K: Packable> SiteRanges<'_, K> {
+    /// All ranges that have an address in common with `first` to `last`, in order, until `each` says that it is enough.
+    /// `first` must not lie before an address that was asked for earlier; quick when it is not far ahead.
+    #[inline]
+    pub fn within(&mut self, first: K, last: K, mut each: impl FnMut(Found<K, u32>) -> bool) {
+        self.seek(first);
+        while let Some(found) = self.peek() {
+            // The last one may hold what is asked for next.
+            if !each(found) || found.end >= last {
+                break;
+            }
+            self.step(&found);
+        }
+    }
+
     /// Passes over all ranges before the one that holds `x`, which must lie ahead. Quick when that is not far.
     #[inline]
-    pub fn seek(&mut self, x: K) {
+    fn seek(&mut self, x: K) {
         self.base.seek(x);
         if let Some(Cursor { over, index, now }) = &mut self.over {
             *index = over.added.index_ahead(*index, x);
+            *now = over.added.at(*index);
+        }
+    }
+
+    /// The range that comes next.
+    #[inline]
+    fn peek(&self) -> Option<Found<K, u32>> {
+        let base = self.base.peek()?;
+        Some(self.over.as_ref().map_or(base, |Cursor { over, now, .. }| over.cut(base, *now)))
+    }
+
+    /// Passes over it.
+    #[inline]
+    fn step(&mut self, found: &Found<K, u32>) {
+        let Some(Cursor { over, index, now }) = &mut self.over else { return self.base.step() };
+        if self.base.peek().is_some_and(|base| base.end == found.end) {
+            self.base.step();
+        }
+        if now.end == found.end && *index + 1 < over.added.len() {
+            *index += 1;
             *now = over.added.at(*index);
         }
     }
@@ -126,19 +160,8 @@ impl<K: Packable> Iterator for SiteRanges<'_, K> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let base = self.base.peek()?;
-        let Some(Cursor { over, index, now }) = &mut self.over else {
-            self.base.step();
-            return Some(base);
-        };
-        let found = over.cut(base, *now);
-        if base.end == found.end {
-            self.base.step();
-        }
-        if now.end == found.end && *index + 1 < over.added.len() {
-            *index += 1;
-            *now = over.added.at(*index);
-        }
+        let found = self.peek()?;
+        self.step(&found);
         Some(found)
     }
 }

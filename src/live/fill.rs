@@ -197,8 +197,10 @@ impl Homes {
         let stances = Stances::compile(shape, sites, &key.prefixes);
         // A member without one of the families stands in for no other in that one.
         let simple = shape.is_plain() && facts.members.windows(2).all(|pair| pair[0] == pair[1]);
-        let decide = |ids: Range<usize>| {
-            let mut part = Decided::default();
+        // With room for so many.
+        let decide = |ids: Range<usize>, room: usize| {
+            let (by_site, runners_up) = (Vec::with_capacity(room), Vec::with_capacity(room));
+            let mut part = Decided { interned: Interner::default(), by_site, runners_up };
             for id in ids {
                 let class = Class::of(sites, SiteId(id as u32), &stances);
                 let (decision, runners_up) = decide_with_runners_up(shape, &class, facts);
@@ -209,12 +211,13 @@ impl Homes {
         };
         let (half, all) = (sites.len() / 2, sites.len());
         let Decided { interned, by_site, runners_up } = if all * facts.members.len() < WORTH_A_THREAD {
-            decide(0..all)
+            decide(0..all, all)
         } else {
             thread::scope(|scope| {
-                let other = thread::Builder::new().name("homes".to_owned()).spawn_scoped(scope, || decide(half..all));
-                let first = decide(0..half);
-                let second = other.ok().and_then(|other| other.join().ok()).unwrap_or_else(|| decide(half..all));
+                let rest = || decide(half..all, all - half);
+                let other = thread::Builder::new().name("homes".to_owned()).spawn_scoped(scope, rest);
+                let first = decide(0..half, all);
+                let second = other.ok().and_then(|other| other.join().ok()).unwrap_or_else(rest);
                 first.and(second)
             })
         };
@@ -229,7 +232,6 @@ impl Homes {
 const WORTH_A_THREAD: usize = 100_000;
 
 /// The homes of some sites in a row.
-#[derive(Default)]
 struct Decided {
     interned: Interner,
     by_site: Vec<u16>,

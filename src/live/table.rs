@@ -6,7 +6,7 @@ use std::thread;
 
 use super::answer::AnswerId;
 use super::fill::{Homes, LiveMap, Map};
-use crate::geo::{Found, Indexable, Indexed, IndexedBuilder, SiteId, SiteTable, SiteView};
+use crate::geo::{Found, Indexable, Indexed, IndexedBuilder, SiteId, SiteRanges, SiteTable, SiteView};
 use crate::net::{Bits, Block};
 
 /// What a block of clients gets.
@@ -348,17 +348,25 @@ fn merge<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>) -> Indexed<K> {
 /// The ranges of an earlier table, those of torn answers cut at the borders of their sites.
 fn cut_anew<K: Clip>(live: &LiveMap, sites: SiteView<'_, K>, basis: &FamilyTable<K>, fates: &[Fate]) -> Indexed<K> {
     let before = &basis.ranges;
-    let mut ranges = IndexedBuilder::new(before.len() + before.len() / 4);
-    let mut cursor = sites.iter();
-    for found in before.iter() {
-        if let Fate::Became(answer) = fates[usize::from(found.value)] {
-            ranges.push(found.start, answer);
-            continue;
+    let mut ranges = IndexedBuilder::new(before.len());
+    let (mut cursor, mut torn) = (sites.iter(), None);
+    let mut cut = |ranges: &mut IndexedBuilder<K>, first: K, last: K| {
+        cursor.within(first, last, |site| {
+            ranges.push(site.start.max(first), live.by_site[site.value as usize].0);
+            true
+        });
+    };
+    before.for_each(|start, value| match fates[usize::from(value)] {
+        Fate::Became(answer) => {
+            if let Some((first, last)) = torn.take().zip(start.previous()) {
+                cut(&mut ranges, first, last);
+            }
+            ranges.push(start, answer);
         }
-        cursor.seek(found.start);
-        for site in cursor.clone().take_while(|site| site.start <= found.end) {
-            ranges.push(site.start.max(found.start), live.by_site[site.value as usize].0);
-        }
+        Fate::Torn | Fate::Unseen => torn = torn.or(Some(start)),
+    });
+    if let Some(first) = torn {
+        cut(&mut ranges, first, K::MAX);
     }
     ranges.finish()
 }
@@ -369,23 +377,34 @@ fn mixed<K: Clip>(map: &Map, sites: SiteView<'_, K>, ranges: &Indexed<K>, known:
     let mut mixed: (Vec<K>, Vec<u32>) = (Vec::new(), Vec::new());
     let mut known = known.0.iter().zip(known.1).peekable();
     let (mut cursor, mut last) = (sites.iter(), None);
-    for (start, _) in ranges.pieces() {
+    ranges.for_each(|start, _| {
         let block = start.first(K::BLOCK);
         if start == block || last == Some(block) {
-            continue;
+            return;
         }
         last = Some(block);
         while known.next_if(|(first, _)| **first < block).is_some() {}
-        let site = known.next_if(|(first, _)| **first == block).map(|(_, site)| *site).or_else(|| {
-            cursor.seek(block);
-            majority_of(&map.homes, cursor.clone(), block, K::BLOCK)
-        });
+        let site = match known.next_if(|(first, _)| **first == block) {
+            Some((_, site)) => Some(*site),
+            None => majority_ahead(&map.homes, &mut cursor, block),
+        };
         if let Some(site) = site {
             mixed.0.push(block);
             mixed.1.push(site);
         }
-    }
+    });
     mixed.0.shrink_to_fit();
     mixed.1.shrink_to_fit();
     mixed
+}
+
+/// As [`majority_of`] says for a block of the clip length ahead of a cursor.
+fn majority_ahead<K: Clip>(homes: &Homes, cursor: &mut SiteRanges<'_, K>, block: K) -> Option<u32> {
+    let (last, mut tally, mut walked) = (block.last(K::BLOCK), Tally::default(), 0);
+    cursor.within(block, last, |found| {
+        walked += 1;
+        tally.add(homes, found.value, K::count(found.start.max(block), found.end.min(last)));
+        walked <= K::WALK
+    });
+    if walked > K::WALK { None } else { tally.site() }
 }
