@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
+use super::fetching::Wanted;
 use super::{Shared, identity, limits, probe_settings};
 use crate::config::settings::{Settings, shown};
 use crate::reload::Loader;
@@ -125,6 +126,7 @@ impl Hot {
         loader.set(now.vanish_grace, identity(now), limits(now));
         if any("geodb") {
             loader.databases.look_in(&now.geodb);
+            shared.fetching.send_replace(Wanted::of(now));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod canaries;
 mod epochs;
+mod fetching;
 mod hot;
 mod kept;
 mod known;
@@ -120,6 +121,10 @@ struct Shared {
     fallen: mpsc::UnboundedSender<Fallen>,
     /// Where health is remembered for a restart and for `explain`.
     health_file: Option<PathBuf>,
+    /// Which databases are fetched.
+    fetching: watch::Sender<fetching::Wanted>,
+    /// What came of it.
+    fetched: watch::Sender<Vec<control::Fetched>>,
 }
 
 /// Serves until SIGTERM or SIGINT. SIGHUP looks at all files again, SIGUSR2 does and lets vanished zones go.
@@ -184,6 +189,8 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         phase: watch::Sender::new(Phase::Starting),
         fallen,
         health_file: loader.state.path("health.json"),
+        fetching: watch::Sender::new(fetching::Wanted::of(settings)),
+        fetched: watch::Sender::default(),
     });
     shared.metrics.name_with(names(Arc::clone(&shared.current)));
     let epochs = tokio::spawn(epochs::run(Arc::clone(&shared)));
@@ -213,6 +220,8 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         };
         std::thread::Builder::new().name("reload".to_owned()).spawn(thread)?
     };
+    let fetching = fetching::run(shared.fetching.subscribe(), settings.state.join("fetch"), shared.fetched.clone());
+    let fetching = tokio::spawn(fetching);
     let signals = tokio::spawn(forward(hangup, confirm, asker.clone()));
     shared.phase.send_replace(Phase::Serving);
     say_ready(&shared, began);
@@ -240,6 +249,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     let _ = asker.send(Cause::Stop);
     epochs.abort();
     operator.abort();
+    fetching.abort();
     let joined = tokio::time::timeout(GRACE, tokio::task::spawn_blocking(move || reloads.join())).await;
     if joined.is_err() {
         warn!("a reload under way was cut short");
@@ -297,6 +307,7 @@ fn desk(
         reloads,
         metrics: shared.metrics.clone(),
         phase: shared.phase.subscribe(),
+        fetched: shared.fetched.subscribe(),
         max_database_age: settings.control.max_database_age,
         started: known::unix_ms() / 1000,
     }
