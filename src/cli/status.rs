@@ -9,7 +9,7 @@ use clap::Args;
 use super::client::{Server, typed};
 use super::order;
 use super::words::{Page, count, safe, short, size};
-use crate::control::wire::{GuardStatus, MapMemory, Memory, PrunedFamily, Stale, Status};
+use crate::control::wire::{Fetch, GuardStatus, MapMemory, Memory, PrunedFamily, Stale, Status};
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct StatusArgs {
@@ -78,6 +78,11 @@ fn text(status: &Status, page: Page) -> String {
     for words in &status.files.databases {
         row("", &page.paint(&format!("STALE {}", safe(words)), "33"));
     }
+    let mut title = "fetching";
+    for item in &status.fetches {
+        row(title, &fetch(item, page));
+        title = "";
+    }
     let mut title = "memory";
     for line in memory(&status.memory) {
         row(title, &line);
@@ -116,6 +121,21 @@ fn text(status: &Status, page: Page) -> String {
         row(title, "none");
     }
     out
+}
+
+/// A database that is fetched, in a line.
+fn fetch(item: &Fetch, page: Page) -> String {
+    let looked = item.looked_seconds.map_or_else(
+        || "never fetched".to_owned(),
+        |seconds| format!("what the provider had {} ago", short(seconds * 1000)),
+    );
+    let (file, source, next) = (safe(&item.file), safe(&item.source), short(item.next_seconds * 1000));
+    match item.error.as_deref().and_then(|error| error.lines().next()) {
+        None => format!("{file} from {source}: {looked}, next look in {next}"),
+        Some(error) => {
+            page.paint(&format!("FAILED {file} from {source}: {}; {looked}, next look in {next}", safe(error)), "33")
+        }
+    }
 }
 
 /// Why a zone is not served as its file says.
@@ -238,6 +258,11 @@ mod tests {
                  "age_seconds": 1_900_000},
                 {"path": "geodb/GeoLite2-ASN.mmdb", "kind": "GeoLite2-ASN", "built": "2026-11-22T00:00:00Z",
                  "age_seconds": 70_000}],
+            "fetches": [
+                {"source": "maxmind:GeoLite2-City", "file": "geodb/GeoLite2-City.mmdb", "looked_seconds": 90_000,
+                 "next_seconds": 600, "error": "download.example: the license key is not accepted\n  help: mend it"},
+                {"source": "maxmind:GeoLite2-ASN", "file": "geodb/GeoLite2-ASN.mmdb", "looked_seconds": 4000,
+                 "next_seconds": 80_000}],
             "memory": {"live_octets": 24_120_000, "resident_octets": 131_000_000,
                 "sites": {"mapped_octets": 112_000_000, "heap_octets": 20_400},
                 "maps": [
@@ -260,7 +285,7 @@ mod tests {
                  "share": 1000, "reason": "the check lies", "by": "root", "known": false}]
         }))
         .unwrap();
-        expect![[r"
+        expect![[r#"
             catchment  0.1.0, process 4711, up 2m10s (since 2026-11-22T18:00:00Z)
             serves     generation 12, epoch 345, its exact scopes still being built
             zones      2 loaded
@@ -274,6 +299,11 @@ mod tests {
                        geodb/GeoLite2-City.mmdb
                        GeoLite2-ASN, built 2026-11-22 (today): geodb/GeoLite2-ASN.mmdb
                        STALE geodb/GeoLite2-City.mmdb: truncated
+            fetching   FAILED geodb/GeoLite2-City.mmdb from maxmind:GeoLite2-City:
+                       download.example: the license key is not accepted; what the provider
+                       had 1d1h ago, next look in 10m
+                       geodb/GeoLite2-ASN.mmdb from maxmind:GeoLite2-ASN: what the provider
+                       had 1h6m ago, next look in 22h13m
             memory     live tables 24.1 MB; site table 112.0 MB, mapped, and 21 KB beside
                        it; process 131.0 MB
                        nearest for web, eu for web: 24.4 MB, 22.1 MB of that live; 1228119
@@ -292,7 +322,7 @@ mod tests {
                        alice (as root): kernel update \u{1b}[2J
                        web@old forced up, by root: the check lies (no file names this any
                        more)
-        "]]
+        "#]]
         .assert_eq(&text(&status, PLAIN));
     }
 }

@@ -63,6 +63,8 @@ pub struct Desk {
     pub phase: watch::Receiver<Phase>,
     /// What the settings say of this API.
     pub rules: watch::Receiver<Arc<Rules>>,
+    /// Databases that are fetched.
+    pub fetched: watch::Receiver<Vec<Fetched>>,
     /// When the server started, in seconds since 1970.
     pub started: u64,
 }
@@ -117,6 +119,27 @@ pub struct Files {
     pub services: Vec<(String, u16)>,
     /// Services whose PoPs stay out once they went down.
     pub manual_resume: Vec<String>,
+}
+
+/// A database that is fetched. Moments in seconds since 1970.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fetched {
+    /// From where, without secrets.
+    pub source: String,
+    /// The file it replaces.
+    pub file: String,
+    /// When it was last known to be what the provider has.
+    pub looked: Option<u64>,
+    /// When the next look is.
+    pub next: u64,
+    /// Why the last look failed.
+    pub error: Option<String>,
+    /// Looks that brought a new one.
+    pub replaced: u64,
+    /// Looks that found nothing new.
+    pub unchanged: u64,
+    /// Looks that failed.
+    pub failed: u64,
 }
 
 /// A zone that is served otherwise than its file says.

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::wire::{
-    Alarm, Canary, Database, FilesStatus, GuardStatus, Health, LastResult, Latency, MapMemory, Member, Memory,
+    Alarm, Canary, Database, Fetch, FilesStatus, GuardStatus, Health, LastResult, Latency, MapMemory, Member, Memory,
     OrderDone, OverrideView, PolicyAndService, PopList, PopView, ProbeCounts, Probing, Pruned, PrunedFamily, Ranges,
     Serves, Service, ServiceList, SitesMemory, Stale, Status, Target, TargetCounts, TargetList, Transition, ZoneList,
     ZoneView, Zones,
 };
-use super::{Desk, Files, GuardPhase, GuardView, StaleZone};
+use super::{Desk, Fetched, Files, GuardPhase, GuardView, StaleZone};
 use crate::geo::Place;
 use crate::health::overrides::{Done, Forced, Override, Overrides, Scope};
 use crate::health::{self, CheckKind, State, Verdict};
@@ -51,6 +51,7 @@ pub(super) fn status(desk: &Desk) -> Status {
             databases: files.database_trouble.clone(),
         },
         databases: databases.collect(),
+        fetches: desk.fetched.borrow().iter().map(|item| fetch(item, now / 1000)).collect(),
         memory: memory(&snapshot),
         targets: count(&reports),
         probing: Probing {
@@ -62,6 +63,16 @@ pub(super) fn status(desk: &Desk) -> Status {
         guard: guard(&desk.guard.borrow()),
         alarms: alarms(&snapshot),
         overrides: overrides(&desk.overrides.borrow(), &files, now),
+    }
+}
+
+fn fetch(item: &Fetched, now: u64) -> Fetch {
+    Fetch {
+        source: item.source.clone(),
+        file: item.file.clone(),
+        looked_seconds: item.looked.map(|looked| now.saturating_sub(looked)),
+        next_seconds: item.next.saturating_sub(now),
+        error: item.error.clone(),
     }
 }
 

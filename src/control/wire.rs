@@ -46,6 +46,9 @@ pub struct Status {
     pub files: FilesStatus,
     /// The databases in use, in order of precedence.
     pub databases: Vec<Database>,
+    /// Databases that are fetched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fetches: Vec<Fetch>,
     /// The tables' size.
     pub memory: Memory,
     /// The targets by state.
@@ -109,6 +112,23 @@ pub struct Database {
     pub built: String,
     /// For how long it has been built.
     pub age_seconds: u64,
+}
+
+/// A database that is fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Fetch {
+    /// From where.
+    pub source: String,
+    /// The file it replaces.
+    pub file: String,
+    /// For how long it has been known to be what the provider has; absent when it was never fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_seconds: Option<u64>,
+    /// Until the next look.
+    pub next_seconds: u64,
+    /// Why the last look failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// Sizes in octets.

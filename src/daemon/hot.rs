@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
+use super::fetching::Wanted;
 use super::{Shared, identity, journal_settings, limits, probe_settings, rate_limits, rules, tcp_settings};
 use crate::config::settings::{Settings, shown};
 use crate::reload::Loader;
@@ -141,6 +142,7 @@ impl Hot {
         shared.rules.send_replace(Arc::new(rules(now)));
         if any("geodb") {
             loader.databases.look_in(&now.geodb);
+            shared.fetching.send_replace(Wanted::of(now));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod canaries;
 mod epochs;
+mod fetching;
 mod hot;
 mod kept;
 mod known;
@@ -129,6 +130,10 @@ struct Shared {
     beside: Beside,
     /// Where health is remembered for a restart and for `explain`.
     health_file: Option<PathBuf>,
+    /// Which databases are fetched.
+    fetching: watch::Sender<fetching::Wanted>,
+    /// What came of it.
+    fetched: watch::Sender<Vec<control::Fetched>>,
 }
 
 /// Serves until SIGTERM or SIGINT. SIGHUP looks at all files again, SIGUSR2 does and lets vanished zones go.
@@ -201,6 +206,8 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         fallen,
         rules: watch::Sender::new(Arc::new(rules(settings))),
         health_file: loader.state.path("health.json"),
+        fetching: watch::Sender::new(fetching::Wanted::of(settings)),
+        fetched: watch::Sender::default(),
     });
     shared.metrics.name_with(names(Arc::clone(&shared.current)));
     let epochs = tokio::spawn(epochs::run(Arc::clone(&shared)));
@@ -232,6 +239,8 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
         };
         std::thread::Builder::new().name("reload".to_owned()).spawn(thread)?
     };
+    let fetching = fetching::run(shared.fetching.subscribe(), settings.state.join("fetch"), shared.fetched.clone());
+    let fetching = tokio::spawn(fetching);
     let signals = tokio::spawn(forward(hangup, confirm, asker.clone()));
     shared.phase.send_replace(Phase::Serving);
     say_ready(&shared, began);
@@ -263,6 +272,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     epochs.abort();
     operator.abort();
     limited.abort();
+    fetching.abort();
     let joined = tokio::time::timeout(GRACE, tokio::task::spawn_blocking(move || reloads.join())).await;
     if joined.is_err() {
         warn!("a reload under way was cut short");
@@ -316,6 +326,7 @@ fn desk(shared: &Shared, orders: mpsc::Sender<control::Request>, reloads: std::s
         metrics: shared.metrics.clone(),
         phase: shared.phase.subscribe(),
         rules: shared.rules.subscribe(),
+        fetched: shared.fetched.subscribe(),
         started: known::unix_ms() / 1000,
     }
 }

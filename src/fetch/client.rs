@@ -75,7 +75,7 @@ impl Client {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder =
-            builder.map_err(|error| Failure::new(FailureKind::Setup, format!("TLS cannot be set up: {error}")))?;
+            builder.map_err(|error| Failure::of(FailureKind::Setup, format!("TLS cannot be set up: {error}")))?;
         let config = builder.with_root_certificates(roots).with_no_client_auth();
         Ok(Self { tls: TlsConnector::from(Arc::new(config)) })
     }
@@ -156,7 +156,7 @@ impl Client {
                     headers.insert(name, value);
                     Ok(())
                 }
-                Err(_) => Err(Failure::new(FailureKind::Setup, format!("`{name}` cannot be sent as it is"))),
+                Err(_) => Err(Failure::of(FailureKind::Setup, format!("`{name}` cannot be sent as it is"))),
             };
             put(header::HOST, uri.authority().map_or("", |authority| authority.as_str()))?;
             put(header::USER_AGENT, USER_AGENT)?;
@@ -174,7 +174,7 @@ impl Client {
             }
         }
         let request = request.body(Empty::<Bytes>::new());
-        let request = request.map_err(|error| Failure::new(FailureKind::Setup, format!("{}: {error}", shown(&url))))?;
+        let request = request.map_err(|error| Failure::of(FailureKind::Setup, format!("{}: {error}", shown(&url))))?;
         let stream = connect(uri, &url).await?;
         let asked = async {
             if uri.scheme_str() == Some("https") {
@@ -274,7 +274,7 @@ pub(super) fn hex(octets: &[u8]) -> String {
 fn parse(url: &str) -> Result<Uri, Failure> {
     let good = |uri: &Uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some();
     let uri = url.parse::<Uri>().ok().filter(good);
-    uri.ok_or_else(|| Failure::new(FailureKind::Setup, format!("`{}` is not an address", shown(url))))
+    uri.ok_or_else(|| Failure::of(FailureKind::Setup, format!("`{}` is not an address", shown(url))))
 }
 
 /// The host, an IPv6 address without its brackets.
@@ -311,15 +311,15 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn too_large(url: &str) -> Failure {
-    Failure::new(FailureKind::Refused, format!("{}: larger than {} MB", shown(url), MAX_DOWNLOAD >> 20))
+    Failure::of(FailureKind::Refused, format!("{}: larger than {} MB", shown(url), MAX_DOWNLOAD >> 20))
 }
 
 pub(super) fn disk(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(FailureKind::Disk, format!("{} cannot be written: {error}", path.display()))
+    Failure::of(FailureKind::Disk, format!("{} cannot be written: {error}", path.display()))
 }
 
 fn network(url: &str, why: &str) -> Failure {
-    Failure::new(FailureKind::Network, format!("{}: {why}", shown(url)))
+    Failure::of(FailureKind::Network, format!("{}: {why}", shown(url)))
 }
 
 /// An answer that is none of those hoped for, in words. What the server says is not repeated: it may hold what was sent.
@@ -333,7 +333,7 @@ async fn refused(url: &str, response: Response<Incoming>) -> Failure {
         500.. => (FailureKind::Network, format!("the server has trouble ({status})")),
         _ => (FailureKind::Missing, format!("the server answers {status}")),
     };
-    Failure { after: after.map(Duration::from_secs), ..Failure::new(kind, format!("{}: {why}", shown(url))) }
+    Failure { after: after.map(Duration::from_secs), ..Failure::of(kind, format!("{}: {why}", shown(url))) }
 }
 
 #[cfg(test)]

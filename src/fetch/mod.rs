@@ -128,7 +128,8 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+    /// One of this kind. The message is for people and logs.
+    pub fn of(kind: FailureKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), after: None }
     }
 }
@@ -192,12 +193,12 @@ impl Fetcher {
             (Got::File { sha256, validators, .. }, _) => (sha256, validators),
             (Got::Unchanged | Got::Nothing, _) => {
                 let message = format!("{}: there is no such file", shown(&url));
-                return Err(Failure::new(FailureKind::Missing, message));
+                return Err(Failure::of(FailureKind::Missing, message));
             }
         };
         if let Some(expected) = expected.filter(|expected| *expected != digits) {
             let message = format!("{}: its SHA-256 is {digits}, not {expected} as announced", shown(&url));
-            return Err(Failure::new(FailureKind::Checksum, message));
+            return Err(Failure::of(FailureKind::Checksum, message));
         }
 
         tell(Step::Unpacking);
@@ -244,7 +245,7 @@ impl Fetcher {
         let own = plan.urls.first().is_some_and(|first| place(first) == place(url));
         let text = self.client.text(url, plan.authorization.as_deref().filter(|_| own)).await?;
         let digits = digits(&text)
-            .ok_or_else(|| Failure::new(FailureKind::Checksum, format!("{}: no SHA-256 in the answer", shown(url))))?;
+            .ok_or_else(|| Failure::of(FailureKind::Checksum, format!("{}: no SHA-256 in the answer", shown(url))))?;
         Ok(Some(digits))
     }
 
@@ -302,7 +303,7 @@ type Checked = (Facts, Option<Facts>, Option<&'static str>);
 
 /// Reads all of the new database, and of the one that is there.
 fn check(fresh: &Path, target: &Path, kind: Option<&str>, wish: Wish, now: u64) -> Result<Checked, Failure> {
-    let refused = |words: String| Failure::new(FailureKind::Refused, words);
+    let refused = |words: String| Failure::of(FailureKind::Refused, words);
     let bytes = std::fs::read(fresh).map_err(|error| client::disk(fresh, &error))?;
     let database = Database::new(bytes).map_err(|error| refused(format!("what was fetched: {error}")))?;
     let is = Facts::of(&database).map_err(|error| refused(format!("what was fetched: {error}")))?;
@@ -321,7 +322,7 @@ fn check(fresh: &Path, target: &Path, kind: Option<&str>, wish: Wish, now: u64) 
 /// Runs what may take seconds of work or waiting for a disk.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| Failure::new(FailureKind::Refused, "checking failed unexpectedly; please report this"))
+    done.map_err(|_| Failure::of(FailureKind::Refused, "checking failed unexpectedly; please report this"))
 }
 
 #[cfg(test)]

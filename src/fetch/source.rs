@@ -68,7 +68,7 @@ pub(super) fn plan(source: &Source, unix: u64, environment: Environment<'_>) -> 
             let token = secret(source, "IPINFO_TOKEN", environment)?;
             let token = token.ok_or_else(|| missing("the token", "key_file", "IPINFO_TOKEN"))?;
             if !token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) {
-                return Err(Failure::new(FailureKind::Setup, "the token has characters that tokens do not have"));
+                return Err(Failure::of(FailureKind::Setup, "the token has characters that tokens do not have"));
             }
             let url = format!("{}/data/{edition}.mmdb", base(IPINFO));
             Plan {
@@ -83,7 +83,7 @@ pub(super) fn plan(source: &Source, unix: u64, environment: Environment<'_>) -> 
             let authorization = match (&source.account, key) {
                 (Some(account), Some(key)) => Some(basic(account, &key)),
                 (None, Some(key)) => Some(format!("Bearer {key}")),
-                (Some(_), None) => return Err(Failure::new(FailureKind::Setup, "`account` wants a `key_file`, too")),
+                (Some(_), None) => return Err(Failure::of(FailureKind::Setup, "`account` wants a `key_file`, too")),
                 (None, None) => None,
             };
             Plan { urls: vec![url.clone()], checksum: None, authorization, kind: None }
@@ -97,7 +97,7 @@ pub(super) fn plan(source: &Source, unix: u64, environment: Environment<'_>) -> 
 
 fn missing(what: &str, key: &str, variable: &str) -> Failure {
     let message = format!("{what} is not known\n  help: write `{key}:` in `geodb: {{fetch: …}}`, or set `{variable}`");
-    Failure::new(FailureKind::Setup, message)
+    Failure::of(FailureKind::Setup, message)
 }
 
 /// The first line of the key file, else of the variable.
@@ -111,13 +111,13 @@ fn secret(source: &Source, variable: &str, environment: Environment<'_>) -> Resu
 
 fn read_key(path: &Path) -> Result<String, Failure> {
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::new(FailureKind::Setup, format!("the key file {} cannot be read: {error}", path.display()))
+        Failure::of(FailureKind::Setup, format!("the key file {} cannot be read: {error}", path.display()))
     })?;
     let line = text.lines().next().unwrap_or_default().trim();
     // What a header can hold; nothing of the key is shown.
     if line.is_empty() || !line.bytes().all(|b| (0x21..0x7f).contains(&b)) {
         let message = format!("the key file {} has no key on its first line", path.display());
-        return Err(Failure::new(FailureKind::Setup, message));
+        return Err(Failure::of(FailureKind::Setup, message));
     }
     Ok(line.to_owned())
 }

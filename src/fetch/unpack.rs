@@ -52,7 +52,7 @@ fn of_tar(reader: impl Read, to: &Path) -> Result<String, Failure> {
             return copy(entry, to);
         }
     }
-    Err(Failure::new(FailureKind::Refused, "the archive has no `.mmdb` file in it"))
+    Err(Failure::of(FailureKind::Refused, "the archive has no `.mmdb` file in it"))
 }
 
 fn copy(mut reader: impl Read, to: &Path) -> Result<String, Failure> {
@@ -74,7 +74,7 @@ fn copy(mut reader: impl Read, to: &Path) -> Result<String, Failure> {
 }
 
 fn damaged(error: &io::Error) -> Failure {
-    Failure::new(FailureKind::Refused, format!("the download cannot be unpacked: {error}"))
+    Failure::of(FailureKind::Refused, format!("the download cannot be unpacked: {error}"))
 }
 
 /// A reader that fails when more comes than may.

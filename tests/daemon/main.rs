@@ -5,6 +5,7 @@
 mod answers;
 mod bind;
 mod editing;
+mod fetching;
 mod files;
 mod guard;
 mod health;

@@ -329,7 +329,6 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::super::super::file::Source as File;
-    use super::*;
 
     #[track_caller]
     fn check(yaml: &str, expected: &Expect) {

@@ -2,8 +2,8 @@
 
 use super::Page;
 use super::table::{
-    BUILD, DATABASE_BUILT, EPOCH, EPOCHS, GENERATION, LAST_RELOAD, MAP_MEMORY, MAP_RANGES, READY, RELOADS,
-    SCOPES_COMPLETE, SITES_MEMORY, ZONES,
+    BUILD, DATABASE_BUILT, EPOCH, EPOCHS, FETCHED, FETCHES, GENERATION, LAST_RELOAD, MAP_MEMORY, MAP_RANGES, READY,
+    RELOADS, SCOPES_COMPLETE, SITES_MEMORY, ZONES,
 };
 use crate::control::{Desk, ready, view};
 use crate::zone::Entry;
@@ -33,6 +33,13 @@ pub(super) fn fill(page: &mut Page, desk: &Desk) {
     page.put(&ZONES, ["stale"], files.stale.len());
     for used in &files.databases {
         page.put(&DATABASE_BUILT, [&used.path, &used.kind], used.built);
+    }
+    for item in desk.fetched.borrow().iter() {
+        let results = [("replaced", item.replaced), ("unchanged", item.unchanged), ("failed", item.failed)];
+        for (result, count) in results {
+            page.put(&FETCHES, [&item.file, result], count);
+        }
+        page.put(&FETCHED, [&item.file], item.looked.unwrap_or_default());
     }
     let memory = view::memory(&snapshot);
     page.put(&SITES_MEMORY, ["mapped"], memory.sites.mapped_octets);

@@ -106,6 +106,10 @@ families! {
     ZONES: Gauge "catchment_zones" ["state"]
         "Zones: `loaded`, `not-loaded` (SERVFAIL), and `stale` of the loaded ones: served otherwise than their files say";
     DATABASE_BUILT: Gauge "catchment_database_build_timestamp" in Seconds ["path", "kind"] "When a database in use was built, since 1970";
+    FETCHES: Counter "catchment_database_fetches" ["file", "result"]
+        "Looks at the providers of databases: `replaced`, `unchanged`, `failed`";
+    FETCHED: Gauge "catchment_database_fetch_timestamp" in Seconds ["file"]
+        "When a database was last known to be what its provider has, since 1970; 0: never";
     MAP_MEMORY: Gauge "catchment_map_memory" in Bytes ["policy", "service", "part"]
         "Memory of the maps, under the first of those that share one: `static` (every site's home), `live`";
     MAP_RANGES: Gauge "catchment_map_ranges" ["policy", "service", "family"] "Live ranges of a map";
