@@ -101,7 +101,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
             // On a thread of its own, too: no answer waits for a disk.
             () = sleep_until(write_at), if writing.is_none() => {
                 let shared = Arc::clone(&shared);
-                let write = move || remembered::write(&shared.known.prober, shared.health_file.as_deref());
+                let guard = Arc::clone(&shared.known.guard_view.borrow());
+                let write = move || remembered::write(&shared.known.prober, &guard, shared.health_file.as_deref());
                 writing = Some(tokio::task::spawn_blocking(write));
                 written = Instant::now();
                 dirty = false;

@@ -281,7 +281,7 @@ pub async fn run(setup: Setup) -> Result<(), DaemonError> {
     if let Some(http) = http {
         http.abort();
     }
-    remembered::write(&shared.known.prober, shared.health_file.as_deref());
+    remembered::write(&shared.known.prober, &shared.known.guard_view.borrow(), shared.health_file.as_deref());
     info!("stopped");
     Ok(())
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::control::GuardView;
 use crate::health::state::Remembered;
 use crate::health::{State, Target};
 use crate::probe::Prober;
@@ -28,6 +29,9 @@ struct Row {
     key: String,
     address: String,
     state: String,
+    /// The state answers go by, while health is frozen and it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<String>,
     /// For how long it had been in this state.
     #[serde(default)]
     since_ms: u64,
@@ -42,13 +46,15 @@ struct Row {
     penalty: f64,
 }
 
-/// Writes down what the prober knows. What goes wrong is logged: nothing depends on it.
-pub(super) fn write(prober: &Prober, path: Option<&Path>) {
+/// Writes down what the prober knows, and what answers go by in its stead. What goes wrong is logged: nothing depends on it.
+pub(super) fn write(prober: &Prober, guard: &GuardView, path: Option<&Path>) {
     let Some(path) = path else { return };
+    let held = if guard.generation == prober.states().0 { guard.held.as_slice() } else { &[] };
     let row = |report: crate::probe::TargetReport| Row {
         key: key(&report.target),
         address: report.target.address.to_string(),
         state: word(report.state).to_owned(),
+        held: held.get(report.id.0 as usize).copied().flatten().map(|state| word(state).to_owned()),
         since_ms: ms(report.since),
         age_ms: report.last.map(|last| ms(last.age)),
         failures: report.failures,
@@ -62,14 +68,14 @@ pub(super) fn write(prober: &Prober, path: Option<&Path>) {
     }
 }
 
-/// What a running server knew of these targets within [`FRESH`], and how long ago; `None` when there is none.
+/// What a running server answered by for these targets within [`FRESH`], and how long ago; `None` when there is none.
 pub fn read(path: &Path, targets: &[Target]) -> Option<(Vec<State>, Duration)> {
     let file: File = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     let age = Duration::from_secs(unix().saturating_sub(file.written));
     if age > FRESH {
         return None;
     }
-    let known: HashMap<_, _> = file.targets.into_iter().map(|row| (row.key, row.state)).collect();
+    let known: HashMap<_, _> = file.targets.into_iter().map(|row| (row.key, row.held.unwrap_or(row.state))).collect();
     let state = |target: &Target| known.get(&key(target)).map_or(State::Unknown, |state| state_of(state));
     Some((targets.iter().map(state).collect(), age))
 }
@@ -159,6 +165,7 @@ mod tests {
             key: key(&targets[index]),
             address: targets[index].address.to_string(),
             state: state.to_owned(),
+            held: None,
             since_ms: 1000,
             age_ms,
             failures: 3,
@@ -185,6 +192,11 @@ mod tests {
         assert_eq!(states(0), [None; 4]);
         let known = recall(Some(&path), Duration::from_mins(5)).of(&targets[0]).unwrap();
         assert_eq!((known.failures, known.since.as_secs() / 10), (3, 12));
+        // While health is frozen answers go by another state than what is measured, which a next start begins with.
+        let frozen = [Row { held: Some("up".to_owned()), ..row(0, "down", Some(1_000)) }].into();
+        std::fs::write(&path, serde_json::to_vec(&File { written: unix(), targets: frozen }).unwrap()).unwrap();
+        assert_eq!(read(&path, &targets).unwrap().0, [State::Up, State::Unknown, State::Unknown, State::Unknown]);
+        assert_eq!(states(300), [Some(State::Down), None, None, None]);
         // From the future: nobody knows how old that is.
         write(unix() + 3600);
         assert_eq!(states(300), [None; 4]);

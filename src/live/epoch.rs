@@ -8,6 +8,7 @@ use super::dealt::Pieces;
 use super::fill::{LiveMap, Map, MapId};
 use crate::geo::SiteTable;
 use crate::health::Known;
+use crate::steering::Facts;
 
 /// The live tables of one snapshot at one epoch.
 #[derive(Debug)]
@@ -32,10 +33,16 @@ impl Live {
 }
 
 /// The first epoch of a snapshot. Maps take over the tables, scopes included, of those of the previous snapshot that know
-/// and decide alike, and share them among each other.
+/// and decide alike, and share them among each other. Panic goes on until its end is reached, whatever is reloaded meanwhile
+/// (SEMANTICS §3.3).
 pub fn first(maps: &[Arc<Map>], sites: &SiteTable, known: &Known, previous: Option<(&[Arc<Map>], &Live)>) -> Live {
     let before: Vec<_> = previous.map_or_else(Vec::new, |(maps, live)| maps.iter().zip(&live.maps).collect());
-    Live { epoch: 1, maps: fill_all(maps, sites, known, &[], &before, &|_, _| None) }
+    let facts = |index: usize| {
+        let map: &Map = &maps[index];
+        let same = before.iter().find(|(old, _)| panics_alike(old, map));
+        same.map(|(_, live)| &live.facts)
+    };
+    Live { epoch: 1, maps: fill_all(maps, sites, known, &facts, &before, &|_, _| None) }
 }
 
 /// The next epoch: maps whose members' standing changed are filled again, without their scope tables; the others are
@@ -47,7 +54,8 @@ pub fn advance(previous: &Live, maps: &[Arc<Map>], sites: &SiteTable, known: &Kn
         let facts = map.facts(known, Some(&old.facts));
         (facts == old.facts && answers_alike(map, old, known)).then(|| old.clone())
     };
-    let mut filled = fill_all(maps, sites, known, &previous.maps, &[], &keep);
+    let facts = |index: usize| previous.maps.get(index).map(|live| &live.facts);
+    let mut filled = fill_all(maps, sites, known, &facts, &[], &keep);
     let mut kept = 0;
     for (new, old) in filled.iter_mut().zip(&previous.maps) {
         if new.table.is_none() && same_decisions(old, new) {
@@ -65,11 +73,16 @@ pub fn advance(previous: &Live, maps: &[Arc<Map>], sites: &SiteTable, known: &Kn
 /// Without its old table a map's new one takes some three times as long.
 const KEPT: usize = 80 << 20;
 
-fn fill_all(
+/// Whether a map of one generation is one of another, as far as panic is concerned: the same tiers of the same service.
+fn panics_alike(old: &Map, new: &Map) -> bool {
+    old.service.name == new.service.name && old.policy.name == new.policy.name && old.policy.tiers == new.policy.tiers
+}
+
+fn fill_all<'a>(
     maps: &[Arc<Map>],
     sites: &SiteTable,
     known: &Known,
-    last: &[LiveMap],
+    last: &dyn Fn(usize) -> Option<&'a Facts>,
     before: &[(&Arc<Map>, &LiveMap)],
     keep: &dyn Fn(usize, &Map) -> Option<LiveMap>,
 ) -> Vec<LiveMap> {
@@ -77,7 +90,7 @@ fn fill_all(
     for (index, map) in maps.iter().enumerate() {
         let new = keep(index, map).unwrap_or_else(|| {
             let others = maps.iter().zip(&filled).chain(before.iter().copied());
-            LiveMap::fill(map, sites, known, last.get(index).map(|live| &live.facts), others)
+            LiveMap::fill(map, sites, known, last(index), others)
         });
         filled.push(new);
     }

@@ -324,6 +324,33 @@ proptest! {
     }
 }
 
+/// A reload while a share between the two limits is usable.
+#[test]
+fn s3_3_panic_outlives_a_reload() {
+    let sites = sites(Ranges::new(0), Ranges::new(0));
+    let careful = |resume| {
+        let panic = Some(crate::steering::Panic { below: 500, resume });
+        [map_of(Policy { panic, ..Policy::built_in("nearest").unwrap() }, &sites)]
+    };
+    let maps = careful(600);
+    let (third, half) = (states(&[0, 1, 2]), states(&[0, 1]));
+    let panics = |live: &Live| live.map(MapId(0)).facts.any_panic();
+    let first = |maps: &[Arc<Map>], before: Option<&Live>| {
+        panics(&epoch::first(maps, &sites, &half, before.map(|live| (&maps[..], live))))
+    };
+    let ill = live(&maps[0], &sites, &third);
+    let better = advance(&ill, &maps, &sites, &half);
+    assert!(panics(&ill) && panics(&better));
+    // By the definition it would not begin now.
+    assert!(!first(&maps, None));
+    assert!(first(&maps, Some(&better)));
+    // An end that is reached by the new files ends it, and so do other tiers.
+    assert!(!first(&careful(500), Some(&better)));
+    let other = Policy { tiers: vec![CITIES.map(|city| city.0.to_owned()).to_vec()], ..(*maps[0].policy).clone() };
+    let reloaded = epoch::first(&[map_of(other, &sites)], &sites, &half, Some((&maps[..], &better)));
+    assert!(!panics(&reloaded));
+}
+
 #[test]
 fn s1_7_a_steered_answer_never_has_scope_0_even_where_everybody_gets_the_same() {
     let sites = Arc::new(SiteTable::from_ranges(Ranges::new(0), Ranges::new(0), &[]).unwrap());

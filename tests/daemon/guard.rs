@@ -79,6 +79,13 @@ fn most_targets_fail_and_the_canaries_too() {
     let (_, text, _) = daemon.run(&["health"]);
     assert!(text.contains("FROZEN since") && text.contains("answers go by `up`"), "{text}");
     assert!(!text.contains("FAIL-OPEN"), "{text}");
+    // `explain` goes by what answers go by, beside the server as by its word.
+    let written = || std::fs::read_to_string(daemon.directory.path().join("state/health.json")).unwrap_or_default();
+    until("what is held is written down", || written().matches("\"held\": \"up\"").count() == 2);
+    for more in [&[][..], &["--live"]] {
+        let (code, text, _) = daemon.run(&[&["explain", "www.example.com"], more].concat());
+        assert!(code == 0 && text.contains("192.0.2.1") && !text.contains("fail-open"), "{text}");
+    }
 
     // Back, and the targets are down indeed.
     one.answer();
@@ -87,5 +94,6 @@ fn most_targets_fail_and_the_canaries_too() {
     until_www_is(&daemon, "10 IN A 192.0.2.1");
     let (_, text, _) = daemon.run(&["health"]);
     assert!(text.contains("FAIL-OPEN web") && !text.contains("FROZEN"), "{text}");
+    until("`explain` says fail-open", || daemon.run(&["explain", "www.example.com"]).1.contains("fail-open"));
     assert!(daemon.stop().1.success());
 }

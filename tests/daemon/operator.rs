@@ -6,10 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use hickory_proto::rr::RecordType;
 use serde_json::Value;
 
 use crate::health::{until_www_is, zone};
-use crate::process::{Daemon, LIMIT, directory, start, start_in, with_sites, www};
+use crate::process::{Daemon, LIMIT, directory, over_udp, query, start, start_in, text, with_sites, www};
 
 /// `a` and `b` accept; `c` is drained in its file.
 fn fleet() -> (Daemon, Vec<TcpListener>) {
@@ -94,6 +95,40 @@ fn answers_follow_orders() {
     check(&daemon, "force down a --reason test --for 2s", 0, &[]);
     until_www_is(&daemon, "20 IN A 192.0.2.2");
     until_www_is(&daemon, "20 IN A 192.0.2.1");
+    assert!(daemon.stop().1.success());
+}
+
+/// Which of these units a PoP has, as resolvers of their clients are told.
+fn units(daemon: &Daemon, address: &str) -> Vec<bool> {
+    let told = |unit: u8| {
+        let mut request = query("www.example.com.", RecordType::A);
+        // The OPT comes last, and has no options yet: a client subnet of 11 octets (RFC 7871 §6).
+        request.truncate(request.len() - 2);
+        request.extend([0, 11, 0, 8, 0, 7, 0, 1, 24, 0, 11, unit, 0]);
+        text(&over_udp(daemon.address(), &request)).ends_with(address)
+    };
+    (0..200).map(told).collect()
+}
+
+/// A gradual drain takes clients away unit by unit and none comes back meanwhile; undraining likewise brings them back.
+#[test]
+fn gradual_drains_move_clients_one_way() {
+    let (daemon, _listeners) = fleet();
+    until_www_is(&daemon, "20 IN A 192.0.2.1");
+    for (order, address) in [("drain a --over 3s --reason test", "192.0.2.2"), ("undrain a --over 3s", "192.0.2.1")] {
+        let mut last = units(&daemon, address);
+        assert!(last.iter().all(|there| !there), "{order}");
+        check(&daemon, order, 0, &[]);
+        let (begun, mut amid) = (Instant::now(), 0);
+        while last.iter().any(|there| !there) {
+            assert!(begun.elapsed() < LIMIT, "{order}: never");
+            let now = units(&daemon, address);
+            assert!(last.iter().zip(&now).all(|(last, now)| *now || !last), "{order}: some went back");
+            amid += usize::from((20..180).contains(&now.iter().filter(|there| **there).count()));
+            last = now;
+        }
+        assert!(amid > 1, "{order}: all at once");
+    }
     assert!(daemon.stop().1.success());
 }
 
