@@ -6,8 +6,15 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
 
-use catchment::query::{Transport, respond};
+use arc_swap::ArcSwap;
+use catchment::journal::{Fate, Journal, LogSettings, Noted, Only, Place, Settings, Shown};
+use catchment::metrics::Metrics;
+use catchment::net::Block;
+use catchment::query::{Outcome, Transport, respond, slip};
+use catchment::server::rrl::{Limiter, Limits, Mode, Verdict};
 use catchment::snapshot::Identity;
 use common::{Query, Server};
 
@@ -120,4 +127,49 @@ fn respond_allocates_nothing() {
     let before = ALLOCATIONS.get();
     drop(std::hint::black_box(Box::new(1)));
     assert_eq!(ALLOCATIONS.get() - before, 1);
+}
+
+/// What an answer goes by on its way out: the rate limit with all it may say, and the query log with every answer taken down.
+#[test]
+fn what_answers_go_by_allocates_nothing() {
+    let Server { snapshot, who } = Server::with(ZONE, Identity::default(), &[]);
+    let current = Arc::new(ArcSwap::from_pointee(snapshot));
+    let snapshot = current.load_full();
+    let journal = Arc::new(Journal::new(current, Metrics::new()));
+    let only = Only { clients: vec![Block::parse("198.51.100.0/24").unwrap()], ..Only::default() };
+    let log = LogSettings { to: Place::File("/dev/null".into()), sample: 1, only, client: Shown::Full };
+    journal.set(&Settings { log: Some(log), dnstap: None }).unwrap();
+    let (pen, limiter) = (journal.pen(), Limiter::new(&Limits { mode: Mode::On, ..Limits::default() }));
+    let request = Query::new("gone.example.com A").edns().octets();
+    let (live, mut out) = (snapshot.live(), vec![0; 1232]);
+    let mut seen = [0; 3];
+    let mut pass = || {
+        let Outcome::Responded(response) = respond(&snapshot, &live, &who, &request, &mut out) else { return };
+        let sent = match limiter.judge(who.source, who.now, &response.answered) {
+            Verdict::Send | Verdict::Would(..) => 0,
+            Verdict::Drop(_) => 1,
+            Verdict::Slip(_) => {
+                slip(&snapshot, &who, &request, &response, &mut out);
+                2
+            }
+        };
+        seen[sent] += 1;
+        let answer = &out[..response.length];
+        pen.note(|| Noted {
+            who: &who,
+            port: 53,
+            request: &request,
+            answer,
+            response: &response,
+            fate: Fate::Sent,
+            took: None,
+        });
+    };
+    // What threads make once.
+    (0..150).for_each(|_| pass());
+    let before = ALLOCATIONS.get();
+    (0..5_000).for_each(|_| pass());
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!(seen, [100, 2_525, 2_525]);
+    journal.stop(Duration::from_secs(20));
 }

@@ -75,7 +75,7 @@ fn asked_by_callgrind(snapshot: &Snapshot, case: &Case, limiter: Option<&Limiter
         }
         if let Some(pen) = pen {
             let answer = &out[..response.length];
-            pen.note(&Noted { who, port: 53, request, answer, response, fate: Fate::Sent, took: None });
+            pen.note(|| Noted { who, port: 53, request, answer, response, fate: Fate::Sent, took: None });
         }
         black_box(response.length);
     }

@@ -48,8 +48,9 @@ pub(super) struct Dnstap {
 
 /// `dnstap.Message`, those of its fields that an authoritative server has.
 #[derive(Clone, PartialEq, prost::Message)]
+#[expect(clippy::struct_field_names, reason = "they are those of dnstap.proto")]
 pub(super) struct Message {
-    /// 1: AUTH_QUERY, 2: AUTH_RESPONSE.
+    /// 1: `AUTH_QUERY`, 2: `AUTH_RESPONSE`.
     #[prost(int32, required, tag = "1")]
     pub(super) r#type: i32,
     /// 1: INET, 2: INET6.
@@ -149,7 +150,6 @@ impl Writer<'_> {
     /// Opens a file, or looks for a reader, if it is time to.
     fn open(&mut self, at_once: bool) {
         let result = match &mut self.place {
-            None => return,
             Some(Open::File(named)) => {
                 if !named.is_due(at_once) {
                     return;
@@ -161,7 +161,7 @@ impl Writer<'_> {
                 begin(named.path()).map(|file| named.file = Some(file))
             }
             Some(Open::Socket(reader)) if reader.is_due() => reader.connect(),
-            Some(Open::Socket(_)) => return,
+            Some(Open::Socket(_)) | None => return,
         };
         match result {
             Ok(()) => {

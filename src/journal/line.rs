@@ -79,7 +79,7 @@ impl Line {
             name: asked.as_ref().map(|asked| asked.0.to_name().to_string()),
             r#type: asked.as_ref().map(|asked| asked.1.to_string()),
             class: asked.as_ref().filter(|asked| asked.2 != Class::IN).map(|asked| asked.2.to_string()),
-            zone: zone(answered.zone, snapshot).map(|zone| zone.to_string()),
+            zone: zone(answered.zone, snapshot).map(ToString::to_string),
             kind: answered.kind.label(),
             rcode: Rcode(answered.rcode).to_string(),
             service: of_map.map(|map| map.service.name.clone()),
@@ -117,7 +117,7 @@ fn asked(request: &[u8]) -> (Option<(FoldedName, Type, Class)>, Option<Block>) {
     let [_, answers, authorities, additionals] = header.counts;
     let mut reader = Reader::new(request, HEADER);
     let mut name = FoldedName::new();
-    let question = reader.take_name(&mut name).and_then(|_| reader.take_u16().zip(reader.take_u16()));
+    let question = reader.take_name(&mut name).and_then(|()| reader.take_u16().zip(reader.take_u16()));
     let Some((rtype, class)) = question else { return (None, None) };
     let mut subnet = None;
     for _ in 0..u32::from(answers) + u32::from(authorities) + u32::from(additionals) {

@@ -195,11 +195,11 @@ pub struct Pen {
 }
 
 impl Pen {
-    /// An answer was made.
+    /// An answer was made; it is put together only where an output is on.
     #[inline]
-    pub fn note(&self, noted: &Noted<'_>) {
+    pub fn note<'a>(&self, noted: impl FnOnce() -> Noted<'a>) {
         if self.journal.on.load(Relaxed) {
-            self.choose(noted);
+            self.choose(&noted());
         }
     }
 

@@ -142,6 +142,20 @@ impl Lifetime {
     }
 }
 
+/// The first member of a decision for a type; `None` where several share, or none serves.
+#[inline]
+pub(super) fn first_of(decision: &Decision, rtype: SteeredType) -> Option<u16> {
+    let first = |choice: &Choice| match choice {
+        Choice::Members { members, .. } => members.first().copied(),
+        Choice::Absent | Choice::Empty | Choice::Servfail | Choice::Fallback | Choice::Split(_) => None,
+    };
+    match rtype {
+        SteeredType::A => first(&decision.v4),
+        SteeredType::Aaaa => first(&decision.v6),
+        SteeredType::Https | SteeredType::Svcb => first(&decision.v4).or_else(|| first(&decision.v6)),
+    }
+}
+
 impl Answer {
     /// Prepares the answer of a decision, with the addresses that are usable now (all of them when health is ignored). The
     /// TTL is that of the decision's families taken together (SEMANTICS §3.8).
@@ -190,15 +204,7 @@ impl Answer {
     /// The member that serves a question of this type, the first of several, where nobody shares; `None` when none does.
     #[inline]
     pub fn member(&self, rtype: SteeredType) -> Option<u16> {
-        let first = |choice: &Choice| match choice {
-            Choice::Members { members, .. } => members.first().copied(),
-            Choice::Absent | Choice::Empty | Choice::Servfail | Choice::Fallback | Choice::Split(_) => None,
-        };
-        match rtype {
-            SteeredType::A => first(&self.decision.v4),
-            SteeredType::Aaaa => first(&self.decision.v6),
-            SteeredType::Https | SteeredType::Svcb => first(&self.decision.v4).or_else(|| first(&self.decision.v6)),
-        }
+        first_of(&self.decision, rtype)
     }
 
     /// Whether health was ignored for either family, as nothing was usable.

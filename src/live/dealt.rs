@@ -57,6 +57,8 @@ struct Hand {
     told: Told,
     /// Whether health was ignored.
     open: bool,
+    /// Who serves first when all is well, where several share.
+    home: Option<u16>,
     /// Members in order; the first `count` count.
     members: [u16; Policy::MAX_COUNT as usize],
     count: u8,
@@ -106,6 +108,16 @@ impl<'a> Dealt<'a> {
         }
     }
 
+    /// The member that would serve first if all were well; `None` where that is not for this client to be dealt.
+    #[inline]
+    pub fn home(&self, rtype: SteeredType) -> Option<u16> {
+        match rtype {
+            SteeredType::A => self.v4.home,
+            SteeredType::Aaaa => self.v6.home,
+            SteeredType::Https | SteeredType::Svcb => self.v4.home.or(self.v6.home),
+        }
+    }
+
     /// The records of this type, member by member. Of HTTPS and SVCB those of the first member.
     #[inline]
     pub fn records(self, rtype: SteeredType) -> impl Iterator<Item = &'a Prepared> {
@@ -152,7 +164,13 @@ impl<'a> Dealt<'a> {
 
 impl Hand {
     fn new(plan: &Plan, choice: &Choice, unit: &UnitKey) -> Self {
-        let mut hand = Self { told: Told::of(choice), open: false, members: [0; Policy::MAX_COUNT as usize], count: 0 };
+        let mut hand = Self {
+            told: Told::of(choice),
+            open: false,
+            home: None,
+            members: [0; Policy::MAX_COUNT as usize],
+            count: 0,
+        };
         match choice {
             Choice::Absent | Choice::Empty | Choice::Servfail | Choice::Fallback => {}
             Choice::Members { members, mode, .. } => {
@@ -201,6 +219,7 @@ impl Hand {
         let kind = if self.members().first() == at_home.as_ref() { Kind::Home } else { Kind::Away };
         self.open = split.mode != Mode::Normal;
         self.told = Told::served(kind, split.mode);
+        self.home = at_home;
     }
 }
 

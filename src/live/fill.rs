@@ -5,13 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
-use super::answer::{Answer, AnswerId};
+use super::answer::{Answer, AnswerId, SteeredType};
 use super::dealt::{Dealt, Pieces};
 use super::detail::{Coarse, Pruned};
 use super::standing::member_facts;
 use super::table::{Basis, ScopeTable};
 use crate::geo::{Place, SiteId, SiteTable, SiteView};
 use crate::health::Known;
+use crate::net::Block;
 use crate::steering::decide::{Class, decide_with_runners_up};
 use crate::steering::split::UnitKey;
 use crate::steering::{
@@ -253,6 +254,8 @@ impl Decided {
 pub struct LiveMap {
     /// What the members were known to be.
     pub facts: Facts,
+    /// Whether the operator keeps clients from any of them.
+    pub ordered: bool,
     /// By [`AnswerId`].
     pub answers: Arc<Vec<Answer>>,
     /// Records of each member, for answers that are dealt among several; `None` when there is no such answer.
@@ -322,7 +325,8 @@ impl LiveMap {
             })
             .collect();
         let (answers, pieces) = prepare(map, interned.list, &facts, known);
-        Self { facts, answers, pieces, by_site: Arc::new(by_site), table: None, basis: None }
+        let ordered = facts.members.iter().any(MemberFacts::is_ordered_away);
+        Self { facts, ordered, answers, pieces, by_site: Arc::new(by_site), table: None, basis: None }
     }
 
     /// What a unit is dealt of an answer that several PoPs share; `None` for any other answer.
@@ -333,6 +337,29 @@ impl LiveMap {
         }
         let pieces = self.pieces.as_ref()?;
         Some(Dealt::new(&map.plan, answer, pieces, &unit()))
+    }
+
+    /// Whether the operator's word keeps a block's clients from the PoP that is best for them: it is drained (gradually, too), or
+    /// forced down, and another serves. Of clients that several PoPs share the best is `dealt`; one that is forced down is not
+    /// among those.
+    #[cold]
+    pub fn is_ordered_away(
+        &self,
+        map: &Map,
+        sites: &SiteTable,
+        block: Block,
+        rtype: SteeredType,
+        serves: Option<u16>,
+        dealt: Option<u16>,
+    ) -> bool {
+        let home = dealt.or_else(|| {
+            let site = map.deciding_site(sites, block);
+            let home = map.homes.decisions.get(usize::from(*map.homes.by_site.get(site.0 as usize)?))?;
+            super::answer::first_of(home, rtype)
+        });
+        home.filter(|home| serves.is_some_and(|serves| serves != *home))
+            .and_then(|home| self.facts.members.get(usize::from(home)))
+            .is_some_and(MemberFacts::is_ordered_away)
     }
 
     /// The answer of this id.

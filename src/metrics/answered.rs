@@ -18,10 +18,12 @@ pub enum Kind {
     Fallback,
     /// The written addresses of a steered name, for want of an eligible PoP.
     OnEmpty,
-    /// To the servers of a child zone.
-    Referral,
+    /// Steered to a substitute, as the operator has drained the best PoP of the client's class or forced it down.
+    Override,
     /// Any error but those that have a kind of their own.
     Error,
+    /// To the servers of a child zone.
+    Referral,
     /// The name exists without the type.
     NoData,
     /// The name does not exist.
@@ -80,7 +82,7 @@ pub struct Decided {
     pub map: Number,
     /// 0 when nobody serves, else one more than the member that does, the first of several.
     pub(super) member: u16,
-    /// Why: [`Kind::Home`] to [`Kind::OnEmpty`], or [`Kind::Error`].
+    /// Why: [`Kind::Home`] to [`Kind::Override`], or [`Kind::Error`].
     pub kind: Kind,
 }
 
@@ -200,7 +202,7 @@ impl Cookie {
 
 impl Kind {
     /// All of them, in their order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Static,
         Self::Home,
         Self::Away,
@@ -208,8 +210,9 @@ impl Kind {
         Self::FailOpen,
         Self::Fallback,
         Self::OnEmpty,
-        Self::Referral,
+        Self::Override,
         Self::Error,
+        Self::Referral,
         Self::NoData,
         Self::NxDomain,
         Self::Identity,
@@ -227,6 +230,7 @@ impl Kind {
             Self::FailOpen => "fail-open",
             Self::Fallback => "fallback",
             Self::OnEmpty => "on-empty",
+            Self::Override => "override",
             Self::Referral => "referral",
             Self::NoData => "nodata",
             Self::NxDomain => "nxdomain",
@@ -249,17 +253,19 @@ impl Kind {
 
     /// Whether it may be in [`Decided::kind`].
     pub(super) fn is_reason(self) -> bool {
+        self == Self::Error || self.is_steered()
+    }
+
+    /// Whether steering gave an answer.
+    fn is_steered(self) -> bool {
         matches!(
             self,
-            Self::Home | Self::Away | Self::Panic | Self::FailOpen | Self::Fallback | Self::OnEmpty | Self::Error
+            Self::Home | Self::Away | Self::Panic | Self::FailOpen | Self::Fallback | Self::OnEmpty | Self::Override
         )
     }
 
     /// Why a steered name was answered so, for [`Decided::kind`]; `servfail` where nobody may serve.
     pub fn reason(self) -> &'static str {
-        match self {
-            Self::Home | Self::Away | Self::Panic | Self::FailOpen | Self::Fallback | Self::OnEmpty => self.label(),
-            _ => "servfail",
-        }
+        if self.is_steered() { self.label() } else { "servfail" }
     }
 }

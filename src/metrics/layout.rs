@@ -16,12 +16,11 @@ pub const MAX_SERVED: usize = 4_096;
 pub const OTHERS: &str = "(others)";
 /// The label of no zone, no PoP.
 pub const NONE: &str = "";
-/// Counters of a zone, one for each way an answer may end: a kind with its own RCODE, or an error with any; and one unused, for
-/// a quick multiplication.
+/// Counters of a zone, one for each way an answer may end: a kind with its own RCODE, or an error with any.
 pub(super) const SLOTS: usize = 40;
 /// The slot of errors with RCODE 0, behind those of kinds with an RCODE of their own.
 const ERROR: usize = Kind::ALL.len();
-/// Counters of one member, one for each reason why a steered name is answered so: [`Kind::Home`] to [`Kind::OnEmpty`], and 0 for
+/// Counters of one member, one for each reason why a steered name is answered so: [`Kind::Home`] to [`Kind::Override`], and 0 for
 /// [`Kind::Error`], whose number is a multiple of this.
 const WIDTH: usize = 8;
 
@@ -192,7 +191,7 @@ mod tests {
         let mut reasons: Vec<_> =
             Kind::ALL.into_iter().filter(|kind| kind.is_reason()).map(|kind| kind as usize % WIDTH).collect();
         reasons.sort_unstable();
-        assert_eq!(reasons, [0, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(reasons, [0, 1, 2, 3, 4, 5, 6, 7]);
     }
 
     #[test]

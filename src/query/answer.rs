@@ -263,8 +263,8 @@ impl<'s> Step<'s, '_, '_, '_> {
         self.said.scope = self.said.scope.max(steered.scope);
         self.said.by_subnet |= steered.by_subnet;
         let (kind, error) = match told {
-            Told::Home => (Kind::Home, None),
-            Told::Away => (Kind::Away, None),
+            Told::Home => (steered.kind(Kind::Home, rtype), None),
+            Told::Away => (steered.kind(Kind::Away, rtype), None),
             Told::Panic => (Kind::Panic, Some(ExtendedError::PANIC)),
             Told::FailOpen => (Kind::FailOpen, Some(ExtendedError::FAIL_OPEN)),
             Told::Fallback => (Kind::Fallback, Some(ExtendedError::FALLBACK)),

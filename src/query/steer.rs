@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::Who;
+use super::{Kind, Who};
 use crate::dns::ecs::{ClientSubnet, Ecs};
-use crate::live::{Answer, AnswerId, Chosen, Dealt, Live, MapId, Prepared, SteeredType, Told, UnitKey};
+use crate::live::{Answer, AnswerId, Chosen, Dealt, Live, LiveMap, MapId, Prepared, SteeredType, Told, UnitKey};
 use crate::net::{Block, Folded};
 use crate::snapshot::{Snapshot, Steer};
 use crate::zone::SteerId;
@@ -36,6 +36,16 @@ pub(super) struct Steered<'a> {
     pub(super) scope: u8,
     /// Whether the client subnet decided.
     pub(super) by_subnet: bool,
+    /// Where to look whether the operator's word keeps the client from its home; none where nothing is said of any PoP.
+    ordered: Option<Ordered<'a>>,
+}
+
+/// Where the home of a client is found.
+#[derive(Clone, Copy, Debug)]
+struct Ordered<'a> {
+    snapshot: &'a Snapshot,
+    live: &'a LiveMap,
+    block: Block,
 }
 
 impl Client {
@@ -91,6 +101,11 @@ impl Client {
                 written: map.falls_back_on_written(),
                 scope,
                 by_subnet: by_subnet.is_some(),
+                ordered: live.ordered.then(|| Ordered {
+                    snapshot,
+                    live,
+                    block: by_subnet.unwrap_or_else(|| self.resolver()),
+                }),
             }
         };
         let Some((folded, width)) = self.subnet.filter(|_| ecs == Ecs::On) else {
@@ -124,6 +139,15 @@ impl<'a> Steered<'a> {
         }
     }
 
+    /// The sort of an answer that a member gives with its health as it is, at home or not.
+    #[inline]
+    pub(super) fn kind(&self, kind: Kind, rtype: SteeredType) -> Kind {
+        match self.ordered {
+            Some(ordered) if ordered.keeps_away(self, rtype) => Kind::Override,
+            _ => kind,
+        }
+    }
+
     /// The records of this type, in pieces.
     #[inline]
     pub(super) fn records(&self, rtype: SteeredType) -> impl Iterator<Item = &'a Prepared> {
@@ -138,5 +162,15 @@ impl<'a> Steered<'a> {
             None => &self.answer.records.cname,
             Some(dealt) => dealt.cname(),
         }
+    }
+}
+
+impl Ordered<'_> {
+    #[cold]
+    fn keeps_away(self, steered: &Steered<'_>, rtype: SteeredType) -> bool {
+        let Self { snapshot, live, block } = self;
+        let Some(map) = snapshot.maps.get(steered.map.0 as usize) else { return false };
+        let dealt = steered.dealt.and_then(|dealt| dealt.home(rtype));
+        live.is_ordered_away(map, &snapshot.sites, block, rtype, steered.member(rtype), dealt)
     }
 }

@@ -214,8 +214,8 @@ impl Answer<'_> {
             steered.told(rtype)
         };
         self.told.kind = match told {
-            Told::Home => Kind::Home,
-            Told::Away => Kind::Away,
+            Told::Home => steered.kind(Kind::Home, rtype),
+            Told::Away => steered.kind(Kind::Away, rtype),
             Told::Panic | Told::FailOpen | Told::Fallback | Told::Absent | Told::Empty | Told::Servfail => return None,
         };
         self.told.decided = Decided::new(steered.map.0, steered.member(rtype), self.told.kind);

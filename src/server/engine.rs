@@ -119,12 +119,12 @@ impl<E: Answer> Way<'_, E> {
                 Some(sent) => (sent, &out[..sent.length.min(out.len())]),
                 None => (response, &[][..]),
             };
-            self.pen.note(&Noted { who, port: self.port, request, answer, response, fate, took });
+            self.pen.note(|| Noted { who, port: self.port, request, answer, response, fate, took });
             return sent.map(|sent| sent.length.min(out.len()));
         }
         counter.answered(&response.answered);
         let length = response.length.min(out.len());
-        self.pen.note(&Noted {
+        self.pen.note(|| Noted {
             who,
             port: self.port,
             request,

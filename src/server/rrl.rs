@@ -211,6 +211,7 @@ fn class(kind: Kind) -> LimitClass {
         | Kind::FailOpen
         | Kind::Fallback
         | Kind::OnEmpty
+        | Kind::Override
         | Kind::Identity
         | Kind::Cookie => LimitClass::Positive,
         Kind::NoData | Kind::Referral => LimitClass::NoData,

@@ -73,6 +73,11 @@ impl MemberFacts {
         self.drained || self.share == 0
     }
 
+    /// Whether the operator keeps clients from it, all of them or some.
+    pub fn is_ordered_away(&self) -> bool {
+        self.drained || self.forced_down || self.share < Self::WHOLE
+    }
+
     /// How it stands for one family.
     #[inline]
     pub fn standing(&self, family: Family) -> Standing {

@@ -41,7 +41,7 @@ fn adds_up(samples: &BTreeMap<String, f64>) {
         assert_eq!(received, answered + of("catchment_dropped_messages_total") + of("catchment_engine_panics_total"));
         assert_eq!(answered, of("catchment_sent_answers_total") + of("catchment_unsent_answers_total"));
     }
-    for reason in ["home", "away", "panic", "fail-open", "fallback", "on-empty"] {
+    for reason in ["home", "away", "panic", "fail-open", "fallback", "on-empty", "override"] {
         let steered = sum(samples, "catchment_steered_answers_total", &[&format!("reason=\"{reason}\"")]);
         assert_eq!(steered, sum(samples, "catchment_queries_total", &[&format!("kind=\"{reason}\"")]), "{reason}");
     }
@@ -177,4 +177,48 @@ fn the_page_of_the_documentation_is_what_is_served() {
         let got: BTreeSet<_> = got.into_iter().filter(|label| !matches!(*label, "}" | "" | "le")).collect();
         assert_eq!(&got, expected, "{line}");
     }
+}
+
+#[test]
+fn answers_that_an_order_moves_are_counted_so() {
+    let listen = || TcpListener::bind("127.0.0.1:0").unwrap();
+    let (a, b) = (listen(), listen());
+    let daemon = serve(&[("example.com.yaml", &zone(a.local_addr().unwrap(), b.local_addr().unwrap()))]);
+    let tell = |words: &str| {
+        let (code, _, said) = daemon.run(&words.split(' ').collect::<Vec<_>>());
+        assert_eq!(code, 0, "{said}");
+    };
+    let mut before = (0.0, 0.0);
+    // Asks until it is so, then once more; how many more answers of `b` count as `override`, and as anything else.
+    let mut more = |expected: &str| {
+        until_www_is(&daemon, expected);
+        let (counted, _) = scrape_of(&daemon, &before);
+        before = counted;
+        over_udp(daemon.address(), &query("www.example.com.", RecordType::A));
+        let (counted, more) = scrape_of(&daemon, &before);
+        before = counted;
+        more
+    };
+    assert_eq!(more("60 IN A 192.0.2.1"), (0.0, 0.0));
+    tell("drain a --reason test");
+    assert_eq!(more("20 IN A 192.0.2.2"), (1.0, 0.0));
+    tell("force down a --reason test");
+    // Who is forced down is no home: the next one is.
+    assert_eq!(more("60 IN A 192.0.2.2"), (1.0, 0.0));
+    tell("force clear a");
+    assert_eq!(more("60 IN A 192.0.2.1"), (0.0, 0.0));
+    // The other is drained, and has nothing to do with it.
+    tell("drain b --reason test");
+    drop(a);
+    assert_eq!(more("20 IN A 192.0.2.2"), (0.0, 1.0));
+    adds_up(&scrape(&daemon));
+}
+
+/// Answers of `b` by reason `override`, and by any other, and how many that is more than before.
+fn scrape_of(daemon: &Daemon, before: &(f64, f64)) -> ((f64, f64), (f64, f64)) {
+    let samples = scrape(daemon);
+    let all = sum(&samples, "catchment_steered_answers_total", &["pop=\"b\""]);
+    let ordered = sum(&samples, "catchment_steered_answers_total", &["pop=\"b\"", "reason=\"override\""]);
+    let now = (ordered, all - ordered);
+    (now, (now.0 - before.0, now.1 - before.1))
 }

@@ -139,6 +139,17 @@ fn what_the_rate_limit_does_is_said() {
     assert_eq!(said[1..], [(json!("dropped"), json!(0)), (json!("slipped"), json!(3))]);
 }
 
+/// Asks thirty rounds; how many lines there are.
+#[track_caller]
+fn check_count(sample: u32, only: Only, ask: impl Fn(&Desk, usize), expected: usize) {
+    let desk = Desk::new(&[]);
+    let (settings, path) = settings(&desk, sample, only, Shown::Prefix);
+    desk.set(&settings);
+    ask(&desk, 30);
+    desk.journal.stop(LIMIT);
+    assert_eq!(read(&path).len(), expected);
+}
+
 #[test]
 fn one_in_so_many_and_only_what_is_wanted() {
     let ask = |desk: &Desk, count: usize| {
@@ -148,26 +159,17 @@ fn one_in_so_many_and_only_what_is_wanted() {
             }
         }
     };
-    #[track_caller]
-    fn check(sample: u32, only: Only, ask: impl Fn(&Desk, usize), expected: usize) {
-        let desk = Desk::new(&[]);
-        let (settings, path) = settings(&desk, sample, only, Shown::Prefix);
-        desk.set(&settings);
-        ask(&desk, 30);
-        desk.journal.stop(LIMIT);
-        assert_eq!(read(&path).len(), expected);
-    }
     let name = |text: &str| Name::parse(text, Some(&Name::root())).unwrap();
     let block = |text: &str| Block::parse(text).unwrap();
-    check(1, all(), ask, 120);
-    check(7, all(), ask, 17);
-    check(1, Only { kinds: vec![Kind::NoData, Kind::Refused], ..all() }, ask, 60);
+    check_count(1, all(), ask, 120);
+    check_count(7, all(), ask, 17);
+    check_count(1, Only { kinds: vec![Kind::NoData, Kind::Refused], ..all() }, ask, 60);
     // Of what is wanted, one in so many.
-    check(10, Only { kinds: vec![Kind::NoData], ..all() }, ask, 3);
-    check(1, Only { names: vec![name("NS1.example.com.")], ..all() }, ask, 60);
-    check(1, Only { names: vec![name("example.com."), name("xample.org.")], ..all() }, ask, 90);
-    check(1, Only { clients: vec![block("198.51.100.0/24")], ..all() }, ask, 120);
-    check(1, Only { clients: vec![block("198.51.101.0/24"), block("::/0")], ..all() }, ask, 0);
+    check_count(10, Only { kinds: vec![Kind::NoData], ..all() }, ask, 3);
+    check_count(1, Only { names: vec![name("NS1.example.com.")], ..all() }, ask, 60);
+    check_count(1, Only { names: vec![name("example.com."), name("xample.org.")], ..all() }, ask, 90);
+    check_count(1, Only { clients: vec![block("198.51.100.0/24")], ..all() }, ask, 120);
+    check_count(1, Only { clients: vec![block("198.51.101.0/24"), block("::/0")], ..all() }, ask, 0);
 }
 
 #[test]

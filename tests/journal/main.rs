@@ -70,7 +70,7 @@ impl Desk {
 
     fn note(&self, request: &[u8], answer: &[u8], response: &Response, fate: Fate) {
         let took = Some(Duration::from_nanos(1_500));
-        self.pen.note(&Noted { who: &self.who, port: 53, request, answer, response, fate, took });
+        self.pen.note(|| Noted { who: &self.who, port: 53, request, answer, response, fate, took });
     }
 
     /// Written, dropped, lost.

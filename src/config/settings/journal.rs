@@ -111,8 +111,9 @@ const KINDS: [&str; Kind::ALL.len()] = [
     "fail-open",
     "fallback",
     "on-empty",
-    "referral",
+    "override",
     "error",
+    "referral",
     "nodata",
     "nxdomain",
     "identity",
@@ -222,14 +223,12 @@ fn sample(node: Option<&Node<'_>>, before: u32, sink: &mut Sink) -> u32 {
     let Some(node) = node else { return before };
     let Some(written) = text(node, "`sample`", sink) else { return before };
     let number = written.strip_prefix("1/").and_then(|number| number.parse::<u32>().ok());
-    match number.filter(|number| (1..=MOST).contains(number)) {
-        Some(number) => number,
-        None => {
-            let message = format!("`sample` cannot be `{written}`");
-            sink.error_help(node.at(), message, "one in so many, from `1/1` (all) to `1/1000000000`");
-            before
-        }
+    if let Some(number) = number.filter(|number| (1..=MOST).contains(number)) {
+        return number;
     }
+    let message = format!("`sample` cannot be `{written}`");
+    sink.error_help(node.at(), message, "one in so many, from `1/1` (all) to `1/1000000000`");
+    before
 }
 
 fn only(node: Option<&Node<'_>>, mut only: Only, sink: &mut Sink) -> Only {

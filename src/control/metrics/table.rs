@@ -172,7 +172,7 @@ When no message is under way, for each `transport`:
 
 Over all transports:
 
-- Σ `catchment_steered_answers` of a reason from `home` to `on-empty` = Σ `catchment_queries` of that `kind`, but for names behind a CNAME of
+- Σ `catchment_steered_answers` of a reason from `home` to `override` = Σ `catchment_queries` of that `kind`, but for names behind a CNAME of
   a steered service, which count under what is at the end of the chain; reason `servfail` is part of kind `error`;
 - `catchment_tcp_connections_accepted` = `catchment_tcp_connections_open` + Σ `catchment_tcp_connections_closed`;
 - Σ `catchment_targets` is the number of targets.
@@ -181,10 +181,11 @@ A query counts under the zone of its answer (the last of a chain). A steered ans
 
 ## Values of labels
 
-- `kind`: `static`, `home` (steered to the best PoP), `away` (to a substitute: a failure, a drain, a tier, a rule), `panic` and `fail-open` (health ignored),
-  `fallback` (the policy's addresses), `on-empty` (what is written at the name), `referral`, `nodata`, `nxdomain`, `identity` (CHAOS), `cookie`
+- `kind`: `static`, `home` (steered to the best PoP), `away` (to a substitute: a failure, a tier, a rule), `panic` and `fail-open` (health ignored),
+  `fallback` (the policy's addresses), `on-empty` (what is written at the name), `override` (to a substitute, as the operator has drained
+  the best PoP, or forced it down), `referral`, `nodata`, `nxdomain`, `identity` (CHAOS), `cookie`
   (no question), `refused`, `error`.
-- `reason`: `home` to `on-empty` as above, and `servfail`: nobody may serve.
+- `reason`: `home` to `override` as above, and `servfail`: nobody may serve.
 - `rcode`: `NOERROR`, `NXDOMAIN` and so on; a number where there is no name; `24+` for all from 24.
 - `cause`: `short` (under 12 octets), `response` (QR set), `long` (over 4,096 octets), `source` (port 0), `rate` (over the rate limit).
 - `class` of a rate limit: `positive`, `nodata` (and referrals), `nxdomain`, `error`; `result`: `dropped`, `slipped` (TC or BADCOOKIE was sent), and

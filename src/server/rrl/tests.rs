@@ -5,7 +5,7 @@ use super::*;
 use crate::metrics::Marks;
 
 fn answered(kind: Kind, zone: Number) -> Answered {
-    Answered { kind, zone, ..Answered::with_rcode(0) }
+    Answered { zone, kind, ..Answered::with_rcode(0) }
 }
 
 fn on() -> Limits {
@@ -13,7 +13,7 @@ fn on() -> Limits {
 }
 
 /// What became of a number of answers.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
     sent: u32,
     slipped: u32,
