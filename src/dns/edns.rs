@@ -95,6 +95,13 @@ impl<'p> Opt<'p> {
     /// it.
     pub fn options(&self, ecs: Ecs) -> Option<Options<'p>> {
         let mut options = Options::default();
+        self.read_options(ecs, &mut options)?;
+        Some(options)
+    }
+
+    /// The same into `options`, which had none.
+    #[inline]
+    pub fn read_options(&self, ecs: Ecs, options: &mut Options<'p>) -> Option<()> {
         let mut rest = self.options;
         while let Some((head, after)) = rest.split_first_chunk::<4>() {
             let [c0, c1, l0, l1] = *head;
@@ -114,10 +121,7 @@ impl<'p> Opt<'p> {
                 _ => {}
             }
         }
-        if !rest.is_empty() {
-            return None;
-        }
-        Some(options)
+        rest.is_empty().then_some(())
     }
 }
 

@@ -384,8 +384,8 @@ impl FoldedName {
         let (mut at, mut labels) = (0usize, 0usize);
         let length = loop {
             match octets.get(at) {
-                Some(0) => break at + 1,
-                Some(&length) if usize::from(length) <= MAX_LABEL => {
+                // One comparison for both ends: 0 wraps.
+                Some(&length) if usize::from(length.wrapping_sub(1)) < MAX_LABEL => {
                     // No more than 127 fit into 255 octets.
                     if let Some(start) = self.starts.get_mut(labels & MAX_LABELS) {
                         *start = at as u8;
@@ -393,6 +393,7 @@ impl FoldedName {
                     labels += 1;
                     at += usize::from(length) + 1;
                 }
+                Some(0) => break at + 1,
                 _ => {
                     self.become_root();
                     return None;

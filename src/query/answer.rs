@@ -19,7 +19,7 @@ mod reflect;
 pub(super) fn answer(
     snapshot: &Snapshot,
     live: &Live,
-    client: &Client,
+    client: &Client<'_>,
     qtype: Type,
     name: &mut FoldedName,
     reply: &mut Reply<'_, '_>,
@@ -79,7 +79,7 @@ fn find<'a>(snapshot: &'a Snapshot, name: &FoldedName, qtype: Type) -> Option<Fo
 struct Step<'s, 'q, 'r, 'o> {
     snapshot: &'s Snapshot,
     live: &'s Live,
-    client: &'q Client,
+    client: &'q Client<'q>,
     qtype: Type,
     reply: &'q mut Reply<'r, 'o>,
     said: &'q mut Said,

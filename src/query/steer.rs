@@ -11,11 +11,11 @@ use crate::zone::SteerId;
 
 /// Whose place decides.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Client {
+pub(super) struct Client<'c> {
     /// The packet's source, as it came.
     pub(super) source: IpAddr,
     /// The client subnet, as it came: none where none is read.
-    pub(super) sent: Option<(IpAddr, u8)>,
+    pub(super) sent: Option<&'c ClientSubnet<'c>>,
     /// The client subnet, if it has a length above 0, and its family's width.
     subnet: Option<(Folded, u8)>,
     /// What is dealt by when clients need not stay: message id and source port.
@@ -48,13 +48,13 @@ struct Ordered<'a> {
     block: Block,
 }
 
-impl Client {
+impl<'c> Client<'c> {
     #[inline]
-    pub(super) fn new(who: &Who, id: u16, ecs: Option<&ClientSubnet<'_>>) -> Self {
+    pub(super) fn new(who: &Who, id: u16, ecs: Option<&'c ClientSubnet<'c>>) -> Self {
         let subnet = ecs.filter(|ecs| ecs.source() > 0);
         Self {
             source: who.source,
-            sent: ecs.map(|ecs| (ecs.address(), ecs.source())),
+            sent: ecs,
             query: UnitKey::query(id, who.source_port),
             subnet: subnet.map(|ecs| (Folded::new(ecs.address(), ecs.source()), ecs.width())),
         }

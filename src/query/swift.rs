@@ -1,19 +1,20 @@
 //! The short way: one question of class IN, at most an OPT record behind it, and a name whose answer the zone or the live
 //! tables have ready. Header and question are copied, then what is ready, then the OPT record; no section is put together.
 //!
-//! Gives `None`, with `out` spoiled, for everything else: what is malformed or rare, errors, and whatever does not fit whole.
+//! Gives `None`, with `out` spoiled, for everything else: what is malformed or rare, errors (but REFUSED for names outside
+//! every zone), and whatever does not fit whole.
 //! Then [`super::respond_stepwise`] answers, which is also what tests hold this against. Decides nothing of its own: which
 //! records, kinds, scopes and cookies are told comes from the same tables by the same functions.
 
 use super::encode::{MAX_UDP, OUR_PAYLOAD, bake_cookie, limit};
 use super::steer::Client;
 use super::{Cookie, Kind, Outcome, Response, Who};
-use crate::dns::edns::{OPT, Opt, Options, ServerCookie, code};
+use crate::dns::edns::{ExtendedError, OPT, Opt, Options, ServerCookie, code};
 use crate::dns::message::{HEADER, QUESTION};
 use crate::dns::{Class, FoldedName, Rcode, Type};
 use crate::live::{Live, SteeredType, Told};
 use crate::metrics::{Answered, Decided, Marks, Number};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Ede, Snapshot};
 use crate::zone::rrset::Records;
 use crate::zone::{ChainEnd, Entry, Found, Ready, RrSet, Sections, SteerId, Zone};
 
@@ -37,14 +38,18 @@ pub(super) fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8
     if class != Class::IN || matches!(qtype, Type::OPT | Type::DS | Type(128..256)) {
         return None;
     }
-    let (opt, options) = match records {
-        0 if behind.is_empty() => (None, Options::default()),
-        0 => return None,
-        _ => {
-            let opt = Opt::read_only(behind).filter(|opt| opt.version == 0)?;
-            (Some(opt), opt.options(who.ecs)?)
+    let mut options = Options::default();
+    let opt = if records == 0 {
+        if !behind.is_empty() {
+            return None;
         }
+        None
+    } else {
+        let opt = Opt::read_only(behind).filter(|opt| opt.version == 0)?;
+        opt.read_options(who.ecs, &mut options)?;
+        Some(opt)
     };
+    let options = options;
     if options.nsid | options.keepalive | options.padding {
         return None;
     }
@@ -55,13 +60,17 @@ pub(super) fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8
     let opt_length = opt.map_or(0, |_| {
         OPT + options.ecs.map_or(0, |ecs| ecs.echo_length()) + server_cookie.map_or(0, |_| COOKIE_OPTION)
     });
+    let Some(found) = snapshot.zones.find(&name) else {
+        let asked =
+            Asked { head: request.get(..HEADER + name_length + 4)?, qtype, opt, options, cookie, server_cookie };
+        return asked.elsewhere(snapshot, out);
+    };
+    let Entry::Loaded(zone) = found.entry else { return None };
     let limit = limit(who.transport, opt.as_ref()).min(out.len());
     let question = HEADER + name_length + 4;
     let mut page = Page { out: out.get_mut(..limit.checked_sub(opt_length)?)?, at: 0, counts: [0; 3] };
     page.put(request.get(..question)?)?;
 
-    let found = snapshot.zones.find(&name)?;
-    let Entry::Loaded(zone) = found.entry else { return None };
     let client = || Client::new(who, u16::from_be_bytes([i0, i1]), options.ecs.as_ref());
     let mut answer = Answer {
         snapshot,
@@ -133,6 +142,57 @@ pub(super) fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8
     }))
 }
 
+/// A request for a name outside every zone.
+struct Asked<'r> {
+    /// Header and question.
+    head: &'r [u8],
+    qtype: Type,
+    opt: Option<Opt<'r>>,
+    options: Options<'r>,
+    cookie: Cookie,
+    server_cookie: Option<ServerCookie>,
+}
+
+impl Asked<'_> {
+    /// REFUSED (SEMANTICS §5.2), in at most 352 octets: they fit whatever the client's limit is.
+    fn elsewhere(self, snapshot: &Snapshot, out: &mut [u8]) -> Option<Outcome> {
+        const ERROR: ExtendedError = ExtendedError::NOT_AUTHORITATIVE;
+        const { assert!(ERROR.text.is_empty()) };
+        let at = self.head.len();
+        out.get_mut(..at)?.copy_from_slice(self.head);
+        let mut end = at;
+        if let Some(opt) = &self.opt {
+            let told = if snapshot.identity.ede == Ede::Off { 0 } else { 6 };
+            let ecs = self.options.ecs.map_or(0, |ecs| ecs.echo_length());
+            end += OPT + ecs + self.server_cookie.map_or(0, |_| COOKIE_OPTION) + told;
+            let room = out.get_mut(at..end)?;
+            write_opt(room, at, opt, &self.options, 0, self.server_cookie.as_ref())?;
+            if told > 0 {
+                let ([c0, c1], [e0, e1]) = (code::EDE.to_be_bytes(), ERROR.code.to_be_bytes());
+                *room.last_chunk_mut::<6>()? = [c0, c1, 0, 2, e0, e1];
+            }
+        }
+        let head = out.first_chunk_mut::<HEADER>()?;
+        let [_, _, f0, _, ..] = head;
+        *f0 = 0x80 | *f0 & 1;
+        let [.., answers, authorities, additionals] = head.as_chunks_mut::<2>().0 else { return None };
+        (*answers, *authorities, *additionals) = ([0; 2], [0; 2], [0, u8::from(self.opt.is_some())]);
+        head[3] = Rcode::REFUSED.0 as u8;
+        Some(Outcome::Responded(Response {
+            length: end,
+            qtype: Some(self.qtype),
+            answered: Answered {
+                generation: snapshot.generation,
+                zone: Number::NONE,
+                decided: Decided::NOTHING,
+                rcode: Rcode::REFUSED.0,
+                kind: Kind::Refused,
+                marks: Marks::new(self.options.ecs.map(|_| 0), false, false, self.cookie),
+            },
+        }))
+    }
+}
+
 /// Octets of a whole cookie option: code, length, the client's part and ours.
 const COOKIE_OPTION: usize = crate::dns::edns::CookieOption::ECHO;
 const _: () = assert!(MAX_UDP < 0x4000, "what is ready has pointers into itself");
@@ -161,12 +221,12 @@ struct Answer<'a> {
 impl Answer<'_> {
     /// What is at the end of a chain, or at once. `owner` points to its name.
     #[inline]
-    fn end(
+    fn end<'c>(
         &mut self,
         ready: Ready<'_>,
         qtype: Type,
         owner: u16,
-        client: impl FnOnce() -> Client,
+        client: impl FnOnce() -> Client<'c>,
         page: &mut Page<'_>,
     ) -> Option<()> {
         match ready {
@@ -191,7 +251,14 @@ impl Answer<'_> {
 
     /// Addresses by decision, where health is as it should be.
     #[inline]
-    fn steered(&mut self, steer: SteerId, qtype: Type, owner: u16, client: &Client, page: &mut Page<'_>) -> Option<()> {
+    fn steered(
+        &mut self,
+        steer: SteerId,
+        qtype: Type,
+        owner: u16,
+        client: &Client<'_>,
+        page: &mut Page<'_>,
+    ) -> Option<()> {
         let rtype = match qtype {
             Type::A => SteeredType::A,
             Type::AAAA => SteeredType::Aaaa,

@@ -182,7 +182,7 @@ class Load(threading.Thread):
 
 def reload(server, zones, names, form, number):
     """Seconds from the end of the write to the new answer, less the quiet; and questions lost beyond the kernel's drops."""
-    load = Load(question("www.www.example" if False else "host1.big.example"), 20_000)
+    load = Load(question("host1.big.example"), 20_000)
     before = drops(PORT)
     load.start()
     time.sleep(0.5)

@@ -39,7 +39,7 @@ impl Step<'_, '_, '_, '_> {
         let mut record = Record::new();
         record.text(format_args!("source={}", self.client.source));
         match self.client.sent {
-            Some((address, length)) => record.text(format_args!("ecs={address}/{length}")),
+            Some(ecs) => record.text(format_args!("ecs={}/{}", ecs.address(), ecs.source())),
             None => record.text(format_args!("ecs=none")),
         }
         let steered = reflect.steer.and_then(|steer| Some((steer, self.steer(steer)?)));
@@ -52,7 +52,7 @@ impl Step<'_, '_, '_, '_> {
             record.text(format_args!("server={name}"));
         }
         record.text(format_args!("state={}.{}", self.snapshot.generation, self.live.epoch));
-        let length = self.client.sent.filter(|_| reflect.ecs == Ecs::On).map_or(0, |(_, length)| length);
+        let length = self.client.sent.filter(|_| reflect.ecs == Ecs::On).map_or(0, |ecs| ecs.source());
         self.said.scope = self.said.scope.max(length);
         self.reply.records(Section::Answer, owner, Type::TXT, 1, record.finish());
     }
@@ -105,7 +105,7 @@ impl Step<'_, '_, '_, '_> {
     }
 }
 
-impl super::Client {
+impl super::Client<'_> {
     /// Whether the packet's source lies in a block.
     fn comes_from(&self, block: crate::net::Block) -> bool {
         let holds = |address: IpAddr| {
