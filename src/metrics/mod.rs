@@ -19,6 +19,7 @@
 //! go down.
 
 mod answered;
+mod hottest;
 pub mod layout;
 mod totals;
 
@@ -28,6 +29,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub use answered::{Answered, Cookie, Decided, Kind, Marks, Number};
+pub use hottest::Hottest;
+use hottest::Sketch;
 use layout::{Layout, Row, slot};
 pub use totals::{Answers, Served, Totals};
 
@@ -270,6 +273,8 @@ struct Block {
     duration_sum: AtomicU64,
     /// As [`Marks::scope`] numbers them.
     scopes: [AtomicU64; 512],
+    /// Touched for one message in 64, and by whoever asks.
+    hottest: Mutex<Sketch>,
 }
 
 impl Block {
@@ -288,6 +293,7 @@ impl Block {
             durations: from_fn(zero),
             duration_sum: AtomicU64::new(0),
             scopes: from_fn(zero),
+            hottest: Mutex::new(Sketch::new()),
         }
     }
 
@@ -455,6 +461,13 @@ impl Metrics {
         self.read_all().counts
     }
 
+    /// The names that were asked for most lately, at most so many, at a moment in seconds since 1970.
+    pub fn hottest(&self, now: u32, most: usize) -> Hottest {
+        let blocks: Vec<_> = self.shared.books().writers.iter().map(|page| Arc::clone(&page.block)).collect();
+        let sketch = |block: &Arc<Block>| block.hottest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Sketch::sum(blocks.iter().map(sketch), now, most)
+    }
+
     /// Everything that is counted.
     pub fn read_all(&self) -> Reading {
         let mut counts = Counts::default();
@@ -592,6 +605,15 @@ impl Writer {
         more(&self.block.duration_sum, nanoseconds);
     }
 
+    /// What one message in 64 asked, at a second.
+    #[cold]
+    pub fn asked(&mut self, request: &[u8], now: u32) {
+        // Whoever reads holds it for a moment; a sample less is no loss.
+        if let Ok(mut hottest) = self.block.hottest.try_lock() {
+            hottest.sample(request, now);
+        }
+    }
+
     #[inline]
     fn bump_cell(&self, cell: usize) {
         // There is always one: the layout made as many as it has numbers for.
@@ -672,6 +694,11 @@ impl SharedWriter {
     /// How long an answer took to make.
     pub fn took(&self, time: Duration) {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).took(time);
+    }
+
+    /// What one message in 64 asked, at a second.
+    pub fn asked(&self, request: &[u8], now: u32) {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).asked(request, now);
     }
 
     /// Answers were handed to the kernel.

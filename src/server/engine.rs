@@ -90,6 +90,7 @@ pub(super) fn ask(
             counter.answered(&response.answered);
             if let Some(began) = began {
                 counter.took(began.elapsed());
+                counter.asked(request, who.now);
             }
             Some(response.length.min(out.len()))
         }
@@ -117,6 +118,7 @@ pub(super) trait Count {
     fn answered(&mut self, answered: &Answered);
     fn ended(&mut self, end: End);
     fn took(&mut self, time: Duration);
+    fn asked(&mut self, request: &[u8], now: u32);
 }
 
 impl Count for Writer {
@@ -132,6 +134,10 @@ impl Count for Writer {
     fn took(&mut self, time: Duration) {
         Self::took(self, time);
     }
+
+    fn asked(&mut self, request: &[u8], now: u32) {
+        Self::asked(self, request, now);
+    }
 }
 
 impl Count for &SharedWriter {
@@ -145,6 +151,10 @@ impl Count for &SharedWriter {
 
     fn took(&mut self, time: Duration) {
         SharedWriter::took(self, time);
+    }
+
+    fn asked(&mut self, request: &[u8], now: u32) {
+        SharedWriter::asked(self, request, now);
     }
 }
 
