@@ -457,14 +457,14 @@ mod tests {
 
 
 
+
+
+
+
+
             LAST CHANGES OF TARGETS                  HOTTEST NAMES
-            nothing is probed                        65.0 %   1,524/s  www.example.co… A
-                                                      0.3 %     7.0/s  a.very.long.na… AAAA
-
-
-
-
-
+            nothing is probed                         1,524/s www.example.com.         A
+                                                        7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: share    ↑↓ scroll   h help
         "#]]);
         check((80, 24), &mut screen, &look(20, false), &rates(false), &expect![[r#"
@@ -481,16 +481,16 @@ mod tests {
             web             (none)  -         -               3.0   0.1 %   100 %
             web             iad     suspect   usable          0.4   0.0 %   100 %   drained
             web             pop0    usable    usable            0   0.0 %
-            … 20 more PoPs
+            web             pop1    usable    usable            0   0.0 %
+            web             pop2    usable    usable            0   0.0 %
+            web             pop3    usable    usable            0   0.0 %
+            web             pop4    usable    usable            0   0.0 %
+            web             pop5    usable    usable            0   0.0 %
+            … 15 more PoPs
 
             LAST CHANGES OF TARGETS                  HOTTEST NAMES
-              3.5s down 127.0.0.10:8443 https GET /  65.0 %   1,524/s  www.example.co… A
-             1m10s up [::1]:8443 https GET /healthz   0.3 %     7.0/s  a.very.long.na… AAAA
-
-
-
-
-
+              3.5s down 127.0.0.10:8443 https GET /   1,524/s www.example.com.         A
+             1m10s up [::1]:8443 https GET /healthz     7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: share    ↑↓ scroll   h help
         "#]]);
         screen.sort = Sort::Health;
@@ -516,9 +516,9 @@ mod tests {
               half a minute old counts half.
 
 
-
-
-
+            LAST CHANGES OF TARGETS                  HOTTEST NAMES
+              3.5s down 127.0.0.10:8443 https GET /   1,524/s www.example.com.         A
+             1m10s up [::1]:8443 https GET /healthz     7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: health   ↑↓ scroll   h help
         "#]]);
         check((80, 24), &mut Screen::new(Sort::Name, false), &look(20, false), &Rates::default(), &expect![[r#"
@@ -532,19 +532,19 @@ mod tests {
             SERVICE         POP    A         AAAA      ANSWERS/S   SHARE    AWAY   OPERATOR
             web             fra    unusable  -                 0   0.0 %
             web             ams    usable    usable            0   0.0 %
-            web             iad    suspect   usable            0   0.0 %           drained (
+            web             iad    suspect   usable            0   0.0 %           drained
             web             pop0   usable    usable            0   0.0 %
             web             pop1   usable    usable            0   0.0 %
-            … 19 more PoPs
+            web             pop2   usable    usable            0   0.0 %
+            web             pop3   usable    usable            0   0.0 %
+            web             pop4   usable    usable            0   0.0 %
+            web             pop5   usable    usable            0   0.0 %
+            web             pop6   usable    usable            0   0.0 %
+            … 14 more PoPs
 
             LAST CHANGES OF TARGETS                  HOTTEST NAMES
-              3.5s down 127.0.0.10:8443 https GET /  65.0 %       0/s  www.example.co… A
-             1m10s up [::1]:8443 https GET /healthz   0.3 %       0/s  a.very.long.na… AAAA
-
-
-
-
-
+              3.5s down 127.0.0.10:8443 https GET /       0/s www.example.com.         A
+             1m10s up [::1]:8443 https GET /healthz       0/s a.very.long.name.that.n… AAAA
             q end   s sort: name     ↑↓ scroll   h help
         "#]]);
     }
@@ -581,18 +581,18 @@ mod tests {
 
 
 
+
+
+
+
+
+
+
+
+
             LAST CHANGES OF TARGETS                                                     HOTTEST NAMES
-              3.5s down 127.0.0.10:8443 https GET /healthz: connection refused          65.0 %   1,524/s  www.example.com.                                   A
-             1m10s up [::1]:8443 https GET /healthz: connection refused                  0.3 %     7.0/s  a.very.long.name.that.needs.more.than.the.room.th… AAAA
-
-
-
-
-
-
-
-
-
+              3.5s down 127.0.0.10:8443 https GET /healthz: connection refused          65.0 %   1,524/s www.example.com.                                   A
+             1m10s up [::1]:8443 https GET /healthz: connection refused                  0.3 %     7.0/s a.very.long.name.that.needs.more.than.the.room.th… AAAA
             q end   s sort: name     ↑↓ scroll   h help
         "#]]);
         // Scrolled beyond the end, it stays at the end.
@@ -607,8 +607,8 @@ mod tests {
             a-service-of-…  ams     usable    usable            0   0.0 %
 
             LAST CHANGES OF TARGETS                  HOTTEST NAMES
-              3.5s down 127.0.0.10:8443 https GET /  65.0 %   1,524/s  www.example.co… A
-             1m10s up [::1]:8443 https GET /healthz   0.3 %     7.0/s  a.very.long.na… AAAA
+              3.5s down 127.0.0.10:8443 https GET /   1,524/s www.example.com.         A
+             1m10s up [::1]:8443 https GET /healthz     7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: name     ↑↓ scroll   h help
         "#]]);
     }
