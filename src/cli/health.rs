@@ -167,13 +167,13 @@ fn services(out: &mut String, health: &Health, page: Page, detail: Detail) {
     }
 }
 
-fn is_unusual(member: &Member) -> bool {
+pub(super) fn is_unusual(member: &Member) -> bool {
     let well = |word: &str| matches!(word, "usable" | "absent");
     !well(&member.v4) || !well(&member.v6) || operator(member) != "-"
 }
 
 /// What the operator said of a service at a PoP.
-fn operator(member: &Member) -> String {
+pub(super) fn operator(member: &Member) -> String {
     let what = match (&member.forced, member.drained, member.share) {
         (Some(word), _, _) => format!("forced {word}"),
         (None, true, _) => "drained".to_owned(),

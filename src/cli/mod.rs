@@ -25,6 +25,7 @@ mod scope_audit;
 mod serve;
 mod status;
 mod subject;
+mod top;
 mod words;
 
 use std::ffi::OsString;
@@ -81,6 +82,8 @@ enum Command {
     Status(status::StatusArgs),
     /// Show every target of the running server, and what its last probe said
     Health(health::HealthArgs),
+    /// Watch the running server: rates, PoPs, health, what changed, what is asked for most
+    Top(top::TopArgs),
     /// Send clients elsewhere, as long as there is an elsewhere
     Drain(drain::DrainArgs),
     /// Take a drain back
@@ -161,6 +164,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Export(args) => export::run(&args),
         Command::Status(args) => status::run(&args),
         Command::Health(args) => health::run(&args),
+        Command::Top(args) => top::run(&args),
         Command::Drain(args) => drain::drain(&args),
         Command::Undrain(args) => drain::undrain(&args),
         Command::Force(args) => force::run(&args),

@@ -16,7 +16,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::routes::{self, Failure};
-use super::wire::{Alive, ErrorBody, PopList, PushBody, PushDone, Readiness, ServiceList, TargetList, ZoneList};
+use super::wire::{
+    Alive, ErrorBody, PopList, PushBody, PushDone, Readiness, ServiceList, TargetList, Traffic, ZoneList,
+};
 use super::{Desk, explaining, metrics, ready, view};
 use crate::health::CheckKind;
 use crate::probe::Pushed;
@@ -66,6 +68,12 @@ pub(super) async fn services(State(desk): State<Desk>) -> Json<ServiceList> {
 #[utoipa::path(get, path = "/api/v1/targets", responses((status = 200, body = TargetList)))]
 pub(super) async fn targets(State(desk): State<Desk>) -> Json<TargetList> {
     Json(view::targets(&desk))
+}
+
+/// What was asked and answered since the start, and the names that are asked for most lately.
+#[utoipa::path(get, path = "/api/v1/traffic", responses((status = 200, body = Traffic)))]
+pub(super) async fn traffic(State(desk): State<Desk>) -> Json<Traffic> {
+    Json(view::traffic(&desk))
 }
 
 /// What is to be explained.

@@ -22,6 +22,7 @@ use super::{lookups, reload, routes};
         lookups::metrics,
         routes::status,
         routes::health,
+        lookups::traffic,
         routes::overrides,
         routes::order,
         reload::reload,

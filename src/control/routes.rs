@@ -35,6 +35,7 @@ pub(super) fn router(desk: Desk) -> Router {
     let routes = Router::new()
         .route("/status", get(status))
         .route("/health", get(health))
+        .route("/traffic", get(lookups::traffic))
         .route("/overrides", get(overrides).post(order))
         .route("/reload", post(reload))
         .route("/zones", get(lookups::zones))

@@ -1,19 +1,21 @@
 //! The core's types → [`super::wire`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::wire::{
-    Alarm, Canary, Database, Fetch, FilesStatus, GuardStatus, Health, LastResult, Latency, MapMemory, Member, Memory,
-    OrderDone, OverrideView, PolicyAndService, PopList, PopView, ProbeCounts, Probing, Pruned, PrunedFamily, Ranges,
-    Serves, Service, ServiceList, SitesMemory, Stale, Status, Target, TargetCounts, TargetList, Transition, ZoneList,
-    ZoneView, Zones,
+    Alarm, Answers, Asked, Canary, Database, Fetch, FilesStatus, GuardStatus, Health, LastResult, Latency, MapMemory,
+    Member, Memory, OrderDone, OverrideView, PolicyAndService, PopList, PopView, ProbeCounts, Probing, Pruned,
+    PrunedFamily, Ranges, Served, Serves, Service, ServiceList, SitesMemory, Stale, Status, Target, TargetCounts,
+    TargetList, Traffic, Transition, TransportTraffic, ZoneList, ZoneView, Zones,
 };
 use super::{Desk, Fetched, Files, GuardPhase, GuardView, StaleZone};
+use crate::dns::{Name, Type};
 use crate::geo::Place;
 use crate::health::overrides::{Done, Forced, Override, Overrides, Scope};
 use crate::health::{self, CheckKind, State, Verdict};
 use crate::live::{self, Held};
+use crate::metrics;
 use crate::probe::TargetReport;
 use crate::snapshot::Snapshot;
 use crate::steering::{Pop, Standing};
@@ -248,7 +250,7 @@ fn served_by(snapshot: &Snapshot) -> HashMap<&health::Target, Vec<Serves>> {
         for (member, pop) in map.service.members.iter().zip(&map.pops) {
             let item = |address: String| Serves { service: map.service.name.clone(), pop: pop.to_string(), address };
             let addresses = member.addresses.iter().map(|a| (item(a.ip.to_string()), &a.targets));
-            let name = member.cname.as_deref().and_then(crate::dns::Name::from_wire).map(|name| name.to_string());
+            let name = member.cname.as_deref().and_then(Name::from_wire).map(|name| name.to_string());
             for (item, targets) in addresses.chain(name.map(|name| (item(name), &member.cname_targets))) {
                 for target in targets.iter().filter_map(|id| snapshot.targets.get(id.0 as usize)) {
                     serve(target, &item, &mut serves);
@@ -311,6 +313,60 @@ fn target(report: TargetReport, serves: Vec<Serves>, held: Option<State>) -> Tar
     }
 }
 
+/// Names that are told as the hottest.
+const HOTTEST: usize = 50;
+
+/// `GET traffic`.
+pub(super) fn traffic(desk: &Desk) -> Traffic {
+    let now = unix_ms();
+    let reading = desk.metrics.read_all();
+    let mut answers = BTreeMap::<(metrics::Transport, &'static str, String), u64>::new();
+    for (answer, count) in &reading.totals.answers {
+        let key = (answer.transport, answer.kind, super::metrics::rcode(answer.rcode));
+        *answers.entry(key).or_default() += count;
+    }
+    let served = reading.totals.served.iter().map(|(served, count)| Served {
+        service: served.service.to_string(),
+        pop: served.pop.to_string(),
+        reason: served.reason.to_owned(),
+        count: *count,
+    });
+    let transports = [("udp", &reading.counts.udp), ("tcp", &reading.counts.tcp)];
+    let transport = |(name, messages): (&str, &metrics::Messages)| TransportTraffic {
+        transport: name.to_owned(),
+        received: messages.received,
+        sent: messages.sent,
+        unsent: messages.unsent,
+        truncated: messages.truncated,
+        overflowed: messages.overflowed,
+        dropped: metrics::Cause::ALL.map(|cause| (cause.label().to_owned(), messages.dropped(cause))).into(),
+    };
+    let hottest = desk.metrics.hottest(u32::try_from(now / 1000).unwrap_or(u32::MAX), HOTTEST);
+    let asked = |(name, rtype, count): (Vec<u8>, u16, u64)| {
+        let name = Name::from_wire(&name)?.to_string();
+        Some(Asked { name, rtype: Type(rtype).to_string(), count })
+    };
+    Traffic {
+        at_ms: now,
+        transports: transports.into_iter().map(transport).collect(),
+        answers: answers
+            .into_iter()
+            .map(|((transport, kind, rcode), count)| Answers {
+                transport: transport.label().to_owned(),
+                kind: kind.to_owned(),
+                rcode,
+                count,
+            })
+            .collect(),
+        served: served.collect(),
+        connections_open: reading.counts.connections.open(),
+        respond_count: reading.details.durations.counts.iter().sum(),
+        respond_nanoseconds: reading.details.durations.sum,
+        samples: hottest.samples,
+        hottest: hottest.names.into_iter().filter_map(asked).collect(),
+    }
+}
+
 /// `GET targets`.
 pub(super) fn targets(desk: &Desk) -> TargetList {
     let snapshot = desk.current.load_full();
@@ -354,7 +410,7 @@ pub(super) fn pops(desk: &Desk) -> PopList {
 /// `GET zones`.
 pub(super) fn zones(desk: &Desk) -> ZoneList {
     let (snapshot, files) = (desk.current.load_full(), desk.files.borrow().clone());
-    let zone = |(name, entry): (&crate::dns::Name, &Entry)| {
+    let zone = |(name, entry): (&Name, &Entry)| {
         let zone = name.to_string();
         let stale = files.stale.iter().find(|stale| stale.zone == zone).map(stale_view);
         let serial = match entry {

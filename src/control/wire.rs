@@ -3,9 +3,12 @@
 //! Durations end in `_ms` or `_seconds`; moments are RFC 3339 in UTC.
 
 mod reload;
+mod traffic;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub use traffic::{Answers, Asked, Served, Traffic, TransportTraffic};
 
 pub use reload::{Finding, Moves, ReloadBody, ReloadDone, ZoneEvent};
 

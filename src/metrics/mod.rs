@@ -20,6 +20,7 @@
 //! go down.
 
 mod answered;
+mod hottest;
 mod journaled;
 pub mod layout;
 mod limited;
@@ -31,6 +32,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 pub use answered::{Answered, Cookie, Decided, Kind, Marks, Number};
+pub use hottest::Hottest;
+use hottest::Sketch;
 pub use journaled::{JournalFate, JournalKind, JournaledCounts};
 use layout::{Layout, Row, slot};
 pub use limited::{LimitClass, Limited, LimitedCounts};
@@ -283,6 +286,8 @@ struct Block {
     limited: [[AtomicU64; Limited::ALL.len()]; LimitClass::ALL.len()],
     /// As [`Marks::scope`] numbers them.
     scopes: [AtomicU64; 512],
+    /// Touched for one message in 64, and by whoever asks.
+    hottest: Mutex<Sketch>,
 }
 
 impl Block {
@@ -302,6 +307,7 @@ impl Block {
             duration_sum: AtomicU64::new(0),
             limited: from_fn(|_| from_fn(zero)),
             scopes: from_fn(zero),
+            hottest: Mutex::new(Sketch::new()),
         }
     }
 
@@ -494,6 +500,13 @@ impl Metrics {
         limited
     }
 
+    /// The names that were asked for most lately, at most so many, at a moment in seconds since 1970.
+    pub fn hottest(&self, now: u32, most: usize) -> Hottest {
+        let blocks: Vec<_> = self.shared.books().writers.iter().map(|page| Arc::clone(&page.block)).collect();
+        let sketch = |block: &Arc<Block>| block.hottest.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Sketch::sum(blocks.iter().map(sketch), now, most)
+    }
+
     /// Everything that is counted.
     pub fn read_all(&self) -> Reading {
         let mut counts = Counts::default();
@@ -646,6 +659,15 @@ impl Writer {
         bump(&self.block.limited[class as usize][limited as usize]);
     }
 
+    /// What one message in 64 asked, at a second.
+    #[cold]
+    pub fn asked(&mut self, request: &[u8], now: u32) {
+        // Whoever reads holds it for a moment; a sample less is no loss.
+        if let Ok(mut hottest) = self.block.hottest.try_lock() {
+            hottest.sample(request, now);
+        }
+    }
+
     #[inline]
     fn bump_cell(&self, cell: usize) {
         // There is always one: the layout made as many as it has numbers for.
@@ -731,6 +753,11 @@ impl SharedWriter {
     /// An answer was over the rate limit.
     pub fn limited(&self, class: LimitClass, limited: Limited) {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner).limited(class, limited);
+    }
+
+    /// What one message in 64 asked, at a second.
+    pub fn asked(&self, request: &[u8], now: u32) {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).asked(request, now);
     }
 
     /// Answers were handed to the kernel.

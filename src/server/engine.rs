@@ -184,6 +184,7 @@ pub(super) fn ask<E: Answer>(
             let took = began.map(|began| began.elapsed());
             if let Some(took) = took {
                 counter.took(took);
+                counter.asked(request, who.now);
             }
             way.out(response, who, request, out, took, counter)
         }
@@ -212,6 +213,7 @@ pub(super) trait Count {
     fn ended(&mut self, end: End);
     fn took(&mut self, time: Duration);
     fn limited(&mut self, class: LimitClass, limited: Limited);
+    fn asked(&mut self, request: &[u8], now: u32);
 }
 
 impl Count for Writer {
@@ -231,6 +233,10 @@ impl Count for Writer {
     fn limited(&mut self, class: LimitClass, limited: Limited) {
         Self::limited(self, class, limited);
     }
+
+    fn asked(&mut self, request: &[u8], now: u32) {
+        Self::asked(self, request, now);
+    }
 }
 
 impl Count for &SharedWriter {
@@ -248,6 +254,10 @@ impl Count for &SharedWriter {
 
     fn limited(&mut self, class: LimitClass, limited: Limited) {
         SharedWriter::limited(self, class, limited);
+    }
+
+    fn asked(&mut self, request: &[u8], now: u32) {
+        SharedWriter::asked(self, request, now);
     }
 }
 

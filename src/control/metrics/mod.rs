@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 
 use super::Desk;
 use table::Family;
+pub(super) use traffic::rcode;
 
 /// The media type of the text.
 pub(super) const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -58,7 +58,7 @@ pub(super) fn fill(page: &mut Page, reading: &Reading) {
 }
 
 /// The name of an RCODE; the last that is counted stands for all higher ones.
-fn rcode(rcode: u16) -> String {
+pub(in crate::control) fn rcode(rcode: u16) -> String {
     if usize::from(rcode) + 1 == RCODES { format!("{rcode}+") } else { Rcode(rcode).to_string() }
 }
 
