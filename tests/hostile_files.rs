@@ -119,7 +119,7 @@ fn values_without_end() {
     let words = "the file holds more than 2000000 values";
     check(zone(&format!("  t: {{TXT: [{}]}}\n", "x, ".repeat(2_100_000))).as_bytes(), ":5:", words);
     check(format!("pops: [{}]\n", "x, ".repeat(2_100_000)).as_bytes(), ":1:", words);
-    let anchors: String = ('a'..='z').map(|name| format!("&{name} [")).collect();
+    let anchors = ('a'..='z').map(|name| format!("&{name} [")).collect::<Vec<_>>().concat();
     let nested = format!("pops: {anchors}{}{}\n", "x, ".repeat(200_000), "]".repeat(26));
     check(nested.as_bytes(), ":1:", words);
 }

@@ -339,7 +339,8 @@ impl ZoneBuilder {
             let help = "name the servers of the zone, for example `ns: [ns1, ns2]`";
             self.problem(self.tag, format!("the zone `{name}` has no NS record"), Some(help));
         }
-        for (id, node) in self.nodes.clone().iter().enumerate().skip(1) {
+        for id in 1..self.nodes.len() {
+            let node = self.nodes[id];
             let range = node.sets as usize..node.sets as usize + usize::from(node.set_count);
             if let Some(at) = range.into_iter().find(|at| sets[*at].rtype == Type::SOA) {
                 let message = format!("`{}` has an SOA record, but is not the zone's own name", self.shown_node(id));

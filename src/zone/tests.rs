@@ -421,6 +421,29 @@ fn the_smallest_ttl_of_an_rrset_serves() {
 }
 
 #[test]
+fn another_serial_changes_that_and_nothing_else() {
+    let zone = build(&with_apex(&[("w", "A", "192.0.2.1"), ("c", "CNAME", "w"), ("s", "NS", "ns.s")])).unwrap().zone;
+    let other = zone.with_serial(0xdead_beef);
+    assert_eq!((zone.serial(), other.serial()), (7, 0xdead_beef));
+    let serial = |octets: &[u8]| octets[octets.len() - 20..][..4].to_vec();
+    for (zone, wanted) in [(&zone, [0, 0, 0, 7]), (&other, [0xde, 0xad, 0xbe, 0xef])] {
+        let Lookup::Answer(soa) = zone.lookup(&FoldedName::of(&name("@")), Type::SOA) else { panic!("an SOA") };
+        let mut page = [0; 512];
+        let written = zone.ready_soa().unwrap().write(&mut page, 12, name("@").as_wire().len()).unwrap();
+        for place in [soa.bytes, zone.negative_soa().bytes, &page[..written.end]] {
+            assert_eq!(serial(place), wanted);
+        }
+    }
+    // All other octets are the same.
+    let differ = |a: &[u8], b: &[u8]| a.iter().zip(b).filter(|(a, b)| a != b).count();
+    assert_eq!((zone.records.len(), differ(&zone.records, &other.records)), (other.records.len(), 4));
+    assert_eq!(differ(&zone.negative_soa, &other.negative_soa), 4);
+    let told =
+        |zone| ["w", "c", "x.s", "none"].map(|asked| told(zone, zone.lookup(&FoldedName::of(&name(asked)), Type::A)));
+    assert_eq!(told(&zone), told(&other));
+}
+
+#[test]
 fn deep_names_and_closest_enclosers() {
     let deep = vec!["a"; 100].join(".");
     let lines = with_apex(&[(&deep, "A", "192.0.2.1"), (&format!("*.{}", vec!["a"; 60].join(".")), "TXT", "x")]);

@@ -71,6 +71,7 @@ impl Site {
             limits,
         })
         .unwrap()
+        .thrifty()
     }
 
     fn path(&self, file: &str) -> PathBuf {
@@ -444,6 +445,48 @@ fn s6_6_serials_follow_the_newest_input_and_never_fall() {
         "{}",
         loaded.fresh
     );
+}
+
+/// A server keeps the tables of a zone and not its records: a fleet that changes, and a zone file that breaks and is mended,
+/// must find all that they need.
+#[test]
+fn a_fleet_changes_under_zones_whose_records_are_no_longer_kept() {
+    let warned = zone("a.example", "192.0.2.10") + "  sub: {NS: ns9.sub}\n";
+    let mut site = Site::new(&[("a.yaml", &warned), ("b.yaml", &zone("b.example", "192.0.2.20"))]);
+    let kept =
+        |site: &Site, zone: &str| site.loader.generation.zones[&name(zone)].good.as_ref().unwrap().model.records.len();
+    assert_eq!((kept(&site, "a.example."), kept(&site, "b.example.")), (0, 0));
+    let all = |site: &Site| (site.fixed("a.example"), site.fixed("b.example"), site.pops("a.example", &[]));
+    let served = all(&site);
+
+    let fleet = |site: &Site, address: &str, seconds: u64| {
+        site.write("fleet.yaml", &FLEET.replace("192.0.2.2", address));
+        let file = std::fs::File::options().append(true).open(site.path("fleet.yaml")).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+    };
+    fleet(&site, "192.0.2.3", 2_000_000_000);
+    let loaded = site.load();
+    assert_eq!((site.told(&loaded).as_str(), all(&site)), ("", served.clone()));
+    assert_eq!(loaded.events.iter().filter(|event| matches!(event, Event::Changed { .. })).count(), 2);
+    assert_eq!(site.serial("a.example"), 2_000_000_000);
+    let warnings = loaded.findings.diagnostics.to_string();
+    assert!(warnings.contains("ns9.sub.a.example"), "what tables tell is told of the zone they serve: {warnings}");
+
+    // The file is broken, and the fleet changes: its last good version goes on.
+    site.write("a.yaml", "zone: a.example\nrecords: [\n");
+    site.load();
+    fleet(&site, "192.0.2.4", 2_000_000_100);
+    site.load();
+    assert_eq!((all(&site), site.serial("a.example")), (served.clone(), 2_000_000_100));
+    // It is mended as it was, then moved to another file.
+    site.write("a.yaml", &warned);
+    let loaded = site.load();
+    assert_eq!((site.told(&loaded).as_str(), all(&site)), ("", served.clone()));
+    std::fs::rename(site.path("a.yaml"), site.path("c.yaml")).unwrap();
+    site.load();
+    fleet(&site, "192.0.2.5", 2_000_000_200);
+    site.load();
+    assert_eq!((all(&site), site.serial("a.example"), kept(&site, "a.example.")), (served, 2_000_000_200, 0));
 }
 
 #[test]

@@ -10,6 +10,8 @@ the peak of all memory (mapped pages of the site table too). The reload is of th
 asks 20,000 questions a second; from the end of the write to the first new answer, less the 150 ms of quiet that every edit
 waits for. Questions without an answer are held against what the kernel dropped at the server's and at our own sockets.
 
+Of a start's two times, wall and processor, the lesser is judged: on a busy machine the first says nothing.
+
 `--report` prints the table and fails nothing. Python's standard library only.
 """
 
@@ -228,7 +230,8 @@ def measure(options, names, form, row):
             row[f"{start} anon"], row[f"{start} peak"] = memory["RssAnon"], memory["VmHWM"]
             if start == "fresh":
                 server.stop()
-        row["anon"], row["peak"] = row["cached anon"], row["cached peak"]
+        row["anon"] = max(row["fresh anon"], row["cached anon"])
+        row["peak"] = max(row["fresh peak"], row["cached peak"])
         if names <= 100_000 and not options.no_reload:
             lives = []
             for number in range(1, 6):
@@ -243,6 +246,11 @@ def measure(options, names, form, row):
             time.sleep(1)
             row["anon after"] = server.memory()["RssAnon"]
         server.stop()
+
+
+def judged(row, figure):
+    """The figure that is held against a limit."""
+    return min(row[figure], row.get(f"{figure} cpu", row[figure]))
 
 
 def main():
@@ -266,11 +274,12 @@ def main():
             measure(options, names, form, row)
             live = f"{row['live']:6.2f} {row['live worst']:6.2f} {row['lost']:5} {row['dropped']:8}" if "live" in row else " " * 28
             print(f"{names:9} {form:<6} {row['fresh']:6.2f} ({row['fresh cpu']:6.2f}) {row['cached']:6.2f} "
-                  f"({row['cached cpu']:6.2f}) {row['anon']:8.1f} {row['peak']:7.1f} {row['fresh peak']:10.1f} {live} "
+                  f"({row['cached cpu']:6.2f}) {row['anon']:8.1f} {row['cached peak']:7.1f} {row['fresh peak']:10.1f} {live} "
                   f"{row.get('anon after', 0):10.1f}", flush=True)
             for (limit_names, figure), limit in LIMITS.items():
-                if limit_names == names and row[figure] > limit:
-                    over.append(f"{names} names, {form}: {figure} {row[figure]:.2f}, at most {limit}")
+                value = judged(row, figure)
+                if limit_names == names and value > limit:
+                    over.append(f"{names} names, {form}: {figure} {value:.2f}, at most {limit}")
             if "live" in row:
                 if row["live"] > LIVE[form]:
                     over.append(f"{names} names, {form}: live after {row['live']:.2f}, at most {LIVE[form]}")
@@ -278,10 +287,14 @@ def main():
                     over.append(f"{names} names, {form}: {row['lost']} of {row['sent']} queries lost")
     for form in options.forms:
         small, large = rows.get((100_000, form)), rows.get((1_000_000, form))
-        if small and large and large["cached"] - small["cached"] > LONGER[form]:
-            over.append(f"a million names, {form}: {large['cached'] - small['cached']:.2f} s longer, at most {LONGER[form]}")
+        if small and large:
+            longer = judged(large, "cached") - judged(small, "cached")
+            if longer > LONGER[form]:
+                over.append(f"a million names, {form}: {longer:.2f} s longer, at most {LONGER[form]}")
     for line in over:
         print(f"OVER: {line}")
+    if not over:
+        print("sizes: as promised")
     sys.exit(1 if over and not options.report else 0)
 
 

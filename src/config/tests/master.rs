@@ -277,7 +277,7 @@ fn octets_beyond_utf8_mean_themselves() {
     let (read, findings) =
         master::parse(&"db".into(), b"x TXT caf\xe9 \\\xe9 \"\xff\" ; \xfc\n", &origin, &Files::of(&[]));
     assert_eq!(findings.to_string(), "");
-    assert_eq!(rdata::show(Type::TXT, &read.records.get(0).unwrap().rdata), "\"caf\\233\" \"\\233\" \"\\255\"");
+    assert_eq!(rdata::show(Type::TXT, read.records.get(0).unwrap().rdata), "\"caf\\233\" \"\\233\" \"\\255\"");
 }
 
 /// Findings of a zone in YAML with a master file, and what the zone is.

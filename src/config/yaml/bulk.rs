@@ -177,7 +177,7 @@ impl<'a> Bulk<'a> {
         let [word, line, column] = *self.words.get(*at..)?.first_chunk()?;
         let (place, count) = (Position { line, column }, (word >> SHIFT) as usize);
         match word & KIND {
-            SCALAR => return self.text(at).map(Node::Scalar),
+            SCALAR => self.text(at).map(Node::Scalar),
             LIST => {
                 *at += 3;
                 let mut items = Vec::with_capacity(count.min(self.words.len()));
@@ -230,7 +230,7 @@ mod tests {
     /// The same entries as a tree, and as packed: `records` is packed, any other key is not.
     #[track_caller]
     fn check(entries: &str) {
-        let indented: String = entries.lines().map(|line| format!("  {line}\n")).collect();
+        let indented = format!("  {}\n", entries.replace('\n', "\n  "));
         let (packed, tree) = (format!("records:\n{indented}"), format!("another:\n{indented}"));
         let (packed, tree) = (read(&packed), read(&tree));
         let all = |node: &Option<Node<'_>>| -> Vec<String> {

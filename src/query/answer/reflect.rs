@@ -52,7 +52,8 @@ impl Step<'_, '_, '_, '_> {
             record.text(format_args!("server={name}"));
         }
         record.text(format_args!("state={}.{}", self.snapshot.generation, self.live.epoch));
-        let length = self.client.sent.filter(|_| reflect.ecs == Ecs::On).map_or(0, |ecs| ecs.source());
+        let length =
+            self.client.sent.filter(|_| reflect.ecs == Ecs::On).map_or(0, crate::dns::ecs::ClientSubnet::source);
         self.said.scope = self.said.scope.max(length);
         self.reply.records(Section::Answer, owner, Type::TXT, 1, record.finish());
     }
