@@ -233,7 +233,9 @@ impl Progress {
             Step::Download { octets, all } => {
                 if let (Some(all), true) = (all, self.0.length().is_none()) {
                     self.0.set_length(all);
-                    self.look("{prefix}: {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {decimal_bytes_per_sec}, {eta}");
+                    self.look(
+                        "{prefix}: {wide_bar} {decimal_bytes}/{decimal_total_bytes}, {decimal_bytes_per_sec}, {eta}",
+                    );
                 } else if all.is_none() {
                     self.look("{prefix}: {decimal_bytes}, {decimal_bytes_per_sec}");
                 }

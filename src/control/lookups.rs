@@ -16,7 +16,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::routes::{self, Failure};
-use super::wire::{Alive, ErrorBody, PopList, PushBody, PushDone, Readiness, ServiceList, TargetList, Traffic, ZoneList};
+use super::wire::{
+    Alive, ErrorBody, PopList, PushBody, PushDone, Readiness, ServiceList, TargetList, Traffic, ZoneList,
+};
 use super::{Desk, explaining, metrics, ready, view};
 use crate::health::CheckKind;
 use crate::probe::Pushed;

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::wire::{
-    Alarm, Answers, Asked, Canary, Database, Fetch, FilesStatus, GuardStatus, Health, LastResult, Latency, MapMemory, Member, Memory,
-    OrderDone, OverrideView, PolicyAndService, PopList, PopView, ProbeCounts, Probing, Pruned, PrunedFamily, Ranges,
-    Served, Serves, Service, ServiceList, SitesMemory, Stale, Status, Target, TargetCounts, TargetList, Traffic, Transition, TransportTraffic, ZoneList,
-    ZoneView, Zones,
+    Alarm, Answers, Asked, Canary, Database, Fetch, FilesStatus, GuardStatus, Health, LastResult, Latency, MapMemory,
+    Member, Memory, OrderDone, OverrideView, PolicyAndService, PopList, PopView, ProbeCounts, Probing, Pruned,
+    PrunedFamily, Ranges, Served, Serves, Service, ServiceList, SitesMemory, Stale, Status, Target, TargetCounts,
+    TargetList, Traffic, Transition, TransportTraffic, ZoneList, ZoneView, Zones,
 };
 use super::{Desk, Fetched, Files, GuardPhase, GuardView, StaleZone};
 use crate::dns::{Name, Type};

@@ -70,8 +70,7 @@ pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, scratch: PathBuf, s
         };
         items = now.sources.into_iter().map(|(source, file)| item(source, file, every, &mut items)).collect();
         show(&items, &seen);
-        loop {
-            let Some(at) = items.iter().map(|item| item.next).min() else { break };
+        while let Some(at) = items.iter().map(|item| item.next).min() {
             tokio::select! {
                 changed = wanted.changed() => match changed {
                     Ok(()) => break,
@@ -97,12 +96,7 @@ fn item(source: Source, file: PathBuf, every: Duration, items: &mut Vec<Item>) -
         return item;
     }
     let looked = last_look(&file);
-    let view = Fetched {
-        source: source.to_string(),
-        file: file.display().to_string(),
-        looked,
-        ..Fetched::default()
-    };
+    let view = Fetched { source: source.to_string(), file: file.display().to_string(), looked, ..Fetched::default() };
     let age = looked.map(|looked| Duration::from_secs((unix_ms() / 1000).saturating_sub(looked)));
     let mut item = Item { source, file, next: Instant::now(), failures: 0, view };
     item.wait(first_pause(age, every, random()));

@@ -84,7 +84,7 @@ impl Client {
     pub(super) async fn text(&self, url: &str, authorization: Option<&str>) -> Result<String, Failure> {
         let (response, _connection) = self.ask(url, authorization, &Validators::default()).await?;
         if response.status() != StatusCode::OK {
-            return Err(refused(url, response).await);
+            return Err(refused(url, &response));
         }
         let body = timeout(HEAD, Limited::new(response.into_body(), MAX_TEXT).collect()).await;
         let body = body.map_err(|_| network(url, "the answer does not end"))?;
@@ -106,7 +106,7 @@ impl Client {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED => return Ok(Got::Unchanged),
             StatusCode::NOT_FOUND => return Ok(Got::Nothing),
-            _ => return Err(refused(url, response).await),
+            _ => return Err(refused(url, &response)),
         }
         let all = length(response.headers());
         if all.is_some_and(|all| all > MAX_DOWNLOAD) {
@@ -147,7 +147,8 @@ impl Client {
         known: &Validators,
     ) -> Result<(Response<Incoming>, Ending), Failure> {
         let url = uri.to_string();
-        let mut request = Request::builder().method(Method::GET).uri(uri.path_and_query().map_or("/", |path| path.as_str()));
+        let mut request =
+            Request::builder().method(Method::GET).uri(uri.path_and_query().map_or("/", |path| path.as_str()));
         if let Some(headers) = request.headers_mut() {
             let mut put = |name: header::HeaderName, value: &str| match HeaderValue::from_str(value) {
                 Ok(mut value) => {
@@ -216,7 +217,11 @@ async fn connect(uri: &Uri, url: &str) -> Result<TcpStream, Failure> {
     Err(network(url, &why))
 }
 
-async fn converse<S>(stream: S, request: Request<Empty<Bytes>>, url: &str) -> Result<(Response<Incoming>, Ending), Failure>
+async fn converse<S>(
+    stream: S,
+    request: Request<Empty<Bytes>>,
+    url: &str,
+) -> Result<(Response<Incoming>, Ending), Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -239,9 +244,11 @@ async fn save(
     let mut file = File::create_new(to).await.map_err(|error| disk(to, &error))?;
     let (mut octets, mut digest) = (0_u64, Context::new(&SHA256));
     loop {
-        let frame = timeout(IDLE, body.frame()).await.map_err(|_| network(url, &format!("nothing comes for {IDLE:?}")))?;
+        let frame =
+            timeout(IDLE, body.frame()).await.map_err(|_| network(url, &format!("nothing comes for {IDLE:?}")))?;
         let Some(frame) = frame else { break };
-        let frame = frame.map_err(|error| network(url, &format!("the download broke off after {octets} octets: {error}")))?;
+        let frame =
+            frame.map_err(|error| network(url, &format!("the download broke off after {octets} octets: {error}")))?;
         let Some(data) = frame.data_ref() else { continue };
         octets += data.len() as u64;
         if octets > MAX_DOWNLOAD {
@@ -316,7 +323,7 @@ fn network(url: &str, why: &str) -> Failure {
 }
 
 /// An answer that is none of those hoped for, in words. What the server says is not repeated: it may hold what was sent.
-async fn refused(url: &str, response: Response<Incoming>) -> Failure {
+fn refused(url: &str, response: &Response<Incoming>) -> Failure {
     let status = response.status();
     let after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let (kind, why) = match status.as_u16() {
@@ -352,8 +359,16 @@ mod tests {
             "http://b.example/y?sig=secret",
             Err("https://a.example/x: it leads to `http://b.example/y`, where nothing is fetched from"),
         );
-        check(FROM, "//b.example/y", Err("https://a.example/x: it leads to `//b.example/y`, where nothing is fetched from"));
-        check(FROM, "file:///etc/passwd", Err("https://a.example/x: it leads to `file:///etc/passwd`, where nothing is fetched from"));
+        check(
+            FROM,
+            "//b.example/y",
+            Err("https://a.example/x: it leads to `//b.example/y`, where nothing is fetched from"),
+        );
+        check(
+            FROM,
+            "file:///etc/passwd",
+            Err("https://a.example/x: it leads to `file:///etc/passwd`, where nothing is fetched from"),
+        );
     }
 
     #[test]

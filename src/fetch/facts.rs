@@ -61,7 +61,11 @@ pub(super) fn may_replace(new: &Facts, old: Option<&Facts>, kind: Option<&str>) 
     }
     let Some(old) = old else { return Ok(()) };
     if old.class != new.class {
-        return Err(format!("it is about {}, the one that is there about {}", subject(&new.class), subject(&old.class)));
+        return Err(format!(
+            "it is about {}, the one that is there about {}",
+            subject(&new.class),
+            subject(&old.class)
+        ));
     }
     if new.built < old.built {
         return Err(format!("it was built {}, before the one that is there ({})", day(new.built), day(old.built)));

@@ -244,9 +244,8 @@ impl Fetcher {
         // Credentials are for the place where the database is.
         let own = plan.urls.first().is_some_and(|first| place(first) == place(url));
         let text = self.client.text(url, plan.authorization.as_deref().filter(|_| own)).await?;
-        let digits = digits(&text).ok_or_else(|| {
-            Failure::of(FailureKind::Checksum, format!("{}: no SHA-256 in the answer", shown(url)))
-        })?;
+        let digits = digits(&text)
+            .ok_or_else(|| Failure::of(FailureKind::Checksum, format!("{}: no SHA-256 in the answer", shown(url))))?;
         Ok(Some(digits))
     }
 

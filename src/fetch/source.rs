@@ -175,33 +175,53 @@ mod tests {
 
     #[test]
     fn addresses_of_the_providers() {
-        check("maxmind", 1_795_000_000, &expect![[r#"
+        check(
+            "maxmind",
+            1_795_000_000,
+            &expect![[r#"
             https://download.maxmind.com/geoip/databases/GeoLite2-City/download?suffix=tar.gz
             Some(At("https://download.maxmind.com/geoip/databases/GeoLite2-City/download?suffix=tar.gz.sha256"))
             Some("Basic MTIzNDU2OmtleV9vZl9taW5l") Some("GeoLite2-City")
-        "#]]);
-        check("dbip", 1_795_000_000, &expect![[r#"
+        "#]],
+        );
+        check(
+            "dbip",
+            1_795_000_000,
+            &expect![[r"
             https://download.db-ip.com/free/dbip-city-lite-2026-11.mmdb.gz
             https://download.db-ip.com/free/dbip-city-lite-2026-10.mmdb.gz
             None
             None None
-        "#]]);
-        check("dbip:dbip-country-lite", 1_767_225_600, &expect![[r#"
+        "]],
+        );
+        check(
+            "dbip:dbip-country-lite",
+            1_767_225_600,
+            &expect![[r"
             https://download.db-ip.com/free/dbip-country-lite-2026-01.mmdb.gz
             https://download.db-ip.com/free/dbip-country-lite-2025-12.mmdb.gz
             None
             None None
-        "#]]);
-        check("ipinfo", 1_795_000_000, &expect![[r#"
+        "]],
+        );
+        check(
+            "ipinfo",
+            1_795_000_000,
+            &expect![[r#"
             https://ipinfo.io/data/ipinfo_lite.mmdb?token=token_of_mine
             Some(At("https://ipinfo.io/data/ipinfo_lite.mmdb/checksums?token=token_of_mine"))
             None None
-        "#]]);
-        check("https://mirror.example.com/x.mmdb", 0, &expect![[r#"
+        "#]],
+        );
+        check(
+            "https://mirror.example.com/x.mmdb",
+            0,
+            &expect![[r"
             https://mirror.example.com/x.mmdb
             None
             None None
-        "#]]);
+        "]],
+        );
     }
 
     #[test]
@@ -215,7 +235,8 @@ mod tests {
 
     #[test]
     fn base64_of_rfc_4648() {
-        let cases = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
+        let cases =
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")];
         for (plain, coded) in cases {
             assert_eq!(base64(plain.as_bytes()), coded);
         }

@@ -86,7 +86,8 @@ struct Bounded<R> {
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let many = self.reader.read(buffer)?;
-        self.left = self.left.checked_sub(many as u64).ok_or_else(|| io::Error::other("it is larger than any database"))?;
+        self.left =
+            self.left.checked_sub(many as u64).ok_or_else(|| io::Error::other("it is larger than any database"))?;
         Ok(many)
     }
 }

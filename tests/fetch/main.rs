@@ -94,7 +94,8 @@ impl Place {
         }
         // Whatever came of it, nothing is left lying about.
         let names = ["geodb", "state/fetch"].map(|sub| self.directory.path().join(sub));
-        let left = names.iter().filter_map(|sub| std::fs::read_dir(sub).ok()).flatten().map(|entry| entry.unwrap().path());
+        let left =
+            names.iter().filter_map(|sub| std::fs::read_dir(sub).ok()).flatten().map(|entry| entry.unwrap().path());
         let left: Vec<_> = left.filter(|path| path.extension().is_some_and(|e| e == "part")).collect();
         assert!(left.is_empty(), "{left:?}");
         done
@@ -134,7 +135,9 @@ fn maxmind_by_way_of_another_host() {
     let answer = |sum: String, to: String| {
         move |request: &server::Request| match request.path.as_str() {
             "/geoip/databases/GeoLite2-City/download?suffix=tar.gz.sha256" => Reply::ok(sum.clone()),
-            "/geoip/databases/GeoLite2-City/download?suffix=tar.gz" => Reply::status(302).header("Location", to.clone()),
+            "/geoip/databases/GeoLite2-City/download?suffix=tar.gz" => {
+                Reply::status(302).header("Location", to.clone())
+            }
             _ => Reply::status(404),
         }
     };
@@ -202,7 +205,9 @@ fn maxmind_gives_another_edition() {
 fn db_ip_month_by_month() {
     let october = gzip(&database("DBIP-City-Lite", NOW - 40 * DAY, 40));
     let server = Server::start(move |request| match request.path.as_str() {
-        "/free/dbip-city-lite-2023-10.mmdb.gz" if request.headers.get("if-none-match").is_some_and(|e| e == "\"o1\"") => {
+        "/free/dbip-city-lite-2023-10.mmdb.gz"
+            if request.headers.get("if-none-match").is_some_and(|e| e == "\"o1\"") =>
+        {
             Reply::status(304)
         }
         "/free/dbip-city-lite-2023-10.mmdb.gz" => Reply::ok(october.clone()).header("ETag", "\"o1\""),

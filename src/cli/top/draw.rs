@@ -194,7 +194,8 @@ impl Screen {
             Span::styled(format!("{:>8}", shown(rates.answers)), bold),
             Span::raw(format!(" answers/s  {}  {open} TCP open{time}", list(&rates.transports))),
         ];
-        let share = |(name, rate): &(String, f64)| format!("{name} {}", percent(rate / rates.answers.max(f64::MIN_POSITIVE)));
+        let share =
+            |(name, rate): &(String, f64)| format!("{name} {}", percent(rate / rates.answers.max(f64::MIN_POSITIVE)));
         let happens = rates.rcodes.iter().filter(|(_, rate)| *rate > 0.0);
         let rcodes = happens.map(share).collect::<Vec<_>>().join("  ");
         let dropped: f64 = rates.drops.iter().map(|(_, rate)| rate).sum();
@@ -254,7 +255,10 @@ impl Screen {
                 standing(row.member.map(|member| member.v6.as_str())),
                 Span::raw(format!("{:>9}  {:>6}  {away:>6}  ", shown(row.rate), percent(row.share))),
                 Span::styled(format!("{filled:bar$} "), self.style(Color::Cyan, Modifier::empty())),
-                Span::styled(if said == "-" { String::new() } else { said }, self.style(Color::Yellow, Modifier::empty())),
+                Span::styled(
+                    if said == "-" { String::new() } else { said },
+                    self.style(Color::Yellow, Modifier::empty()),
+                ),
             ]));
         }
         if hidden > 0 {
@@ -414,7 +418,8 @@ mod tests {
     }
 
     fn rates(calm: bool) -> Rates {
-        let served = [("web", "fra", 1200.0, 0.0), ("web", "ams", 800.0, 80.0), ("web", "iad", 0.4, 0.4), ("web", "", 3.0, 3.0)];
+        let served =
+            [("web", "fra", 1200.0, 0.0), ("web", "ams", 800.0, 80.0), ("web", "iad", 0.4, 0.4), ("web", "", 3.0, 3.0)];
         let served = served.map(|(service, pop, rate, away)| ((service.to_owned(), pop.to_owned()), (rate, away)));
         let pair = |name: &str, rate| (name.to_owned(), rate);
         Rates {
@@ -441,7 +446,12 @@ mod tests {
     #[test]
     fn a_small_terminal() {
         let mut screen = Screen::new(Sort::Share, false);
-        check((80, 24), &mut screen, &look(0, true), &rates(true), &expect![[r#"
+        check(
+            (80, 24),
+            &mut screen,
+            &look(0, true),
+            &rates(true),
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones  2026-11-22T18:00:00Z
                2,345 answers/s  udp 2,300  tcp 45  12 TCP open  1.2 µs each
                      NOERROR 95.1 %  NXDOMAIN 4.8 %  SERVFAIL 0.1 %
@@ -466,8 +476,14 @@ mod tests {
             nothing is probed                         1,524/s www.example.com.         A
                                                         7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: share    ↑↓ scroll   h help
-        "#]]);
-        check((80, 24), &mut screen, &look(20, false), &rates(false), &expect![[r#"
+        "]],
+        );
+        check(
+            (80, 24),
+            &mut screen,
+            &look(20, false),
+            &rates(false),
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones  2026-11-22T18:00:00Z
             FAIL-OPEN web: no usable PoP for some clients
             STALE example.com.: zones/example.com.yaml:14:9: `192.0.2.300` is not an IPv4 ad
@@ -492,10 +508,16 @@ mod tests {
               3.5s down 127.0.0.10:8443 https GET /   1,524/s www.example.com.         A
              1m10s up [::1]:8443 https GET /healthz     7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: share    ↑↓ scroll   h help
-        "#]]);
+        "]],
+        );
         screen.sort = Sort::Health;
         screen.help = true;
-        check((80, 24), &mut screen, &look(20, false), &rates(false), &expect![[r#"
+        check(
+            (80, 24),
+            &mut screen,
+            &look(20, false),
+            &rates(false),
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones  2026-11-22T18:00:00Z
             FAIL-OPEN web: no usable PoP for some clients
             STALE example.com.: zones/example.com.yaml:14:9: `192.0.2.300` is not an IPv4 ad
@@ -520,8 +542,14 @@ mod tests {
               3.5s down 127.0.0.10:8443 https GET /   1,524/s www.example.com.         A
              1m10s up [::1]:8443 https GET /healthz     7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: health   ↑↓ scroll   h help
-        "#]]);
-        check((80, 24), &mut Screen::new(Sort::Name, false), &look(20, false), &Rates::default(), &expect![[r#"
+        "]],
+        );
+        check(
+            (80, 24),
+            &mut Screen::new(Sort::Name, false),
+            &look(20, false),
+            &Rates::default(),
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones  2026-11-22T18:00:00Z
             FAIL-OPEN web: no usable PoP for some clients
             STALE example.com.: zones/example.com.yaml:14:9: `192.0.2.300` is not an IPv4 ad
@@ -546,14 +574,20 @@ mod tests {
               3.5s down 127.0.0.10:8443 https GET /       0/s www.example.com.         A
              1m10s up [::1]:8443 https GET /healthz       0/s a.very.long.name.that.n… AAAA
             q end   s sort: name     ↑↓ scroll   h help
-        "#]]);
+        "]],
+        );
     }
 
     #[test]
     fn a_large_terminal() {
         let mut screen = Screen::new(Sort::Name, true);
         screen.lost = Some("no server answers at state/control.sock".to_owned());
-        check((150, 40), &mut screen, &look(4, false), &rates(false), &expect![[r#"
+        check(
+            (150, 40),
+            &mut screen,
+            &look(4, false),
+            &rates(false),
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones                                                                        2026-11-22T18:00:00Z
             NO ANSWER since 2026-11-22T18:00:00Z: no server answers at state/control.sock
             FAIL-OPEN web: no usable PoP for some clients
@@ -594,10 +628,16 @@ mod tests {
               3.5s down 127.0.0.10:8443 https GET /healthz: connection refused          65.0 %   1,524/s www.example.com.                                   A
              1m10s up [::1]:8443 https GET /healthz: connection refused                  0.3 %     7.0/s a.very.long.name.that.needs.more.than.the.room.th… AAAA
             q end   s sort: name     ↑↓ scroll   h help
-        "#]]);
+        "]],
+        );
         // Scrolled beyond the end, it stays at the end.
         screen.skip = usize::MAX;
-        check((80, 12), &mut screen, &look(4, false), &rates(false), &expect![[r#"
+        check(
+            (80, 12),
+            &mut screen,
+            &look(4, false),
+            &rates(false),
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones  2026-11-22T18:00:00Z
             NO ANSWER since 2026-11-22T18:00:00Z: no server answers at state/control.sock
                2,345 answers/s  udp 2,300  tcp 45  12 TCP open  1.2 µs each
@@ -610,7 +650,8 @@ mod tests {
               3.5s down 127.0.0.10:8443 https GET /   1,524/s www.example.com.         A
              1m10s up [::1]:8443 https GET /healthz     7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: name     ↑↓ scroll   h help
-        "#]]);
+        "]],
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `geodb: {fetch: …}`: where databases are fetched from.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::grammar::{Keys, Shape, key, required};
 use super::super::reader::{Fields, Sink, one_or_more, text};
@@ -275,7 +275,11 @@ fn read_one(item: &Node<'_>, sink: &mut Sink) -> Option<Source> {
     };
     let fields = Fields::open(item, &FETCH, sink)?;
     let Some(from) = fields.get("from") else {
-        sink.error_help(*at, "this item has no `from`", "for example `{from: maxmind, account: \"123456\", key_file: maxmind.key}`");
+        sink.error_help(
+            *at,
+            "this item has no `from`",
+            "for example `{from: maxmind, account: \"123456\", key_file: maxmind.key}`",
+        );
         return None;
     };
     let mut source = said(Source::parse(text(from, "`from`", sink)?), from, sink)?;
@@ -302,7 +306,10 @@ fn read_one(item: &Node<'_>, sink: &mut Sink) -> Option<Source> {
         }
     }
     if let Some((node, to)) = to {
-        if to.is_empty() || to.ends_with('/') || !to.ends_with(".mmdb") || file_of(&to).starts_with('.') {
+        let path = Path::new(&to);
+        // Of `.mmdb` alone, the end is the name.
+        let good = path.extension().is_some_and(|extension| extension == "mmdb") && !file_of(&to).starts_with('.');
+        if !good || to.ends_with('/') {
             let help = "a name that ends in `.mmdb`; others are not looked at";
             sink.error_help(node.at(), format!("`to` cannot be `{to}`"), help);
         }
@@ -332,8 +339,14 @@ mod tests {
         let (settings, found) = super::super::parse(&file);
         let mut out = String::new();
         for source in settings.into_iter().flat_map(|settings| settings.fetch) {
-            out += &format!("{source} → {} {:?} {:?}\n", source.to.display(), source.account, source.key_file);
-            out += &format!("  {:?} {:?}\n", source.sha256, source.base);
+            let super::Source { to, account, key_file, sha256, base, .. } = &source;
+            let line = format!(
+                "{source} → {} {account:?} {key_file:?}
+  {sha256:?} {base:?}
+",
+                to.display()
+            );
+            out.push_str(&line);
         }
         out += &found.to_string();
         expected.assert_eq(&out);
@@ -358,10 +371,13 @@ mod tests {
                   None None
             "#]],
         );
-        check("geodb: {fetch: dbip, every: off}", &expect![[r"
+        check(
+            "geodb: {fetch: dbip, every: off}",
+            &expect![[r"
             dbip:dbip-city-lite → dbip-city-lite.mmdb None None
               None None
-        "]]);
+        "]],
+        );
     }
 
     #[test]
