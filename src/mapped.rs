@@ -1,7 +1,7 @@
-//! A file of our own, mapped read-only: the compiled site table is used where it lies, its pages are shared between
-//! processes and can be given back.
+//! What is mapped: a file of our own, read-only, and memory that holds no file ([`zeros`]). The compiled site table is used where it
+//! lies, its pages are shared between processes and can be given back.
 //!
-//! Only for files that this program writes and replaces by rename. A database of the operator's is read, not mapped:
+//! Files: only those that this program writes and replaces by rename. A database of the operator's is read, not mapped:
 //! whoever copies over it in place would change it under our feet.
 #![expect(unsafe_code, reason = "mapping is unsafe by nature; the reasons why it holds here stand beside each use")]
 
@@ -10,7 +10,23 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut, MmapOptions};
+
+/// Memory straight from the system: zeros, whose pages come when they are first written.
+pub type Zeros = MmapMut;
+
+/// Bytes of a large page.
+pub const LARGE: usize = 2 << 20;
+
+/// So many zeros or some more, in large pages as far as `large` bytes if the system has them. `None` where it gives nothing.
+pub fn zeros(bytes: usize, large: usize) -> Option<Zeros> {
+    // In a multiple of large pages, as only such memory begins where one can.
+    let map = MmapOptions::new().len(bytes.next_multiple_of(LARGE)).no_reserve_swap().map_anon().ok()?;
+    // A wish: where it is not granted, pages are as small as any.
+    #[cfg(target_os = "linux")]
+    let _ = map.advise_range(memmap2::Advice::HugePage, 0, large);
+    Some(map)
+}
 
 /// The bytes of a file.
 pub enum Mapped {

@@ -10,6 +10,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::Places;
+use super::progress::Progress;
 use super::words::style_of;
 use crate::compile::{self, Times};
 use crate::config::model::{SteerModel, ZoneModel};
@@ -59,6 +60,7 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
             settings.zones = directory.map_or_else(|| PathBuf::from("."), PathBuf::from);
         }
     }
+    let progress = Progress::new("reading zones and databases");
     let mut loader = Loader::forgetful(Options {
         zones: settings.zones.clone(),
         geodb: settings.geodb.clone(),
@@ -70,12 +72,14 @@ pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     loader.generation.allow_probes(&settings.probes);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
     let loaded = loader.load(Now { unix, monotonic: 0 }, Wish::default(), &mut |_, _| crate::health::Known::default());
+    progress.say("looking at the whole");
     let mut diagnostics = loaded.findings.diagnostics.clone();
     let good = || loader.generation.zones.values().filter_map(|zone| zone.good.as_ref());
     for zone in good() {
         diagnostics.extend(compile::lint(&zone.model, &zone.zone));
     }
     diagnostics.sort();
+    drop(progress);
     if let Some(only) = &only {
         let named: Vec<_> = loader.generation.inputs(only).collect();
         diagnostics.0.retain(|d| d.location.file == *only || named.contains(&&d.location.file));

@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::fetch::{self, FetchArgs};
+use super::progress::Progress;
 use crate::geo::database::DEMONSTRATION;
 use crate::geo::simplify::{Detail, simplify};
 use crate::geo::writer::Metadata;
@@ -334,10 +335,12 @@ fn inspect(args: &InspectArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn build(args: &BuildArgs) -> anyhow::Result<ExitCode> {
+    let progress = Progress::new("reading databases");
     let mut databases = Vec::new();
     for file in &args.from {
         databases.push(open(file)?);
     }
+    progress.say("merging what they say");
     let borrowed: Vec<&Database> = databases.iter().collect();
     let table = SiteTable::build(&borrowed)
         .with_context(|| "the databases do not hold together; try `catchment geodb inspect`")?;
@@ -358,7 +361,12 @@ fn build(args: &BuildArgs) -> anyhow::Result<ExitCode> {
         Some(v4) => Detail::Lambda { v4, v6: args.lambda_v6.unwrap_or(v4 * 4.0) },
         None => Detail::Bytes(args.max_bytes.unwrap_or(8_000_000)),
     };
+    progress.say(match detail {
+        Detail::Bytes(_) => "simplifying, until it fits",
+        Detail::Lambda { .. } => "simplifying",
+    });
     let made = simplify(&table, detail, &metadata);
+    drop(progress);
     if let Detail::Bytes(limit) = detail {
         let fits = made.bytes.len() <= limit && made.leaves != (0, 0);
         ensure!(fits, "nothing useful fits into {limit} bytes; allow some thousands at least");

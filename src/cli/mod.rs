@@ -19,6 +19,7 @@ mod man;
 mod map;
 mod order;
 mod preview;
+mod progress;
 mod reload;
 mod schema;
 mod scope_audit;

@@ -285,7 +285,7 @@ mod tests {
                  "share": 1000, "reason": "the check lies", "by": "root", "known": false}]
         }))
         .unwrap();
-        expect![[r#"
+        expect![[r"
             catchment  0.1.0, process 4711, up 2m10s (since 2026-11-22T18:00:00Z)
             serves     generation 12, epoch 345, its exact scopes still being built
             zones      2 loaded
@@ -322,7 +322,7 @@ mod tests {
                        alice (as root): kernel update \u{1b}[2J
                        web@old forced up, by root: the check lies (no file names this any
                        more)
-        "#]]
+        "]]
         .assert_eq(&text(&status, PLAIN));
     }
 }

@@ -70,8 +70,7 @@ pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, scratch: PathBuf, s
         };
         items = now.sources.into_iter().map(|(source, file)| item(source, file, every, &mut items)).collect();
         show(&items, &seen);
-        loop {
-            let Some(at) = items.iter().map(|item| item.next).min() else { break };
+        while let Some(at) = items.iter().map(|item| item.next).min() {
             tokio::select! {
                 changed = wanted.changed() => match changed {
                     Ok(()) => break,

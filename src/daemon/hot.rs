@@ -77,6 +77,11 @@ impl Hot {
             warn!(%file, "the settings file is gone; the settings stay as they are until a restart");
             return None;
         }
+        if self.text.as_deref().is_some_and(|text| text.trim_ascii().is_empty()) {
+            // Being written, most likely: as with zones, what holds nothing now is no news.
+            warn!(%file, "the settings file is empty; the settings stay as they are until something is written or a restart");
+            return None;
+        }
         let new = match (reread.read)() {
             Ok(new) => new,
             Err(words) => {

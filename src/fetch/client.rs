@@ -84,7 +84,7 @@ impl Client {
     pub(super) async fn text(&self, url: &str, authorization: Option<&str>) -> Result<String, Failure> {
         let (response, _connection) = self.ask(url, authorization, &Validators::default()).await?;
         if response.status() != StatusCode::OK {
-            return Err(refused(url, response).await);
+            return Err(refused(url, &response));
         }
         let body = timeout(HEAD, Limited::new(response.into_body(), MAX_TEXT).collect()).await;
         let body = body.map_err(|_| network(url, "the answer does not end"))?;
@@ -106,7 +106,7 @@ impl Client {
             StatusCode::OK => {}
             StatusCode::NOT_MODIFIED => return Ok(Got::Unchanged),
             StatusCode::NOT_FOUND => return Ok(Got::Nothing),
-            _ => return Err(refused(url, response).await),
+            _ => return Err(refused(url, &response)),
         }
         let all = length(response.headers());
         if all.is_some_and(|all| all > MAX_DOWNLOAD) {
@@ -323,7 +323,7 @@ fn network(url: &str, why: &str) -> Failure {
 }
 
 /// An answer that is none of those hoped for, in words. What the server says is not repeated: it may hold what was sent.
-async fn refused(url: &str, response: Response<Incoming>) -> Failure {
+fn refused(url: &str, response: &Response<Incoming>) -> Failure {
     let status = response.status();
     let after = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     let (kind, why) = match status.as_u16() {

@@ -130,7 +130,8 @@ fn sweep(directory: &Path, prefix: &str) {
     let Ok(entries) = fs::read_dir(directory) else { return };
     for entry in entries.filter_map(Result::ok) {
         let name = entry.file_name();
-        let ours = name.to_str().is_some_and(|name| name.starts_with(prefix) && name.ends_with(".part"));
+        let of_it = name.to_str().is_some_and(|name| name.starts_with(prefix));
+        let ours = of_it && Path::new(&name).extension().is_some_and(|extension| extension == "part");
         let age = || SystemTime::now().duration_since(entry.metadata().ok()?.modified().ok()?).ok();
         if ours && age().is_some_and(|age| age > SWEPT) {
             // Another process may have swept it.

@@ -187,22 +187,22 @@ mod tests {
         check(
             "dbip",
             1_795_000_000,
-            &expect![[r#"
+            &expect![[r"
             https://download.db-ip.com/free/dbip-city-lite-2026-11.mmdb.gz
             https://download.db-ip.com/free/dbip-city-lite-2026-10.mmdb.gz
             None
             None None
-        "#]],
+        "]],
         );
         check(
             "dbip:dbip-country-lite",
             1_767_225_600,
-            &expect![[r#"
+            &expect![[r"
             https://download.db-ip.com/free/dbip-country-lite-2026-01.mmdb.gz
             https://download.db-ip.com/free/dbip-country-lite-2025-12.mmdb.gz
             None
             None None
-        "#]],
+        "]],
         );
         check(
             "ipinfo",
@@ -216,11 +216,11 @@ mod tests {
         check(
             "https://mirror.example.com/x.mmdb",
             0,
-            &expect![[r#"
+            &expect![[r"
             https://mirror.example.com/x.mmdb
             None
             None None
-        "#]],
+        "]],
         );
     }
 

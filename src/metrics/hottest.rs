@@ -29,7 +29,7 @@ struct Entry {
 pub(super) struct Sketch {
     /// Of each entry, so that a search touches little memory.
     hashes: [u64; NAMES],
-    entries: Box<[Entry; NAMES]>,
+    entries: Box<[Entry]>,
     samples: u32,
     halved: u32,
 }
@@ -52,7 +52,7 @@ pub struct Hottest {
 impl Sketch {
     pub(super) fn new() -> Self {
         let entry = Entry { count: 0, error: 0, rtype: 0, length: 0, name: [0; LONGEST] };
-        Self { hashes: [0; NAMES], entries: Box::new([entry; NAMES]), samples: 0, halved: 0 }
+        Self { hashes: [0; NAMES], entries: vec![entry; NAMES].into_boxed_slice(), samples: 0, halved: 0 }
     }
 
     /// Counts a request's question; what has none is passed over.
@@ -68,15 +68,16 @@ impl Sketch {
         // Never 0, which is an empty place.
         let hash = xxhash_rust::xxh3::xxh3_64_with_seed(name, rtype.into()) | 1;
         if let Some(at) = self.hashes.iter().position(|known| *known == hash) {
-            self.entries[at].count = self.entries[at].count.saturating_add(1);
+            if let Some(entry) = self.entries.get_mut(at) {
+                entry.count = entry.count.saturating_add(1);
+            }
             return;
         }
-        let rarest = self.entries.iter().enumerate().min_by_key(|(_, entry)| entry.count);
-        let Some((at, _)) = rarest else { return };
-        let entry = &mut self.entries[at];
+        let places = self.hashes.iter_mut().zip(self.entries.iter_mut());
+        let Some((known, entry)) = places.min_by_key(|(_, entry)| entry.count) else { return };
         (entry.error, entry.count) = (entry.count, entry.count.saturating_add(1));
         (entry.rtype, entry.length, entry.name) = (rtype, name.len() as u8, lower);
-        self.hashes[at] = hash;
+        *known = hash;
     }
 
     /// What was counted counts half for every half-life that has gone.

@@ -96,7 +96,9 @@ fn settings_hold_at_once_or_wait_for_a_start_and_broken_ones_change_nothing() {
     let said = daemon.until("the settings stay as they are").join("\n");
     assert!(said.contains("catchment.yaml:1:12: error: ") && said.contains("did you mean `name`?"), "{said}");
     assert_eq!(name().as_deref(), Some("two"));
-    // Gone, they stay as well; and the level of the log is heeded when they are back.
+    // Emptied or gone, they stay as well; and the level of the log is heeded when they are back.
+    std::fs::write(&file, "\n").unwrap();
+    daemon.until("the settings file is empty");
     std::fs::remove_file(&file).unwrap();
     daemon.until("the settings file is gone");
     assert_eq!(name().as_deref(), Some("two"));

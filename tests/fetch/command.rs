@@ -39,10 +39,10 @@ fn in_words() {
         &["dbip", "--base", &base, "--dry-run"],
         0,
         &server,
-        &expect![[r#"
+        &expect![[r"
         geodb/dbip-city-lite.mmdb: would be replaced: DBIP-City-Lite, built 2023-11-03, 40 IPv4 and 40 IPv6 networks, 3 KB
         IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0
-    "#]],
+    "]],
     );
     assert!(!directory.join("geodb/dbip-city-lite.mmdb").exists());
     check(
@@ -50,10 +50,10 @@ fn in_words() {
         &dbip,
         0,
         &server,
-        &expect![[r#"
+        &expect![[r"
         geodb/dbip-city-lite.mmdb: new: DBIP-City-Lite, built 2023-11-03, 40 IPv4 and 40 IPv6 networks, 3 KB
         IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0
-    "#]],
+    "]],
     );
     server.now(|_| Reply::status(304));
     check(
@@ -61,9 +61,9 @@ fn in_words() {
         &dbip,
         0,
         &server,
-        &expect![[r#"
+        &expect![[r"
         geodb/dbip-city-lite.mmdb: unchanged: DBIP-City-Lite, built 2023-11-03, 40 IPv4 and 40 IPv6 networks, 3 KB
-    "#]],
+    "]],
     );
     server.now(|_| Reply::ok(database("DBIP-City-Lite", BUILT + 1, 4)));
     check(
@@ -71,20 +71,20 @@ fn in_words() {
         &dbip,
         1,
         &server,
-        &expect![[r#"
+        &expect![[r"
         error: geodb/dbip-city-lite.mmdb: it has 4 IPv4 networks, less than half of the 40 that are there
           help: if that is as it should be, `--force`
-    "#]],
+    "]],
     );
     check(
         directory,
         &["dbip", "--base", &base, "--force"],
         0,
         &server,
-        &expect![[r#"
+        &expect![[r"
         geodb/dbip-city-lite.mmdb: replaced: DBIP-City-Lite, built 2023-11-03 (was 2023-11-03), 4 IPv4 and 4 IPv6 networks, 2 KB
         IP Geolocation by DB-IP (https://db-ip.com), CC BY 4.0
-    "#]],
+    "]],
     );
 }
 
@@ -99,59 +99,59 @@ fn mistakes() {
         &[],
         1,
         &server,
-        &expect![[r#"
+        &expect![[r"
         error: nothing to fetch
           help: name a source, for example `catchment geodb fetch dbip`, or write `geodb: {fetch: [dbip]}` into the settings
-    "#]],
+    "]],
     );
     check(
         directory,
         &["dpip"],
         2,
         &server,
-        &expect![[r#"
+        &expect![[r"
         error: `dpip` is nothing to fetch from
           help: for example `https://mirror.example.com/city.mmdb.gz`, or `maxmind`, `dbip`, `ipinfo`
-    "#]],
+    "]],
     );
     check(
         directory,
         &["--to", "x.mmdb"],
         2,
         &server,
-        &expect![[r#"
+        &expect![[r"
         error: `--to`, `--account`, `--key-file`, `--sha256` and `--base` are for one source
           help: name it
-    "#]],
+    "]],
     );
     check(
         directory,
         &["maxmind", "--base", &base],
         1,
         &server,
-        &expect![[r#"
+        &expect![[r"
         error: geodb/GeoLite2-City.mmdb: the account is not known
           help: write `account:` in `geodb: {fetch: …}`, or set `MAXMIND_ACCOUNT_ID`
-    "#]],
+    "]],
     );
     check(
         directory,
         &["ipinfo", "--base", &base],
         1,
         &server,
-        &expect![[r#"
+        &expect![[r"
         error: geodb/ipinfo_lite.mmdb: http://127.0.0.1:PORT/data/ipinfo_lite.mmdb/checksums: the account, key or token is not accepted
-    "#]],
+    "]],
     );
     check(
         directory,
         &["ipinfo", "--base", "http://192.0.2.1/"],
         2,
         &server,
-        &expect![[r#"
+        &expect![[r"
         error: `http://192.0.2.1/` could be changed by anyone on the way
           help: `https://`; only this machine itself may be asked in the clear
-    "#]],
+    "]],
     );
 }
 

@@ -451,7 +451,7 @@ mod tests {
             &mut screen,
             &look(0, true),
             &rates(true),
-            &expect![[r#"
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones  2026-11-22T18:00:00Z
                2,345 answers/s  udp 2,300  tcp 45  12 TCP open  1.2 µs each
                      NOERROR 95.1 %  NXDOMAIN 4.8 %  SERVFAIL 0.1 %
@@ -476,14 +476,14 @@ mod tests {
             nothing is probed                         1,524/s www.example.com.         A
                                                         7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: share    ↑↓ scroll   h help
-        "#]],
+        "]],
         );
         check(
             (80, 24),
             &mut screen,
             &look(20, false),
             &rates(false),
-            &expect![[r#"
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones  2026-11-22T18:00:00Z
             FAIL-OPEN web: no usable PoP for some clients
             STALE example.com.: zones/example.com.yaml:14:9: `192.0.2.300` is not an IPv4 ad
@@ -508,7 +508,7 @@ mod tests {
               3.5s down 127.0.0.10:8443 https GET /   1,524/s www.example.com.         A
              1m10s up [::1]:8443 https GET /healthz     7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: share    ↑↓ scroll   h help
-        "#]],
+        "]],
         );
         screen.sort = Sort::Health;
         screen.help = true;
@@ -517,7 +517,7 @@ mod tests {
             &mut screen,
             &look(20, false),
             &rates(false),
-            &expect![[r#"
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones  2026-11-22T18:00:00Z
             FAIL-OPEN web: no usable PoP for some clients
             STALE example.com.: zones/example.com.yaml:14:9: `192.0.2.300` is not an IPv4 ad
@@ -542,14 +542,14 @@ mod tests {
               3.5s down 127.0.0.10:8443 https GET /   1,524/s www.example.com.         A
              1m10s up [::1]:8443 https GET /healthz     7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: health   ↑↓ scroll   h help
-        "#]],
+        "]],
         );
         check(
             (80, 24),
             &mut Screen::new(Sort::Name, false),
             &look(20, false),
             &Rates::default(),
-            &expect![[r#"
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones  2026-11-22T18:00:00Z
             FAIL-OPEN web: no usable PoP for some clients
             STALE example.com.: zones/example.com.yaml:14:9: `192.0.2.300` is not an IPv4 ad
@@ -574,7 +574,7 @@ mod tests {
               3.5s down 127.0.0.10:8443 https GET /       0/s www.example.com.         A
              1m10s up [::1]:8443 https GET /healthz       0/s a.very.long.name.that.n… AAAA
             q end   s sort: name     ↑↓ scroll   h help
-        "#]],
+        "]],
         );
     }
 
@@ -587,7 +587,7 @@ mod tests {
             &mut screen,
             &look(4, false),
             &rates(false),
-            &expect![[r#"
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones                                                                        2026-11-22T18:00:00Z
             NO ANSWER since 2026-11-22T18:00:00Z: no server answers at state/control.sock
             FAIL-OPEN web: no usable PoP for some clients
@@ -628,7 +628,7 @@ mod tests {
               3.5s down 127.0.0.10:8443 https GET /healthz: connection refused          65.0 %   1,524/s www.example.com.                                   A
              1m10s up [::1]:8443 https GET /healthz: connection refused                  0.3 %     7.0/s a.very.long.name.that.needs.more.than.the.room.th… AAAA
             q end   s sort: name     ↑↓ scroll   h help
-        "#]],
+        "]],
         );
         // Scrolled beyond the end, it stays at the end.
         screen.skip = usize::MAX;
@@ -637,7 +637,7 @@ mod tests {
             &mut screen,
             &look(4, false),
             &rates(false),
-            &expect![[r#"
+            &expect![[r"
             catchment 0.1.0  up 3d4h  generation 12, epoch 40  3 zones  2026-11-22T18:00:00Z
             NO ANSWER since 2026-11-22T18:00:00Z: no server answers at state/control.sock
                2,345 answers/s  udp 2,300  tcp 45  12 TCP open  1.2 µs each
@@ -650,7 +650,7 @@ mod tests {
               3.5s down 127.0.0.10:8443 https GET /   1,524/s www.example.com.         A
              1m10s up [::1]:8443 https GET /healthz     7.0/s a.very.long.name.that.n… AAAA
             q end   s sort: name     ↑↓ scroll   h help
-        "#]],
+        "]],
         );
     }
 

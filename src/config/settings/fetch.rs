@@ -1,7 +1,7 @@
 //! `geodb: {fetch: …}`: where databases are fetched from.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::grammar::{Keys, Shape, key, required};
 use super::super::reader::{Fields, Sink, one_or_more, text};
@@ -306,7 +306,10 @@ fn read_one(item: &Node<'_>, sink: &mut Sink) -> Option<Source> {
         }
     }
     if let Some((node, to)) = to {
-        if to.is_empty() || to.ends_with('/') || !to.ends_with(".mmdb") || file_of(&to).starts_with('.') {
+        let path = Path::new(&to);
+        // Of `.mmdb` alone, the end is the name.
+        let good = path.extension().is_some_and(|extension| extension == "mmdb") && !file_of(&to).starts_with('.');
+        if !good || to.ends_with('/') {
             let help = "a name that ends in `.mmdb`; others are not looked at";
             sink.error_help(node.at(), format!("`to` cannot be `{to}`"), help);
         }
@@ -336,8 +339,14 @@ mod tests {
         let (settings, found) = super::super::parse(&file);
         let mut out = String::new();
         for source in settings.into_iter().flat_map(|settings| settings.fetch) {
-            out += &format!("{source} → {} {:?} {:?}\n", source.to.display(), source.account, source.key_file);
-            out += &format!("  {:?} {:?}\n", source.sha256, source.base);
+            let super::Source { to, account, key_file, sha256, base, .. } = &source;
+            let line = format!(
+                "{source} → {} {account:?} {key_file:?}
+  {sha256:?} {base:?}
+",
+                to.display()
+            );
+            out.push_str(&line);
         }
         out += &found.to_string();
         expected.assert_eq(&out);

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use expect_test::{Expect, expect};
 
 use super::super::{Source, settings};
-use super::load_with;
+use super::{Loaded, load_with};
 
 /// The blocks of a kind on a page.
 fn blocks<'p>(page: &'p str, kind: &str) -> Vec<&'p str> {
@@ -16,24 +16,25 @@ fn blocks<'p>(page: &'p str, kind: &str) -> Vec<&'p str> {
 /// Findings of a zone made of all blocks of a page, each of which is one or more sections of a zone file.
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "an Expect is written at the call")]
-fn check(page: &str, sections: usize, named: &[(&str, &str)], expected: Expect) {
+fn check(page: &str, sections: usize, named: &[(&str, &str)], expected: Expect) -> Loaded {
     let fleet = "pops: {fra: {at: [50.1, 8.7]}, iad: {at: [38.9, -77.5]}, ams: {at: [52.3, 4.8]}}\n";
     let mut zone = "zone: example.com\nns: [ns1.example.net.]\n".to_owned();
     let blocks = blocks(page, "yaml");
     for block in &blocks {
         let _ = writeln!(zone, "{block}");
     }
-    let loaded = load_with(&[("fleet.yaml", fleet), ("z.yaml", &zone)], named, 0);
+    let loaded = load_with(&[("fleet.yaml", fleet), ("z.yaml", &zone)], named, 1_793_577_600);
     expected.assert_eq(&loaded.diagnostics.to_string());
     assert_eq!(blocks.len(), sections);
     assert_eq!(loaded.zones.len(), 1);
+    loaded
 }
 
 #[test]
 fn zone_files() {
     let page = include_str!("../../../docs/zone-files.md");
     let [peering, latency] = blocks(page, "text")[..] else { panic!("a file of rules, and one of times") };
-    check(
+    let loaded = check(
         page,
         5,
         &[("maps/peering.csv", peering), ("maps/latency.csv", latency)],
@@ -53,6 +54,11 @@ fn zone_files() {
         z.yaml:33:25: warning: `192.0.2.11` is an address of documentation, where no probe is answered, like 1 more of this service
           help: say where to connect with `probe: "127.0.0.10:8080"`, or `checks: []`"#]],
     );
+    let rules = |policy: &str| {
+        let steer = loaded.zones[0].steers.iter().find(|steer| steer.policy.name == policy);
+        steer.map(|steer| steer.policy.rules.list().len())
+    };
+    assert_eq!(rules("eu"), Some(4), "with those of the table");
 }
 
 #[test]

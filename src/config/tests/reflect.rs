@@ -1,8 +1,7 @@
-//! Names that tell clients what is seen of them, and the examples of the reference.
+//! Names that tell clients what is seen of them.
 
 use expect_test::expect;
 
-use super::super::Severity;
 use super::{FLEET, load, load_with, records};
 
 #[test]
@@ -74,32 +73,4 @@ fn what_stands_in_other_files() {
         z.yaml:3:35: error: `reflect` beside service `s`, which has a `cname`
           help: a name is an alias or has data of its own (RFC 2181 §10.1)"#]]
     .assert_eq(&loaded.diagnostics.to_string());
-}
-
-/// The blocks of one language in a part of the reference, up to the next heading of the same level.
-fn blocks<'t>(text: &'t str, heading: &str, language: &str) -> Vec<&'t str> {
-    let part = text.split_once(heading).unwrap().1;
-    let part = part.split_once("\n## ").map_or(part, |(part, _)| part);
-    let fence = format!("```{language}\n");
-    part.split(fence.as_str()).skip(1).map(|block| block.split_once("```").unwrap().0).collect()
-}
-
-#[test]
-fn the_examples_of_the_reference_are_read() {
-    let text = include_str!("../../../docs/zone-files.md");
-    let services = blocks(text, "\n## Services\n", "yaml")[0];
-    let policies = blocks(text, "\n## Policies\n", "yaml")[0];
-    let fleet = format!(
-        "pops: {{fra: {{at: [50, 8.6]}}, ams: {{at: [52.3, 4.8]}}, iad: {{at: [38.9, -77.4]}}}}\nchecks: {{web: {{tcp: 80}}}}\n{services}{policies}"
-    );
-    let zone = format!("zone: example.com\nns: [ns.example.net.]\n{}", blocks(text, "\n## Steered names\n", "yaml")[0]);
-    // The example of `A` beside `steer` is of a service with both families.
-    let fleet = fleet.replace("families: [v4] ", "# ");
-    let tables = blocks(text, "\n## Policies\n", "text");
-    let named = [("maps/peering.csv", tables[0]), ("maps/latency.csv", tables[1])];
-    let loaded = load_with(&[("fleet.yaml", &fleet), ("z.yaml", &zone)], &named, 1_793_577_600);
-    let errors: Vec<_> = loaded.diagnostics.0.iter().filter(|d| d.severity == Severity::Error).collect();
-    assert!(errors.is_empty(), "{}", loaded.diagnostics);
-    let policies = loaded.fleet.unwrap().policies;
-    assert_eq!(policies.iter().map(|p| p.policy.rules.list().len()).collect::<Vec<_>>(), [4, 4]);
 }
