@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(first_pause(None, DAY, 0.7), Duration::ZERO);
         assert_eq!(first_pause(hours(4), DAY, 0.5), Duration::from_hours(20));
         assert_eq!(first_pause(hours(400), DAY, 0.5), SPREAD / 2);
-        assert_eq!(first_pause(hours(0), DAY, 1.0), Duration::from_secs(26 * 3600 + 24 * 60));
+        assert_eq!(first_pause(hours(0), DAY, 1.0), Duration::from_mins(26 * 60 + 24));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "two test programs have a copy each, and use their own part")]
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -60,7 +61,7 @@ impl Server {
         let (asked, answer) = (Arc::clone(&server.asked), Arc::clone(&server.answer));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let _ = serve(stream.unwrap(), &asked, &answer);
+                let _ = serve(&stream.unwrap(), &asked, &answer);
             }
         });
         server
@@ -86,8 +87,8 @@ impl Server {
     }
 }
 
-fn serve(stream: TcpStream, asked: &Mutex<Vec<Request>>, answer: &Mutex<Box<Answer>>) -> std::io::Result<()> {
-    let mut lines = BufReader::new(&stream).lines();
+fn serve(mut stream: &TcpStream, asked: &Mutex<Vec<Request>>, answer: &Mutex<Box<Answer>>) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream).lines();
     let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut headers = HashMap::new();
@@ -101,12 +102,11 @@ fn serve(stream: TcpStream, asked: &Mutex<Vec<Request>>, answer: &Mutex<Box<Answ
     let reply = answer.lock().unwrap()(&request);
     let mut head = format!("HTTP/1.1 {} Whatever\r\nConnection: close\r\n", reply.status);
     if reply.status != 304 {
-        head += &format!("Content-Length: {}\r\n", reply.body.len());
+        write!(head, "Content-Length: {}\r\n", reply.body.len()).unwrap();
     }
     for (name, value) in &reply.headers {
-        head += &format!("{name}: {value}\r\n");
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
-    let mut stream = &stream;
     stream.write_all((head + "\r\n").as_bytes())?;
     let body = if reply.status == 304 { &[][..] } else { &reply.body[..reply.cut.unwrap_or(reply.body.len())] };
     stream.write_all(body)?;
