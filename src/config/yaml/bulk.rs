@@ -1,13 +1,13 @@
 //! The entries of a large map, packed: what a tree takes ten times the text for takes it twice.
 //!
 //! An entry is packed when it is complete and unpacked when it is read, so that of a million owner names one is a tree at a
-//! time. Nothing is lost on the way: [`Bulk::iter`] gives what [`Bulk::push`] took.
+//! time. Nothing is lost on the way: [`Bulk::iter`] gives what was put in.
 
 use std::borrow::Cow;
 
 use super::{Node, Position, Text};
 
-/// Entries of a map in the order written. No key occurs twice once [`Bulk::take_duplicates`] has run.
+/// Entries of a map in the order written. No key occurs twice in a document that was read.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bulk<'a> {
     /// The text that scalars lie in.
