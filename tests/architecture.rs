@@ -22,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("mapped", &[]),
     ("zone", &["dns"]),
-    ("geo", &["net"]),
+    ("geo", &["mapped", "net"]),
     ("health", &["net"]),
     ("steering", &["net", "geo", "health"]),
     ("live", &["net", "geo", "health", "steering"]),

@@ -8,7 +8,8 @@
 use std::fmt;
 
 use bytemuck::{AnyBitPattern, NoUninit};
-use memmap2::{MmapMut, MmapOptions};
+
+use crate::mapped::{LARGE, Zeros};
 
 /// A column that grows at its end.
 pub(super) struct Pages<T> {
@@ -20,14 +21,11 @@ pub(super) struct Pages<T> {
 enum Memory<T> {
     Heap(Vec<T>),
     /// Mapped, and so many items of it are in use.
-    Mapped(MmapMut, usize),
+    Mapped(Zeros, usize),
 }
 
 /// Bytes from which on memory comes straight from the system.
 const WORTH_MAPPING: usize = 1 << 20;
-
-/// Bytes of a large page.
-const LARGE: usize = 2 << 20;
 
 impl<T: AnyBitPattern + NoUninit> Pages<T> {
     /// Nothing yet, with room for about so many items.
@@ -40,7 +38,7 @@ impl<T: AnyBitPattern + NoUninit> Pages<T> {
         let bytes = items.saturating_mul(size_of::<T>());
         // What is left of the last large page would be lost.
         let large = likely.saturating_mul(size_of::<T>()) / LARGE * LARGE;
-        match if bytes < WORTH_MAPPING { None } else { map(bytes, large) } {
+        match if bytes < WORTH_MAPPING { None } else { Zeros::map(bytes, large) } {
             Some(map) => Self { memory: Memory::Mapped(map, 0), large },
             None => Self { memory: Memory::Heap(Vec::with_capacity(items)), large: 0 },
         }
@@ -122,26 +120,18 @@ impl<T: AnyBitPattern + NoUninit> Pages<T> {
     }
 }
 
-/// Zeros, whose pages come when they are first written: large ones for so many bytes, if the system has them.
-fn map(bytes: usize, large: usize) -> Option<MmapMut> {
-    // In a multiple of large pages, as only such memory begins where one can.
-    let map = MmapOptions::new().len(bytes.next_multiple_of(LARGE)).no_reserve_swap().map_anon().ok()?;
-    // A wish: where it is not granted, pages are as small as any.
-    #[cfg(target_os = "linux")]
-    let _ = map.advise_range(memmap2::Advice::HugePage, 0, large);
-    Some(map)
-}
-
 /// A mapping begins at a page, so it is aligned for anything; what is left at its end is no whole item.
 #[inline]
-fn items<T: AnyBitPattern>(map: &MmapMut) -> &[T] {
-    bytemuck::cast_slice(&map[..map.len() / size_of::<T>() * size_of::<T>()])
+fn items<T: AnyBitPattern>(map: &Zeros) -> &[T] {
+    let bytes = map.as_ref();
+    bytemuck::cast_slice(&bytes[..bytes.len() / size_of::<T>() * size_of::<T>()])
 }
 
 #[inline]
-fn items_mut<T: AnyBitPattern + NoUninit>(map: &mut MmapMut) -> &mut [T] {
-    let whole = map.len() / size_of::<T>() * size_of::<T>();
-    bytemuck::cast_slice_mut(&mut map[..whole])
+fn items_mut<T: AnyBitPattern + NoUninit>(map: &mut Zeros) -> &mut [T] {
+    let bytes = map.as_mut();
+    let whole = bytes.len() / size_of::<T>() * size_of::<T>();
+    bytemuck::cast_slice_mut(&mut bytes[..whole])
 }
 
 impl<T: AnyBitPattern + NoUninit + PartialEq> PartialEq for Pages<T> {
