@@ -1,7 +1,7 @@
-//! What is mapped: a file of our own, read-only, and memory that holds no file ([`zeros`]). The compiled site table is used where it
-//! lies, its pages are shared between processes and can be given back.
+//! A file of our own, mapped read-only: the compiled site table is used where it lies, its pages are shared between
+//! processes and can be given back. And memory straight from the system, in large pages ([`Zeros`]).
 //!
-//! Files: only those that this program writes and replaces by rename. A database of the operator's is read, not mapped:
+//! Only for files that this program writes and replaces by rename. A database of the operator's is read, not mapped:
 //! whoever copies over it in place would change it under our feet.
 #![expect(unsafe_code, reason = "mapping is unsafe by nature; the reasons why it holds here stand beside each use")]
 
@@ -11,22 +11,6 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use memmap2::{Mmap, MmapMut, MmapOptions};
-
-/// Memory straight from the system: zeros, whose pages come when they are first written.
-pub type Zeros = MmapMut;
-
-/// Bytes of a large page.
-pub const LARGE: usize = 2 << 20;
-
-/// So many zeros or some more, in large pages as far as `large` bytes if the system has them. `None` where it gives nothing.
-pub fn zeros(bytes: usize, large: usize) -> Option<Zeros> {
-    // In a multiple of large pages, as only such memory begins where one can.
-    let map = MmapOptions::new().len(bytes.next_multiple_of(LARGE)).no_reserve_swap().map_anon().ok()?;
-    // A wish: where it is not granted, pages are as small as any.
-    #[cfg(target_os = "linux")]
-    let _ = map.advise_range(memmap2::Advice::HugePage, 0, large);
-    Some(map)
-}
 
 /// The bytes of a file.
 pub enum Mapped {
@@ -67,6 +51,38 @@ impl fmt::Debug for Mapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if matches!(self, Self::Map(_)) { "Map" } else { "Heap" };
         write!(f, "{kind}({} bytes)", self.as_ref().len())
+    }
+}
+
+/// Memory of our own, mapped: zeros until it is written, and its pages come only then. Begins at a page.
+pub struct Zeros(MmapMut);
+
+/// Bytes of a large page.
+pub const LARGE: usize = 2 << 20;
+
+impl Zeros {
+    /// At least so many bytes, with large pages for so many of them if the system has those. `None` where it has no memory.
+    pub fn map(bytes: usize, large: usize) -> Option<Self> {
+        // In a multiple of large pages, as only such memory begins where one can.
+        let map = MmapOptions::new().len(bytes.next_multiple_of(LARGE)).no_reserve_swap().map_anon().ok()?;
+        // A wish: where it is not granted, pages are as small as any.
+        #[cfg(target_os = "linux")]
+        let _ = map.advise_range(memmap2::Advice::HugePage, 0, large);
+        Some(Self(map))
+    }
+}
+
+impl AsRef<[u8]> for Zeros {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsMut<[u8]> for Zeros {
+    #[inline]
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
     }
 }
 

@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mapped", &[]),
     ("heap", &[]),
     ("zone", &["dns"]),
-    ("geo", &["net"]),
+    ("geo", &["mapped", "net"]),
     ("health", &["net"]),
     ("steering", &["net", "geo", "health"]),
     ("live", &["net", "geo", "health", "steering"]),

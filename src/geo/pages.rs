@@ -9,7 +9,7 @@ use std::fmt;
 
 use bytemuck::{AnyBitPattern, NoUninit};
 
-use crate::mapped::{LARGE, Zeros, zeros};
+use crate::mapped::{LARGE, Zeros};
 
 /// A column that grows at its end.
 pub(super) struct Pages<T> {
@@ -38,7 +38,7 @@ impl<T: AnyBitPattern + NoUninit> Pages<T> {
         let bytes = items.saturating_mul(size_of::<T>());
         // What is left of the last large page would be lost.
         let large = likely.saturating_mul(size_of::<T>()) / LARGE * LARGE;
-        match if bytes < WORTH_MAPPING { None } else { zeros(bytes, large) } {
+        match if bytes < WORTH_MAPPING { None } else { Zeros::map(bytes, large) } {
             Some(map) => Self { memory: Memory::Mapped(map, 0), large },
             None => Self { memory: Memory::Heap(Vec::with_capacity(items)), large: 0 },
         }
@@ -123,13 +123,15 @@ impl<T: AnyBitPattern + NoUninit> Pages<T> {
 /// A mapping begins at a page, so it is aligned for anything; what is left at its end is no whole item.
 #[inline]
 fn items<T: AnyBitPattern>(map: &Zeros) -> &[T] {
-    bytemuck::cast_slice(&map[..map.len() / size_of::<T>() * size_of::<T>()])
+    let bytes = map.as_ref();
+    bytemuck::cast_slice(&bytes[..bytes.len() / size_of::<T>() * size_of::<T>()])
 }
 
 #[inline]
 fn items_mut<T: AnyBitPattern + NoUninit>(map: &mut Zeros) -> &mut [T] {
-    let whole = map.len() / size_of::<T>() * size_of::<T>();
-    bytemuck::cast_slice_mut(&mut map[..whole])
+    let bytes = map.as_mut();
+    let whole = bytes.len() / size_of::<T>() * size_of::<T>();
+    bytemuck::cast_slice_mut(&mut bytes[..whole])
 }
 
 impl<T: AnyBitPattern + NoUninit + PartialEq> PartialEq for Pages<T> {

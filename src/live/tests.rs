@@ -336,7 +336,7 @@ fn s3_3_panic_outlives_a_reload() {
     let (third, half) = (states(&[0, 1, 2]), states(&[0, 1]));
     let panics = |live: &Live| live.map(MapId(0)).facts.any_panic();
     let first = |maps: &[Arc<Map>], before: Option<&Live>| {
-        panics(&epoch::first(maps, &sites, &half, before.map(|live| (&maps[..], live))))
+        panics(&epoch::first(maps, &sites, &half, before.map(|live| (maps, live))))
     };
     let ill = live(&maps[0], &sites, &third);
     let better = advance(&ill, &maps, &sites, &half);
