@@ -7,6 +7,7 @@ mod fleet;
 mod link;
 mod master;
 mod nodata;
+mod passing;
 mod policies;
 mod properties;
 mod reflect;
