@@ -8,6 +8,7 @@ mod link;
 mod master;
 mod nodata;
 mod pages;
+mod passing;
 mod policies;
 mod properties;
 mod reflect;

@@ -257,7 +257,7 @@ fn only(node: Option<&Node<'_>>, mut only: Only, sink: &mut Sink) -> Only {
             let Some(written) = text(item, "a name", sink) else { continue };
             match Name::parse(written, Some(&Name::root())) {
                 Ok(name) => only.names.push(name),
-                Err(why) => sink.error(item.at(), format!("`{written}` is not a name: {why}")),
+                Err(why) => sink.error(item.at(), why.to_string()),
             }
         }
     }

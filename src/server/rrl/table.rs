@@ -48,17 +48,22 @@ impl Table {
         Self::begin(ways, stamp)
     }
 
-    /// The first of a key in its second: at its own place of seconds before, or one whose second is over, or that of the key
-    /// which has asked least.
+    /// The first of a key in its second: at a place whose second is over, else at that of the key which has asked least.
+    #[cold]
     fn begin(ways: &[AtomicU64; WAYS], stamp: u64) -> u32 {
-        let second = |word: u64| word >> COUNT & ((1 << SECOND) - 1);
-        let rank = |word: u64| match word {
-            _ if word >> (COUNT + SECOND) == stamp >> SECOND => (0, 0),
-            _ if second(word) != stamp & ((1 << SECOND) - 1) => (1, 0),
-            _ => (2, word & MOST),
-        };
-        let place = ways.iter().map(|way| (way, way.load(Relaxed))).min_by_key(|(_, word)| rank(*word));
-        if let Some((way, word)) = place {
+        let second = |stamp: u64| stamp & ((1 << SECOND) - 1);
+        let mut least: Option<(&AtomicU64, u64)> = None;
+        for way in ways {
+            let word = way.load(Relaxed);
+            if second(word >> COUNT) != second(stamp) {
+                least = Some((way, word));
+                break;
+            }
+            if least.is_none_or(|(_, busy)| word & MOST < busy & MOST) {
+                least = Some((way, word));
+            }
+        }
+        if let Some((way, word)) = least {
             // Whoever was quicker stays.
             let _ = way.compare_exchange(word, stamp << COUNT | 1, Relaxed, Relaxed);
         }
