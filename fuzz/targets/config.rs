@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use catchment::config::{Parsed, Source, link_fleet, link_zone, parse, render, settings, unused};
+use catchment::config::{Parsed, Source, Style, link_fleet, link_zone, parse, render, settings, unused};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -37,7 +37,8 @@ fuzz_target!(|text: &str| {
         found.extend(unused(&fleets, &zones));
     }
     found.sort();
-    let _ = render(&found, &|_| Some(Arc::clone(&source.text)));
+    let style = Style { width: Some(80), color: true };
+    let _ = render(&found, style, &|_| Some(Arc::clone(&source.text)));
     let (settings, found) = settings::parse(&source);
     assert_eq!(settings.is_none(), found.has_errors());
 });

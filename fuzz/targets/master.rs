@@ -47,15 +47,17 @@ fuzz_target!(|input: &[u8]| {
         let at = &diagnostic.location;
         assert!(at.line <= most && (at.line == 0 || at.column > 0), "{diagnostic}");
     }
-    for record in &master.records {
-        assert!(record.owner.is_at_or_under(&origin) && record.ttl <= i32::MAX as u32 && record.rtype.is_data());
+    for record in master.records.iter() {
+        assert!(
+            record.owner.to_name().is_at_or_under(&origin) && record.ttl <= i32::MAX as u32 && record.rtype.is_data()
+        );
     }
     let text = exported(&master, &origin);
     let (again, found) = parse(&path, text.as_bytes(), &origin, &files);
     assert!(!found.has_errors(), "{found}\n{text}");
     assert_eq!(exported(&again, &origin), text);
     let wire = |master: &Master| -> Vec<_> {
-        master.records.iter().map(|r| (r.owner.clone(), r.ttl, r.rtype, r.rdata.wire.clone())).collect()
+        master.records.iter().map(|r| (r.owner.to_name(), r.ttl, r.rtype, r.rdata.to_vec())).collect()
     };
     assert_eq!(wire(&again), wire(&master), "{text}");
     assert_eq!(again.soa.map(|soa| (soa.0, soa.1)), master.soa.map(|soa| (soa.0, soa.1)));
@@ -70,8 +72,8 @@ fn exported(master: &Master, origin: &Name) -> String {
             soa.ttl, soa.mname, soa.rname, soa.refresh, soa.retry, soa.expire, soa.minimum
         );
     }
-    for record in &master.records {
-        let data = rdata::show(record.rtype, &record.rdata.wire);
+    for record in master.records.iter() {
+        let data = rdata::show(record.rtype, record.rdata);
         out += &format!("{} {} IN {} {data}\n", record.owner, record.ttl, record.rtype);
     }
     out
