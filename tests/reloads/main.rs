@@ -140,7 +140,10 @@ fn run(play: &Play) -> [Seen; 3] {
         let (end, most) = (memory(daemon.id(), "VmRSS:"), memory(daemon.id(), "VmHWM:"));
         println!("resident after 10 s {resident} KiB, at the end {end} KiB, at most {most} KiB");
         assert!(end * 100 <= resident * 115, "it grows");
-        assert!(most * 10 <= resident * 22);
+        // Beside a whole city database nearly all is given back after a load, which needs the octets of the file and what is
+        // made of them at once: there it is the peak itself that has a bound.
+        let bound = if play.database.is_some() { 384 << 10 } else { resident * 22 / 10 };
+        assert!(most <= bound, "at most {most} KiB, {bound} allowed");
     }
     assert!(daemon.stop().1.success());
     [beside, quiet, busy]
