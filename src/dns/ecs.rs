@@ -46,37 +46,49 @@ pub enum EcsError {
 
 impl<'p> ClientSubnet<'p> {
     /// Reads the option's data: FAMILY, SOURCE PREFIX-LENGTH, SCOPE PREFIX-LENGTH, ADDRESS (RFC 7871 §6).
+    #[inline]
     pub fn read(data: &'p [u8]) -> Result<Self, EcsError> {
-        let [f0, f1, source, scope, octets @ ..] = data else { return Err(EcsError::Short) };
-        let family = u16::from_be_bytes([*f0, *f1]);
-        let width = match family {
+        let (&[f0, f1, source, scope], octets) = data.split_first_chunk::<4>().ok_or(EcsError::Short)?;
+        let width = match u16::from_be_bytes([f0, f1]) {
             IPV4 => 32,
             IPV6 => 128,
-            _ if *source == 0 => 0,
+            _ if source == 0 => 0,
             _ => return Err(EcsError::Family),
         };
-        if *source > width {
+        if source > width {
             return Err(EcsError::Length);
         }
-        if *scope != 0 {
+        if scope != 0 {
             return Err(EcsError::Scope);
         }
         if octets.len() != usize::from(source.div_ceil(8)) {
             return Err(EcsError::Octets);
         }
-        let spare = (8 - source % 8) % 8;
-        if octets.last().is_some_and(|last| last & ((1u8 << spare) - 1) != 0) {
-            return Err(EcsError::Bits);
-        }
-        let mut address = [0u8; 16];
-        for (to, from) in address.iter_mut().zip(octets) {
-            *to = *from;
-        }
-        let address = match (family, address) {
-            (IPV6, _) => IpAddr::V6(Ipv6Addr::from(address)),
-            (_, [a, b, c, d, ..]) => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+        let address = if width == 128 {
+            let mut address = [0; 16];
+            // As many as fit: their number was checked.
+            if let Some(room) = address.get_mut(..octets.len()) {
+                room.copy_from_slice(octets);
+            }
+            let address = u128::from_be_bytes(address);
+            if address & u128::MAX.checked_shr(source.into()).unwrap_or(0) != 0 {
+                return Err(EcsError::Bits);
+            }
+            IpAddr::V6(Ipv6Addr::from_bits(address))
+        } else {
+            let address = u32::from_be_bytes(match *octets {
+                [a, b, c] => [a, b, c, 0],
+                [a, b, c, d] => [a, b, c, d],
+                [a, b] => [a, b, 0, 0],
+                [a] => [a, 0, 0, 0],
+                _ => [0; 4],
+            });
+            if address & u32::MAX.checked_shr(source.into()).unwrap_or(0) != 0 {
+                return Err(EcsError::Bits);
+            }
+            IpAddr::V4(Ipv4Addr::from_bits(address))
         };
-        Ok(Self { data, address, source: *source })
+        Ok(Self { data, address, source })
     }
 
     /// The address, zero past the source prefix length.

@@ -148,10 +148,10 @@ impl Said {
 ///
 /// What is asked most is answered by the swift path, everything else step by step.
 pub fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome {
-    match swift::respond(snapshot, live, who, request, out) {
-        Some(outcome) => outcome,
-        None => respond_stepwise(snapshot, live, who, request, out),
-    }
+    let mut name = FoldedName::new();
+    swift::read(snapshot, None, who.ecs, request, &mut name)
+        .and_then(|asked| asked.answer(snapshot, live, who, out))
+        .unwrap_or_else(|| respond_stepwise(snapshot, live, who, request, out))
 }
 
 /// As [`respond`], without the swift path: every check in its turn, every name compressed for this answer. What the swift path

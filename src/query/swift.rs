@@ -8,12 +8,14 @@
 
 use super::encode::{MAX_UDP, OUR_PAYLOAD, bake_cookie, limit};
 use super::steer::Client;
-use super::{Cookie, Kind, Outcome, Response, Who};
+use super::{Cookie, Ecs, Kind, Outcome, Response, Who};
+use crate::dns::ecs::ClientSubnet;
 use crate::dns::edns::{ExtendedError, OPT, Opt, Options, ServerCookie, code};
 use crate::dns::message::{HEADER, QUESTION};
 use crate::dns::{Class, FoldedName, Rcode, Type};
-use crate::live::{Live, SteeredType, Told};
+use crate::live::{AnswerId, Live, SteeredType, Told};
 use crate::metrics::{Answered, Decided, Marks, Number};
+use crate::net::{Block, Folded};
 use crate::snapshot::{Ede, Snapshot};
 use crate::zone::rrset::Records;
 use crate::zone::{ChainEnd, Entry, Found, Ready, RrSet, Sections, SteerId, Zone};
@@ -21,17 +23,44 @@ use crate::zone::{ChainEnd, Entry, Found, Ready, RrSet, Sections, SteerId, Zone}
 /// The counts of a request with one question and nothing else.
 const ONE_QUESTION: u64 = 1 << 48;
 
-/// Answers a request of the common kinds.
+/// A request of the common kinds, read as far as the zone that it asks.
+pub(super) struct Asked<'a> {
+    request: &'a [u8],
+    /// The question's name; aliases lead it on.
+    name: &'a mut FoldedName,
+    name_length: usize,
+    qtype: Type,
+    opt: Option<Opt<'a>>,
+    options: Options<'a>,
+    /// `None` where the name is outside every zone.
+    inside: Option<Inside<'a>>,
+}
+
+/// Where a name is.
+#[derive(Clone, Copy)]
+pub(super) struct Inside<'a> {
+    pub(super) found: Found<'a>,
+    pub(super) zone: &'a Zone,
+    /// [`Zone::hash_from`].
+    pub(super) hash: u64,
+}
+
+/// Reads a request into `name`. `before` is where the name of another request was, which mostly is in the same zone.
 #[inline]
-pub(super) fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8], out: &mut [u8]) -> Option<Outcome> {
+pub(super) fn read<'a>(
+    snapshot: &'a Snapshot,
+    before: Option<&Inside<'a>>,
+    heeded: Ecs,
+    request: &'a [u8],
+    name: &'a mut FoldedName,
+) -> Option<Asked<'a>> {
     let (head, body) = request.split_first_chunk::<HEADER>()?;
-    let [i0, i1, f0, _, counts @ ..] = *head;
+    let [_, _, f0, _, counts @ ..] = *head;
     // Neither a response nor another opcode than QUERY; one question, and one more record at most.
     let records = u64::from_be_bytes(counts) ^ ONE_QUESTION;
     if f0 & 0xf8 != 0 || records > 1 {
         return None;
     }
-    let mut name = FoldedName::new();
     let name_length = name.read(body)?;
     let (&[t0, t1, c0, c1], behind) = body.get(name_length..)?.split_first_chunk::<4>()?;
     let (qtype, class) = (Type(u16::from_be_bytes([t0, t1])), Class(u16::from_be_bytes([c0, c1])));
@@ -39,158 +68,193 @@ pub(super) fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8
         return None;
     }
     let mut options = Options::default();
-    let opt = if records == 0 {
+    let mut opt = None;
+    if records == 0 {
         if !behind.is_empty() {
             return None;
         }
-        None
     } else {
-        let opt = Opt::read_only(behind).filter(|opt| opt.version == 0)?;
-        opt.read_options(who.ecs, &mut options)?;
-        Some(opt)
-    };
-    let options = options;
-    if options.nsid | options.keepalive | options.padding {
-        return None;
+        let only = Opt::read_only(behind).filter(|opt| opt.version == 0)?;
+        only.read_options(heeded, &mut options)?;
+        if options.nsid | options.keepalive | options.padding {
+            return None;
+        }
+        opt = Some(only);
     }
-    let (cookie, server_cookie) = match &options.cookie {
-        None => (Cookie::None, None),
-        cookie => bake_cookie(cookie.as_ref(), who, &snapshot.identity),
-    };
-    let opt_length = opt.map_or(0, |_| {
-        OPT + options.ecs.map_or(0, |ecs| ecs.echo_length()) + server_cookie.map_or(0, |_| COOKIE_OPTION)
-    });
-    let Some(found) = snapshot.zones.find(&name) else {
-        let asked =
-            Asked { head: request.get(..HEADER + name_length + 4)?, qtype, opt, options, cookie, server_cookie };
-        return asked.elsewhere(snapshot, out);
-    };
-    let Entry::Loaded(zone) = found.entry else { return None };
-    let limit = limit(who.transport, opt.as_ref()).min(out.len());
-    let question = HEADER + name_length + 4;
-    let mut page = Page { out: out.get_mut(..limit.checked_sub(opt_length)?)?, at: 0, counts: [0; 3] };
-    page.put(request.get(..question)?)?;
-
-    let client = || Client::new(who, u16::from_be_bytes([i0, i1]), options.ecs.as_ref());
-    let mut answer = Answer {
-        snapshot,
-        live,
-        found,
-        zone,
-        name_length,
-        told: Said {
-            rcode: Rcode::NOERROR,
-            authoritative: true,
-            kind: Kind::Static,
-            decided: Decided::NOTHING,
-            scope: 0,
-            by_subnet: false,
+    let found = match before {
+        Some(Inside { found, zone, .. })
+            if !found.has_inner && name.labels() >= found.labels && name.suffix(found.labels) == zone.apex_folded() =>
+        {
+            Some((*found, *zone))
+        }
+        _ => match snapshot.zones.find(name) {
+            None => None,
+            Some(found) => match found.entry {
+                Entry::Loaded(zone) => Some((found, &**zone)),
+                Entry::NotLoaded => return None,
+            },
         },
     };
-    match zone.ready(&name, found.hash, qtype) {
-        Ready::Chain(chain) => {
-            // Its names may be another zone's.
-            if found.has_inner {
-                return None;
+    let inside = found.map(|(found, zone)| Inside { found, zone, hash: zone.hash_from(name, found.hash) });
+    Some(Asked { request, name, name_length, qtype, opt, options, inside })
+}
+
+impl<'a> Asked<'a> {
+    /// Where its name is.
+    pub(super) fn inside(&self) -> Option<&Inside<'a>> {
+        self.inside.as_ref()
+    }
+
+    /// Whether a steered name would have an answer for it, by the address of its client subnet or of its source.
+    pub(super) fn block(&self, who: &Who) -> Block {
+        match &self.options.ecs {
+            Some(ecs) if ecs.source() > 0 => Folded::new(ecs.address(), ecs.source()).block,
+            _ => Block::host(who.source),
+        }
+    }
+
+    /// Answers it.
+    #[inline]
+    pub(super) fn answer(self, snapshot: &Snapshot, live: &Live, who: &Who, out: &mut [u8]) -> Option<Outcome> {
+        let Self { request, name, name_length, qtype, opt, options, inside } = self;
+        let question = request.get(..HEADER + name_length + 4)?;
+        let (cookie, server_cookie) = match &options.cookie {
+            None => (Cookie::None, None),
+            cookie => bake_cookie(cookie.as_ref(), who, &snapshot.identity),
+        };
+        let Some(Inside { found, zone, hash }) = inside else {
+            return elsewhere(snapshot, question, qtype, opt.as_ref(), &options, cookie, server_cookie.as_ref(), out);
+        };
+        let opt_length = match &opt {
+            None => 0,
+            Some(_) => {
+                OPT + options.ecs.map_or(0, |ecs| ecs.echo_length()) + server_cookie.map_or(0, |_| COOKIE_OPTION)
             }
-            let target = page.sections(&chain.links, name_length)?;
-            match chain.end {
-                ChainEnd::Outside(end) => {
-                    name.read(end)?;
-                    if snapshot.zones.find(&name).is_some() {
-                        return None;
-                    }
+        };
+        let limit = limit(who.transport, opt.as_ref()).min(out.len());
+        let mut page = Page { out: out.get_mut(..limit.checked_sub(opt_length)?)?, at: 0, counts: [0; 3] };
+        page.put(question)?;
+
+        let mut answer = Answer {
+            snapshot,
+            live,
+            found,
+            zone,
+            name_length,
+            who,
+            id: u16::from_be_bytes([*question.first()?, *question.get(1)?]),
+            ecs: options.ecs.as_ref(),
+            told: Said {
+                rcode: Rcode::NOERROR,
+                authoritative: true,
+                kind: Kind::Static,
+                decided: Decided::NOTHING,
+                scope: 0,
+                by_subnet: false,
+            },
+        };
+        match zone.ready(name, found.hash, hash, qtype) {
+            Ready::Chain(chain) => {
+                // Its names may be another zone's.
+                if found.has_inner {
+                    return None;
                 }
-                ChainEnd::Inside(place) => answer.end(place.ready(qtype), qtype, target, client, &mut page)?,
+                let target = page.sections(&chain.links, name_length)?;
+                match chain.end {
+                    ChainEnd::Outside(end) => {
+                        name.read(end)?;
+                        if snapshot.zones.find(name).is_some() {
+                            return None;
+                        }
+                    }
+                    ChainEnd::Inside(place) => answer.end(place.ready(qtype), qtype, target, &mut page)?,
+                }
             }
+            Ready::Dname { labels, rrset } => {
+                if found.has_inner {
+                    return None;
+                }
+                let target = page.dname(name, labels, rrset, zone)?;
+                // Aliases there may lead back: the longer way tells whether they do.
+                match zone.ready(name, found.hash, zone.hash_from(name, found.hash), qtype) {
+                    Ready::Chain(_) | Ready::Dname { .. } => return None,
+                    ready => answer.end(ready, qtype, target, &mut page)?,
+                }
+            }
+            ready => answer.end(ready, qtype, QUESTION, &mut page)?,
         }
-        Ready::Dname { labels, rrset } => {
-            if found.has_inner {
-                return None;
-            }
-            let target = page.dname(&mut name, labels, rrset, zone)?;
-            // Aliases there may lead back: the longer way tells whether they do.
-            match zone.ready(&name, found.hash, qtype) {
-                Ready::Chain(_) | Ready::Dname { .. } => return None,
-                ready => answer.end(ready, qtype, target, client, &mut page)?,
-            }
+
+        let Answer { told, .. } = answer;
+        let (mut at, [answers, authorities, mut additionals]) = (page.at, page.counts);
+        if let Some(opt) = &opt {
+            additionals += 1;
+            at = write_opt(out.get_mut(at..at + opt_length)?, at, opt, &options, told.scope, server_cookie.as_ref())?;
         }
-        ready => answer.end(ready, qtype, QUESTION, client, &mut page)?,
-    }
-
-    let Answer { told, .. } = answer;
-    let (mut at, [answers, authorities, mut additionals]) = (page.at, page.counts);
-    if let Some(opt) = opt {
-        additionals += 1;
-        at = write_opt(out.get_mut(at..at + opt_length)?, at, &opt, &options, told.scope, server_cookie.as_ref())?;
-    }
-    let aa = if told.authoritative { 0x84 } else { 0x80 };
-    let ([an0, an1], [ns0, ns1], [ar0, ar1]) =
-        (answers.to_be_bytes(), authorities.to_be_bytes(), additionals.to_be_bytes());
-    *out.first_chunk_mut::<HEADER>()? = [i0, i1, aa | f0 & 1, told.rcode.0 as u8, 0, 1, an0, an1, ns0, ns1, ar0, ar1];
-    Some(Outcome::Responded(Response {
-        length: at,
-        qtype: Some(qtype),
-        answered: Answered {
-            generation: snapshot.generation,
-            zone: Number::of(found.index),
-            decided: told.decided,
-            rcode: told.rcode.0,
-            kind: told.kind,
-            marks: Marks::new(options.ecs.map(|_| told.scope), told.by_subnet, false, cookie),
-        },
-    }))
-}
-
-/// A request for a name outside every zone.
-struct Asked<'r> {
-    /// Header and question.
-    head: &'r [u8],
-    qtype: Type,
-    opt: Option<Opt<'r>>,
-    options: Options<'r>,
-    cookie: Cookie,
-    server_cookie: Option<ServerCookie>,
-}
-
-impl Asked<'_> {
-    /// REFUSED (SEMANTICS §5.2), in at most 352 octets: they fit whatever the client's limit is.
-    fn elsewhere(self, snapshot: &Snapshot, out: &mut [u8]) -> Option<Outcome> {
-        const ERROR: ExtendedError = ExtendedError::NOT_AUTHORITATIVE;
-        const { assert!(ERROR.text.is_empty()) };
-        let at = self.head.len();
-        out.get_mut(..at)?.copy_from_slice(self.head);
-        let mut end = at;
-        if let Some(opt) = &self.opt {
-            let told = if snapshot.identity.ede == Ede::Off { 0 } else { 6 };
-            let ecs = self.options.ecs.map_or(0, |ecs| ecs.echo_length());
-            end += OPT + ecs + self.server_cookie.map_or(0, |_| COOKIE_OPTION) + told;
-            let room = out.get_mut(at..end)?;
-            write_opt(room, at, opt, &self.options, 0, self.server_cookie.as_ref())?;
-            if told > 0 {
-                let ([c0, c1], [e0, e1]) = (code::EDE.to_be_bytes(), ERROR.code.to_be_bytes());
-                *room.last_chunk_mut::<6>()? = [c0, c1, 0, 2, e0, e1];
-            }
-        }
+        // The id, and RD, are there since the question was copied.
         let head = out.first_chunk_mut::<HEADER>()?;
-        let [_, _, f0, _, ..] = head;
-        *f0 = 0x80 | *f0 & 1;
-        let [.., answers, authorities, additionals] = head.as_chunks_mut::<2>().0 else { return None };
-        (*answers, *authorities, *additionals) = ([0; 2], [0; 2], [0, u8::from(self.opt.is_some())]);
-        head[3] = Rcode::REFUSED.0 as u8;
+        let [i0, i1, f0, ..] = *head;
+        let aa = if told.authoritative { 0x84 } else { 0x80 };
+        let ([an0, an1], [ns0, ns1], [ar0, ar1]) =
+            (answers.to_be_bytes(), authorities.to_be_bytes(), additionals.to_be_bytes());
+        *head = [i0, i1, aa | f0 & 1, told.rcode.0 as u8, 0, 1, an0, an1, ns0, ns1, ar0, ar1];
         Some(Outcome::Responded(Response {
-            length: end,
-            qtype: Some(self.qtype),
+            length: at,
+            qtype: Some(qtype),
             answered: Answered {
                 generation: snapshot.generation,
-                zone: Number::NONE,
-                decided: Decided::NOTHING,
-                rcode: Rcode::REFUSED.0,
-                kind: Kind::Refused,
-                marks: Marks::new(self.options.ecs.map(|_| 0), false, false, self.cookie),
+                zone: Number::of(found.index),
+                decided: told.decided,
+                rcode: told.rcode.0,
+                kind: told.kind,
+                marks: Marks::new(options.ecs.map(|_| told.scope), told.by_subnet, false, cookie),
             },
         }))
     }
+}
+
+/// REFUSED for a name outside every zone (SEMANTICS §5.2), in at most 352 octets: they fit whatever the client's limit is.
+#[expect(clippy::too_many_arguments, reason = "what was read of a request, in the order of its octets")]
+fn elsewhere(
+    snapshot: &Snapshot,
+    question: &[u8],
+    qtype: Type,
+    opt: Option<&Opt<'_>>,
+    options: &Options<'_>,
+    cookie: Cookie,
+    server_cookie: Option<&ServerCookie>,
+    out: &mut [u8],
+) -> Option<Outcome> {
+    const ERROR: ExtendedError = ExtendedError::NOT_AUTHORITATIVE;
+    const { assert!(ERROR.text.is_empty()) };
+    let at = question.len();
+    out.get_mut(..at)?.copy_from_slice(question);
+    let mut end = at;
+    if let Some(opt) = opt {
+        let told = if snapshot.identity.ede == Ede::Off { 0 } else { 6 };
+        let ecs = options.ecs.map_or(0, |ecs| ecs.echo_length());
+        end += OPT + ecs + server_cookie.map_or(0, |_| COOKIE_OPTION) + told;
+        let room = out.get_mut(at..end)?;
+        write_opt(room, at, opt, options, 0, server_cookie)?;
+        if told > 0 {
+            let ([c0, c1], [e0, e1]) = (code::EDE.to_be_bytes(), ERROR.code.to_be_bytes());
+            *room.last_chunk_mut::<6>()? = [c0, c1, 0, 2, e0, e1];
+        }
+    }
+    let head = out.first_chunk_mut::<HEADER>()?;
+    let [i0, i1, f0, ..] = *head;
+    *head = [i0, i1, 0x80 | f0 & 1, Rcode::REFUSED.0 as u8, 0, 1, 0, 0, 0, 0, 0, u8::from(opt.is_some())];
+    Some(Outcome::Responded(Response {
+        length: end,
+        qtype: Some(qtype),
+        answered: Answered {
+            generation: snapshot.generation,
+            zone: Number::NONE,
+            decided: Decided::NOTHING,
+            rcode: Rcode::REFUSED.0,
+            kind: Kind::Refused,
+            marks: Marks::new(options.ecs.map(|_| 0), false, false, cookie),
+        },
+    }))
 }
 
 /// Octets of a whole cookie option: code, length, the client's part and ours.
@@ -215,23 +279,20 @@ struct Answer<'a> {
     found: Found<'a>,
     zone: &'a Zone,
     name_length: usize,
+    who: &'a Who,
+    /// Of the message.
+    id: u16,
+    ecs: Option<&'a ClientSubnet<'a>>,
     told: Said,
 }
 
 impl Answer<'_> {
     /// What is at the end of a chain, or at once. `owner` points to its name.
     #[inline]
-    fn end<'c>(
-        &mut self,
-        ready: Ready<'_>,
-        qtype: Type,
-        owner: u16,
-        client: impl FnOnce() -> Client<'c>,
-        page: &mut Page<'_>,
-    ) -> Option<()> {
+    fn end(&mut self, ready: Ready<'_>, qtype: Type, owner: u16, page: &mut Page<'_>) -> Option<()> {
         match ready {
             Ready::Records(rrset) => page.records(owner, rrset.count, rrset.bytes)?,
-            Ready::Steered(steer) => self.steered(steer, qtype, owner, &client(), page)?,
+            Ready::Steered(steer) => self.steered(steer, qtype, owner, page)?,
             Ready::NoData => {
                 self.told.kind = Kind::NoData;
                 page.sections(&self.zone.ready_soa()?, self.name_length)?;
@@ -251,42 +312,68 @@ impl Answer<'_> {
 
     /// Addresses by decision, where health is as it should be.
     #[inline]
-    fn steered(
-        &mut self,
-        steer: SteerId,
-        qtype: Type,
-        owner: u16,
-        client: &Client<'_>,
-        page: &mut Page<'_>,
-    ) -> Option<()> {
+    fn steered(&mut self, steer: SteerId, qtype: Type, owner: u16, page: &mut Page<'_>) -> Option<()> {
         let rtype = match qtype {
             Type::A => SteeredType::A,
             Type::AAAA => SteeredType::Aaaa,
             _ => return None,
         };
-        if self.snapshot.steer(self.found.index, steer)?.cname {
+        let id = steer;
+        let steer = *self.snapshot.steer(self.found.index, id)?;
+        if steer.cname {
             return None;
         }
+        let live = self.live.maps.get(steer.map.0 as usize)?;
+        // Nobody shares clients, and the operator keeps none from anywhere: one answer for everybody in a range.
+        if live.pieces.is_none() && !live.ordered {
+            let map = self.snapshot.maps.get(steer.map.0 as usize)?;
+            let subnet = self.ecs.filter(|ecs| ecs.source() > 0 && steer.ecs == Ecs::On);
+            let (block, shift, width) = match subnet {
+                Some(ecs) => {
+                    let Folded { block, shift } = Folded::new(ecs.address(), ecs.source());
+                    (block, shift, ecs.width())
+                }
+                None => (Block::host(self.who.source), 0, 0),
+            };
+            let chosen = live.choose(map, &self.snapshot.sites, block);
+            if chosen.answer != AnswerId::RESOLVER {
+                let answer = live.answers.get(usize::from(chosen.answer.0))?;
+                let (told, records) = answer.of(rtype);
+                page.records(owner, records.count, &records.bytes)?;
+                if subnet.is_some() {
+                    self.told.scope = chosen.scope.saturating_add(shift).clamp(1, width);
+                    self.told.by_subnet = true;
+                }
+                self.told.kind = normal(told)?;
+                self.told.decided = Decided::new(steer.map.0, answer.member(rtype), self.told.kind);
+                return Some(());
+            }
+        }
+        self.dealt(id, rtype, owner, page)
+    }
+
+    /// The same where it depends on more than the range of the client.
+    #[inline(never)]
+    fn dealt(&mut self, steer: SteerId, rtype: SteeredType, owner: u16, page: &mut Page<'_>) -> Option<()> {
+        let client = Client::new(self.who, self.id, self.ecs);
         let steered = client.steer(self.snapshot, self.live, self.found.index, steer)?;
         (self.told.scope, self.told.by_subnet) = (steered.scope, steered.by_subnet);
-        // One answer for all its clients, mostly.
-        let told = if steered.dealt.is_none() {
-            let (told, records) = steered.answer.of(rtype);
+        for records in steered.records(rtype) {
             page.records(owner, records.count, &records.bytes)?;
-            told
-        } else {
-            for records in steered.records(rtype) {
-                page.records(owner, records.count, &records.bytes)?;
-            }
-            steered.told(rtype)
-        };
-        self.told.kind = match told {
-            Told::Home => steered.kind(Kind::Home, rtype),
-            Told::Away => steered.kind(Kind::Away, rtype),
-            Told::Panic | Told::FailOpen | Told::Fallback | Told::Absent | Told::Empty | Told::Servfail => return None,
-        };
+        }
+        self.told.kind = steered.kind(normal(steered.told(rtype))?, rtype);
         self.told.decided = Decided::new(steered.map.0, steered.member(rtype), self.told.kind);
         Some(())
+    }
+}
+
+/// The kind of an answer that is given with health as it should be.
+#[inline]
+fn normal(told: Told) -> Option<Kind> {
+    match told {
+        Told::Home => Some(Kind::Home),
+        Told::Away => Some(Kind::Away),
+        Told::Panic | Told::FailOpen | Told::Fallback | Told::Absent | Told::Empty | Told::Servfail => None,
     }
 }
 

@@ -108,7 +108,7 @@ impl Zone {
     /// As [`Zone::lookup`], with the hash of the apex, which finding the zone took already.
     #[inline]
     pub fn lookup_from(&self, name: &FoldedName, apex_hash: u64, rtype: Type) -> Lookup<'_> {
-        match self.reach(name, apex_hash) {
+        match self.reach(name, apex_hash, self.hash_from(name, apex_hash)) {
             Reached::Node(id) => self.data(self.node(id), rtype),
             // The parent side of the cut answers for DS (RFC 4035 §3.1.4.1).
             Reached::Cut(id) if rtype == Type::DS => {
@@ -119,25 +119,34 @@ impl Zone {
         }
     }
 
-    /// Where a name leads.
+    /// Hash of a name at or below the apex, from that of the apex: what [`Zone::ready`] and [`Zone::look`] find it by. No name of
+    /// the zone has it where this one has more labels than any of them.
     #[inline]
-    pub(super) fn reach(&self, name: &FoldedName, apex_hash: u64) -> Reached {
-        let labels = name.labels();
+    pub fn hash_from(&self, name: &FoldedName, apex_hash: u64) -> u64 {
+        let (labels, mut count, mut hash) = (name.labels(), self.apex_labels(), apex_hash);
         if labels <= usize::from(self.max_labels) {
-            let (mut hash, mut count) = (apex_hash, self.apex_labels());
             while count < labels {
                 count += 1;
                 hash = name.extend_hash(hash, count);
             }
-            if let Some(id) = self.find(name, labels, hash) {
-                let node = self.node(id);
-                return match node.stop {
-                    NONE => Reached::Node(id),
-                    stop if stop != id => Reached::Below(stop),
-                    _ if node.flags & CUT != 0 => Reached::Cut(id),
-                    _ => Reached::Node(id),
-                };
-            }
+        }
+        hash
+    }
+
+    /// Where a name leads that has this hash ([`Zone::hash_from`]).
+    #[inline]
+    pub(super) fn reach(&self, name: &FoldedName, apex_hash: u64, hash: u64) -> Reached {
+        let labels = name.labels();
+        if labels <= usize::from(self.max_labels)
+            && let Some(id) = self.find(name, labels, hash)
+        {
+            let node = self.node(id);
+            return match node.stop {
+                NONE => Reached::Node(id),
+                stop if stop != id => Reached::Below(stop),
+                _ if node.flags & CUT != 0 => Reached::Cut(id),
+                _ => Reached::Node(id),
+            };
         }
         let encloser = self.node(self.closest_encloser(name, apex_hash));
         match (encloser.stop, encloser.wildcard) {

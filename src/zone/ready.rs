@@ -259,10 +259,11 @@ fn pointers(bytes: &[u8]) -> Option<Vec<usize>> {
 }
 
 impl Zone {
-    /// What is ready for a name at or below the apex, whose hash finding the zone took already. Not for the types DS and ANY.
+    /// What is ready for a name at or below the apex, by the hashes of the apex, which finding the zone took already, and of the
+    /// name ([`Zone::hash_from`]). Not for the types DS and ANY.
     #[inline]
-    pub fn ready(&self, name: &FoldedName, apex_hash: u64, rtype: Type) -> Ready<'_> {
-        match self.reach(name, apex_hash) {
+    pub fn ready(&self, name: &FoldedName, apex_hash: u64, hash: u64, rtype: Type) -> Ready<'_> {
+        match self.reach(name, apex_hash, hash) {
             Reached::Node(id) => self.ready_at(id, rtype),
             Reached::Cut(id) | Reached::Below(id) => self.ready_below(id),
             Reached::Nothing => Ready::NxDomain,
@@ -395,7 +396,7 @@ impl Zone {
                 break (last, NONE, pointer);
             }
             // Names that only a wildcard has, and those below cuts and DNAMEs, are followed for each question.
-            let Reached::Node(next) = self.reach(&target, target.hash(apex)) else { return None };
+            let Reached::Node(next) = self.reach(&target, target.hash(apex), target.hash(target.labels())) else { return None };
             if self.name_of(self.node(next)) != target.as_wire() || links.contains(&next) {
                 return None;
             }
