@@ -103,6 +103,20 @@ impl Entries for Blocks {
     }
 
     #[inline]
+    fn near(&self, x: u64) -> usize {
+        self.number(x)
+    }
+
+    #[inline]
+    fn touch(&self, near: usize) -> u64 {
+        // One number of each of its lines.
+        self.list.as_slice().get(near).map_or(0, |block| {
+            let distances = block.distances[16] ^ block.distances[ROOM - 8];
+            block.first ^ u64::from(distances) ^ u64::from(block.values[ROOM - 1])
+        })
+    }
+
+    #[inline]
     fn for_each(&self, mut each: impl FnMut(u64, u16)) {
         for block in self.list.as_slice() {
             for (&distance, &value) in block.distances.iter().zip(&block.values) {

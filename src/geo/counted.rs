@@ -37,6 +37,18 @@ impl Entries for Counted {
         (self.values.as_slice()[at], wide(starts[at]), starts.get(at + 1).copied().map(wide))
     }
 
+    #[inline]
+    fn near(&self, x: u64) -> usize {
+        let block = (x >> 48) as usize;
+        (self.below[block] as usize).midpoint(self.below[block + 1] as usize)
+    }
+
+    #[inline]
+    fn touch(&self, near: usize) -> u64 {
+        let start = self.starts.as_slice().get(near).map_or(0, |start| u64::from(*start));
+        start ^ self.values.as_slice().get(near).map_or(0, |value| u64::from(*value))
+    }
+
     fn around(&self, x: u64) -> impl Iterator<Item = (u64, u16)> + '_ {
         let from = self.number((x >> 32) as u32).saturating_sub(3);
         let starts = self.starts.as_slice()[from..].iter().copied().map(wide);

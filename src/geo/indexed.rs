@@ -45,6 +45,10 @@ pub trait Entries: fmt::Debug + PartialEq + Eq + Send + Sync {
 
     /// The value of the last start that is not above `x`, that start, and the one after it.
     fn find(&self, x: u64) -> (u16, u64, Option<u64>);
+    /// About where that start is, as far as the index says; for [`Entries::touch`].
+    fn near(&self, x: u64) -> usize;
+    /// Reads there as much as brings it near. What it gives means nothing.
+    fn touch(&self, near: usize) -> u64;
     /// All in order, from at least three before the last start that is not above `x`.
     fn around(&self, x: u64) -> impl Iterator<Item = (u64, u16)> + '_;
     /// All in order.
@@ -241,6 +245,18 @@ impl<K: Indexable> Indexed<K> {
         let term = |other: u64| 1 + (x.upper() ^ other).leading_zeros() as u8;
         let before = start.checked_sub(1).map_or(0, term);
         (value, before.max(next.map_or(0, term)))
+    }
+
+    /// About where the range of an address is, as far as the index says.
+    #[inline]
+    pub fn near(&self, x: K) -> usize {
+        self.entries.near(x.upper())
+    }
+
+    /// Reads there as much as brings it near. What it gives means nothing.
+    #[inline]
+    pub fn touch(&self, near: usize) -> u64 {
+        self.entries.touch(near)
     }
 
     /// The range that holds an address. For people: takes longer than [`Indexed::find`].

@@ -26,7 +26,7 @@ pub use population::Population;
 pub use records::Prepared;
 // What packets are dealt by.
 pub use crate::steering::split::UnitKey;
-pub use table::Chosen;
+pub use table::{Chosen, Near};
 
 #[cfg(test)]
 mod tests;

@@ -105,7 +105,36 @@ impl Clip for u128 {
 /// Ranges walked for the majority of a block shorter than [`Clip::BLOCK`].
 const SHORT_WALK: usize = 64;
 
+/// About where the range of an address is; for [`LiveMap::touch`].
+#[derive(Clone, Copy, Debug)]
+pub enum Near {
+    /// Of IPv4.
+    V4(usize),
+    /// Of IPv6.
+    V6(usize),
+}
+
 impl LiveMap {
+    /// About where the range of a block's first address is. `None` without a scope table.
+    #[inline]
+    pub fn near(&self, block: Block) -> Option<Near> {
+        let table = self.table.as_ref()?;
+        Some(match block {
+            Block::V4 { base, .. } => Near::V4(table.v4.ranges.near(base)),
+            Block::V6 { base, .. } => Near::V6(table.v6.ranges.near(base)),
+        })
+    }
+
+    /// Reads of ranges as much as brings them near. What it gives means nothing.
+    #[inline]
+    pub fn touch(&self, near: Near) -> u64 {
+        match (&self.table, near) {
+            (Some(table), Near::V4(near)) => table.v4.ranges.touch(near),
+            (Some(table), Near::V6(near)) => table.v6.ranges.touch(near),
+            (None, _) => 0,
+        }
+    }
+
     /// What the clients of a folded block get. Without the scope table of its own epoch, the site ranges serve: the same
     /// answers, scopes narrower or equal, never wider.
     #[inline]

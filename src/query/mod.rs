@@ -20,12 +20,14 @@ pub use crate::metrics::{Cookie, Kind};
 use crate::snapshot::Snapshot;
 
 mod answer;
+mod batch;
 mod chaos;
 mod encode;
 mod request;
 mod steer;
 mod swift;
 
+pub use batch::{AT_ONCE, Batch, Names};
 use encode::Reply;
 use request::{Read, Request};
 
@@ -150,7 +152,10 @@ impl Said {
 pub fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome {
     let mut name = FoldedName::new();
     swift::read(snapshot, None, who.ecs, request, &mut name)
-        .and_then(|asked| asked.answer(snapshot, live, who, out))
+        .and_then(|mut asked| {
+            asked.find(snapshot, live, who);
+            asked.answer(snapshot, live, who, out)
+        })
         .unwrap_or_else(|| respond_stepwise(snapshot, live, who, request, out))
 }
 

@@ -13,10 +13,10 @@ use crate::dns::ecs::ClientSubnet;
 use crate::dns::edns::{ExtendedError, OPT, Opt, Options, ServerCookie, code};
 use crate::dns::message::{HEADER, QUESTION};
 use crate::dns::{Class, FoldedName, Rcode, Type};
-use crate::live::{AnswerId, Live, SteeredType, Told};
+use crate::live::{Live, MapId, Near, SteeredType, Told};
 use crate::metrics::{Answered, Decided, Marks, Number};
 use crate::net::{Block, Folded};
-use crate::snapshot::{Ede, Snapshot};
+use crate::snapshot::{Ede, Snapshot, Steer};
 use crate::zone::rrset::Records;
 use crate::zone::{ChainEnd, Entry, Found, Ready, RrSet, Sections, SteerId, Zone};
 
@@ -34,6 +34,19 @@ pub(super) struct Asked<'a> {
     options: Options<'a>,
     /// `None` where the name is outside every zone.
     inside: Option<Inside<'a>>,
+    /// What its zone has ready; [`Ready::Other`] until [`Asked::find`].
+    ready: Ready<'a>,
+    /// Where a steered name's answer is decided; `None` until [`Asked::find`], and where that is not so simple.
+    aimed: Option<Aimed>,
+}
+
+/// The place whose answer a client gets.
+#[derive(Clone, Copy)]
+struct Aimed {
+    map: MapId,
+    block: Block,
+    /// Bits to add to a scope, and the width of the subnet's family; `None` where the packet's source decides.
+    subnet: Option<(u8, u8)>,
 }
 
 /// Where a name is.
@@ -96,36 +109,55 @@ pub(super) fn read<'a>(
         },
     };
     let inside = found.map(|(found, zone)| Inside { found, zone, hash: zone.hash_from(name, found.hash) });
-    Some(Asked { request, name, name_length, qtype, opt, options, inside })
+    Some(Asked { request, name, name_length, qtype, opt, options, inside, ready: Ready::Other, aimed: None })
 }
 
 impl<'a> Asked<'a> {
     /// Where its name is.
+    #[inline]
     pub(super) fn inside(&self) -> Option<&Inside<'a>> {
         self.inside.as_ref()
     }
 
-    /// Whether a steered name would have an answer for it, by the address of its client subnet or of its source.
-    pub(super) fn block(&self, who: &Who) -> Block {
-        match &self.options.ecs {
-            Some(ecs) if ecs.source() > 0 => Folded::new(ecs.address(), ecs.source()).block,
-            _ => Block::host(who.source),
+    /// Finds what is ready for it.
+    #[inline]
+    pub(super) fn find(&mut self, snapshot: &Snapshot, live: &Live, who: &Who) {
+        let Some(Inside { found, zone, hash }) = self.inside else { return };
+        self.ready = zone.ready(self.name, found.hash, hash, self.qtype);
+        if let Ready::Steered(steer) = self.ready {
+            self.aimed = aim(snapshot, live, found.index, steer, who, self.options.ecs.as_ref());
         }
+    }
+
+    /// Reads of what is ready as much as brings it near. What it gives means nothing.
+    #[inline]
+    pub(super) fn touch(&self) -> u64 {
+        match self.ready {
+            Ready::Records(rrset) => rrset.bytes.first().map_or(0, |octet| u64::from(*octet)),
+            _ => 0,
+        }
+    }
+
+    /// Begins to look for the range that decides, and says where it is nearly.
+    #[inline]
+    pub(super) fn near(&self, live: &Live) -> Option<(MapId, Near)> {
+        let Aimed { map, block, .. } = self.aimed?;
+        Some((map, live.maps.get(map.0 as usize)?.near(block)?))
     }
 
     /// Answers it.
     #[inline]
-    pub(super) fn answer(self, snapshot: &Snapshot, live: &Live, who: &Who, out: &mut [u8]) -> Option<Outcome> {
-        let Self { request, name, name_length, qtype, opt, options, inside } = self;
+    pub(super) fn answer(&mut self, snapshot: &Snapshot, live: &Live, who: &Who, out: &mut [u8]) -> Option<Outcome> {
+        let Self { request, ref mut name, name_length, qtype, ref opt, ref options, inside, ready, aimed } = *self;
         let question = request.get(..HEADER + name_length + 4)?;
         let (cookie, server_cookie) = match &options.cookie {
             None => (Cookie::None, None),
             cookie => bake_cookie(cookie.as_ref(), who, &snapshot.identity),
         };
-        let Some(Inside { found, zone, hash }) = inside else {
-            return elsewhere(snapshot, question, qtype, opt.as_ref(), &options, cookie, server_cookie.as_ref(), out);
+        let Some(Inside { found, zone, .. }) = inside else {
+            return elsewhere(snapshot, question, qtype, opt.as_ref(), options, cookie, server_cookie.as_ref(), out);
         };
-        let opt_length = match &opt {
+        let opt_length = match opt {
             None => 0,
             Some(_) => {
                 OPT + options.ecs.map_or(0, |ecs| ecs.echo_length()) + server_cookie.map_or(0, |_| COOKIE_OPTION)
@@ -144,6 +176,7 @@ impl<'a> Asked<'a> {
             who,
             id: u16::from_be_bytes([*question.first()?, *question.get(1)?]),
             ecs: options.ecs.as_ref(),
+            aimed,
             told: Said {
                 rcode: Rcode::NOERROR,
                 authoritative: true,
@@ -153,7 +186,7 @@ impl<'a> Asked<'a> {
                 by_subnet: false,
             },
         };
-        match zone.ready(name, found.hash, hash, qtype) {
+        match ready {
             Ready::Chain(chain) => {
                 // Its names may be another zone's.
                 if found.has_inner {
@@ -186,9 +219,9 @@ impl<'a> Asked<'a> {
 
         let Answer { told, .. } = answer;
         let (mut at, [answers, authorities, mut additionals]) = (page.at, page.counts);
-        if let Some(opt) = &opt {
+        if let Some(opt) = opt {
             additionals += 1;
-            at = write_opt(out.get_mut(at..at + opt_length)?, at, opt, &options, told.scope, server_cookie.as_ref())?;
+            at = write_opt(out.get_mut(at..at + opt_length)?, at, opt, options, told.scope, server_cookie.as_ref())?;
         }
         // The id, and RD, are there since the question was copied.
         let head = out.first_chunk_mut::<HEADER>()?;
@@ -210,6 +243,31 @@ impl<'a> Asked<'a> {
             },
         }))
     }
+}
+
+/// Where a steered name's answer is decided for a client. `None` where that depends on more than its range: clients are sent to
+/// names or shared out, or the operator keeps some from a PoP.
+#[inline]
+fn aim(
+    snapshot: &Snapshot,
+    live: &Live,
+    zone: u32,
+    steer: SteerId,
+    who: &Who,
+    ecs: Option<&ClientSubnet<'_>>,
+) -> Option<Aimed> {
+    let Steer { map, ecs: heeded, cname } = *snapshot.steer(zone, steer)?;
+    let live = live.maps.get(map.0 as usize)?;
+    if cname || live.ordered || live.pieces.is_some() {
+        return None;
+    }
+    Some(match ecs.filter(|ecs| ecs.source() > 0 && heeded == Ecs::On) {
+        Some(ecs) => {
+            let Folded { block, shift } = Folded::new(ecs.address(), ecs.source());
+            Aimed { map, block, subnet: Some((shift, ecs.width())) }
+        }
+        None => Aimed { map, block: Block::host(who.source), subnet: None },
+    })
 }
 
 /// REFUSED for a name outside every zone (SEMANTICS §5.2), in at most 352 octets: they fit whatever the client's limit is.
@@ -283,6 +341,8 @@ struct Answer<'a> {
     /// Of the message.
     id: u16,
     ecs: Option<&'a ClientSubnet<'a>>,
+    /// Of the question's own name, if that is steered.
+    aimed: Option<Aimed>,
     told: Said,
 }
 
@@ -318,43 +378,35 @@ impl Answer<'_> {
             Type::AAAA => SteeredType::Aaaa,
             _ => return None,
         };
-        let id = steer;
-        let steer = *self.snapshot.steer(self.found.index, id)?;
-        if steer.cname {
-            return None;
-        }
-        let live = self.live.maps.get(steer.map.0 as usize)?;
-        // Nobody shares clients, and the operator keeps none from anywhere: one answer for everybody in a range.
-        if live.pieces.is_none() && !live.ordered {
-            let map = self.snapshot.maps.get(steer.map.0 as usize)?;
-            let subnet = self.ecs.filter(|ecs| ecs.source() > 0 && steer.ecs == Ecs::On);
-            let (block, shift, width) = match subnet {
-                Some(ecs) => {
-                    let Folded { block, shift } = Folded::new(ecs.address(), ecs.source());
-                    (block, shift, ecs.width())
-                }
-                None => (Block::host(self.who.source), 0, 0),
-            };
+        let aimed = match self.aimed {
+            Some(aimed) => Some(aimed),
+            None => aim(self.snapshot, self.live, self.found.index, steer, self.who, self.ecs),
+        };
+        if let Some(Aimed { map: id, block, subnet }) = aimed {
+            let (map, live) = (self.snapshot.maps.get(id.0 as usize)?, self.live.maps.get(id.0 as usize)?);
             let chosen = live.choose(map, &self.snapshot.sites, block);
-            if chosen.answer != AnswerId::RESOLVER {
-                let answer = live.answers.get(usize::from(chosen.answer.0))?;
+            // There is none where the resolver's address is to decide.
+            if let Some(answer) = live.answers.get(usize::from(chosen.answer.0)) {
                 let (told, records) = answer.of(rtype);
                 page.records(owner, records.count, &records.bytes)?;
-                if subnet.is_some() {
+                if let Some((shift, width)) = subnet {
                     self.told.scope = chosen.scope.saturating_add(shift).clamp(1, width);
                     self.told.by_subnet = true;
                 }
                 self.told.kind = normal(told)?;
-                self.told.decided = Decided::new(steer.map.0, answer.member(rtype), self.told.kind);
+                self.told.decided = Decided::new(id.0, answer.member(rtype), self.told.kind);
                 return Some(());
             }
         }
-        self.dealt(id, rtype, owner, page)
+        self.dealt(steer, rtype, owner, page)
     }
 
     /// The same where it depends on more than the range of the client.
     #[inline(never)]
     fn dealt(&mut self, steer: SteerId, rtype: SteeredType, owner: u16, page: &mut Page<'_>) -> Option<()> {
+        if self.snapshot.steer(self.found.index, steer)?.cname {
+            return None;
+        }
         let client = Client::new(self.who, self.id, self.ecs);
         let steered = client.steer(self.snapshot, self.live, self.found.index, steer)?;
         (self.told.scope, self.told.by_subnet) = (steered.scope, steered.by_subnet);

@@ -133,6 +133,20 @@ impl Zone {
         hash
     }
 
+    /// The node that a name with this hash has, most likely; for [`Zone::touch`].
+    #[inline]
+    pub fn glance(&self, hash: u64) -> Option<u32> {
+        self.index.find(hash, |_| true)
+    }
+
+    /// Reads of a node, its name and its RRsets as much as brings them near. What it gives means nothing.
+    #[inline]
+    pub fn touch(&self, node: u32) -> u64 {
+        let Some(node) = self.nodes.get(node as usize) else { return 0 };
+        let name = self.names.get(node.name as usize).map_or(0, |octet| u64::from(*octet));
+        name ^ self.sets.get(node.sets as usize).map_or(0, |set| u64::from(set.start))
+    }
+
     /// Where a name leads that has this hash ([`Zone::hash_from`]).
     #[inline]
     pub(super) fn reach(&self, name: &FoldedName, apex_hash: u64, hash: u64) -> Reached {
