@@ -67,6 +67,11 @@ pub fn cases(snapshot: &Snapshot) -> Vec<Case> {
 }
 
 impl Case {
+    /// Asks its queries in turn until there are so many.
+    pub fn repeat(&mut self, count: usize) {
+        self.queries = self.queries.iter().cycle().take(count).cloned().collect();
+    }
+
     fn check(&self, snapshot: &Snapshot, kind: Kind) {
         let (live, mut out) = (snapshot.live(), [0; 1232]);
         for (who, request) in &self.queries {

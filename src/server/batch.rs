@@ -12,6 +12,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::io;
+use std::marker::PhantomData;
 use std::mem::{offset_of, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -92,6 +93,59 @@ pub(super) enum Wait {
     No,
 }
 
+/// The octets of the datagrams of a receive; none changes as long as the [`Batch`] is borrowed for this.
+#[derive(Clone, Copy)]
+pub(super) struct Requests<'b> {
+    memory: NonNull<Memory>,
+    received: usize,
+    batch: PhantomData<&'b Memory>,
+}
+
+impl<'b> Requests<'b> {
+    /// The octets of a datagram; `index` is below what [`Batch::receive`] gave.
+    #[inline]
+    pub(super) fn get(self, index: usize) -> &'b [u8] {
+        assert!(index < self.received, "no such datagram");
+        let at = self.memory.as_ptr();
+        // SAFETY: as in `new`. The octets of a request are written by `receive` alone, which needs the batch that is borrowed for
+        // `'b`; answers, which are written meanwhile, are other octets.
+        let (length, request) = unsafe { ((*at).incoming[index].msg_len as usize, &(*at).slots[index].request) };
+        &request[..length.min(MAX_REQUEST)]
+    }
+}
+
+/// The rooms for answers to the datagrams of a receive.
+pub(super) struct Answers<'b>(&'b mut Batch);
+
+impl Answers<'_> {
+    /// The room of a datagram's answer; `index` is below what [`Batch::receive`] gave.
+    #[inline]
+    pub(super) fn room(&mut self, index: usize) -> &mut [u8] {
+        assert!(index < self.0.received, "no such datagram");
+        // SAFETY: as in `new`. The octets of an answer are apart from all that [`Requests`] gives, and borrowed as long as `self` is.
+        unsafe { &mut (*self.0.memory.as_ptr()).slots[index].answer }
+    }
+
+    /// Marks the first `length` octets of the room of a datagram to be sent to its source. Once for each datagram.
+    #[inline]
+    pub(super) fn send(&mut self, index: usize, length: usize) {
+        let Batch { received, marked, memory, .. } = &mut *self.0;
+        assert!(index < *received && *marked < *received, "no such datagram");
+        let at = memory.as_ptr();
+        // SAFETY: as in `new`. The header is that of the request, with the lengths that the kernel gave it; its part is the answer
+        // of the same slot, whose length is at most its room.
+        unsafe {
+            let slot = &raw mut (*at).slots[index];
+            (*slot).outgoing.iov_len = length.min(MAX_ANSWER);
+            let header = &raw mut (*at).outgoing[*marked].msg_hdr;
+            *header = (*at).incoming[index].msg_hdr;
+            (*header).msg_iov = &raw mut (*slot).outgoing;
+            (*header).msg_flags = 0;
+        }
+        *marked += 1;
+    }
+}
+
 /// What became of the answers of a batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sent {
@@ -165,50 +219,33 @@ impl Batch {
         Ok(self.received)
     }
 
-    /// A datagram of the last receive, its octets, and the room for its answer. `index` is below what
-    /// [`Batch::receive`] gave.
+    /// Where a datagram of the last receive came from, and went to. Once for each; `index` is below what [`Batch::receive`] gave.
     #[inline]
-    pub(super) fn datagram(&mut self, index: usize) -> (Datagram, &[u8], &mut [u8]) {
+    pub(super) fn datagram(&mut self, index: usize) -> Datagram {
         assert!(index < self.received, "no such datagram");
         let at = self.memory.as_ptr();
-        // SAFETY: as in `new`. The octets of a request and of an answer are apart from each other and from all that is read
-        // here, and are borrowed as long as `self` is.
-        let (message, slot) = unsafe { (&(*at).incoming[index], &mut (*at).slots[index]) };
-        let (header, length) = (&message.msg_hdr, message.msg_len as usize);
-        let datagram = if header.msg_namelen == 0 {
-            Datagram::WakeUp
-        } else if header.msg_flags & MSG_TRUNC != 0 {
-            Datagram::Long
-        } else {
-            let asked = if header.msg_control.is_null() {
-                Some(self.bound)
-            } else {
-                asked(&mut slot.control, header.msg_controllen)
-            };
-            match (source(&slot.source), asked) {
-                (Some(source), Some(asked)) => Datagram::From(source, asked),
-                _ => Datagram::Unknown,
-            }
+        // SAFETY: as in `new`. Nobody has a reference into these fields: requests and answers are others.
+        let (message, source_address, control) = unsafe {
+            (&(*at).incoming[index], &(*at).slots[index].source, &mut (*at).slots[index].control)
         };
-        (datagram, &slot.request[..length.min(MAX_REQUEST)], &mut slot.answer)
+        let header = &message.msg_hdr;
+        if header.msg_namelen == 0 {
+            return Datagram::WakeUp;
+        }
+        if header.msg_flags & MSG_TRUNC != 0 {
+            return Datagram::Long;
+        }
+        let asked = if header.msg_control.is_null() { Some(self.bound) } else { asked(control, header.msg_controllen) };
+        match (source(source_address), asked) {
+            (Some(source), Some(asked)) => Datagram::From(source, asked),
+            _ => Datagram::Unknown,
+        }
     }
 
-    /// Marks the first `length` octets of the room of a datagram to be sent to its source. Once for each datagram.
+    /// The octets of the datagrams of the last receive, and the rooms for their answers.
     #[inline]
-    pub(super) fn answer(&mut self, index: usize, length: usize) {
-        assert!(index < self.received && self.marked < self.received, "no such datagram");
-        let at = self.memory.as_ptr();
-        // SAFETY: as in `new`. The header is that of the request, with the lengths that the kernel gave it; its part is the answer
-        // of the same slot, whose length is at most its room.
-        unsafe {
-            let slot = &raw mut (*at).slots[index];
-            (*slot).outgoing.iov_len = length.min(MAX_ANSWER);
-            let header = &raw mut (*at).outgoing[self.marked].msg_hdr;
-            *header = (*at).incoming[index].msg_hdr;
-            (*header).msg_iov = &raw mut (*slot).outgoing;
-            (*header).msg_flags = 0;
-        }
-        self.marked += 1;
+    pub(super) fn parts(&mut self) -> (Requests<'_>, Answers<'_>) {
+        (Requests { memory: self.memory, received: self.received, batch: PhantomData }, Answers(self))
     }
 
     /// Sends the marked answers; waits, as long as the socket's timeout, for room in its queue. Whatever the kernel does not
@@ -217,7 +254,7 @@ impl Batch {
         let mut result = Sent::default();
         let mut from = 0;
         while from < self.marked {
-            // SAFETY: `outgoing[from..marked]` was filled by `answer` since the last receive, and all it points to is in `memory`,
+            // SAFETY: `outgoing[from..marked]` was filled by [`Answers::send`] since the last receive, and all it points to is in `memory`,
             // as above.
             let count = unsafe {
                 libc::sendmmsg(

@@ -10,8 +10,8 @@ use tracing::error;
 use super::rrl::{Limiter, Verdict};
 use crate::journal::{Fate, Noted, Pen};
 use crate::metrics::layout::Layout;
-use crate::metrics::{Answered, Cause, End, LimitClass, Limited, Names, SharedWriter, Writer};
-use crate::query::{self, Drop, Outcome, Response, Who};
+use crate::metrics::{self, Answered, Cause, End, LimitClass, Limited, SharedWriter, Writer};
+use crate::query::{self, Drop, Names, Outcome, Response, Who};
 use crate::snapshot::Current;
 
 /// What answers messages. Production has one, [`Engine`]; tests put their own in its place.
@@ -21,18 +21,41 @@ pub trait Answer: Send + Sync + 'static {
     /// Called from many threads at once; must neither wait nor allocate.
     fn answer(&self, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome;
 
-    /// Calls `serve` once, with what answers any number of messages like [`Answer::answer`], all from one state.
-    fn batch(&self, serve: impl FnOnce(&dyn Fn(&Who, &[u8], &mut [u8]) -> Outcome))
+    /// Calls `serve` once, with what answers each of these messages by its number, into the front of the room that is given with
+    /// it, all from one state; each once at most, in their order.
+    fn batch(&self, messages: &[Message<'_>], _names: &mut Names, serve: &mut dyn FnMut(&mut Answerer<'_>))
     where
         Self: Sized,
     {
-        serve(&|who, request, out| self.answer(who, request, out));
+        one_by_one(self, messages, serve);
     }
 
     /// A short answer in the place of one that its network is not sent (see [`query::slip`]). `out` holds that one.
     fn slip(&self, _who: &Who, _request: &[u8], instead_of: &Response, _out: &mut [u8]) -> Outcome {
         Outcome::Responded(*instead_of)
     }
+}
+
+/// What answers the message of a number into a room.
+pub(super) type Answerer<'a> = dyn FnMut(usize, &mut [u8]) -> Outcome + 'a;
+
+/// A message that is to be answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'m> {
+    /// Where it is among those that came with it, the unanswerable included.
+    pub place: usize,
+    /// Who asks.
+    pub who: Who,
+    /// Its octets, without a TCP length.
+    pub request: &'m [u8],
+}
+
+/// Answers each message as if it were alone.
+fn one_by_one(engine: &impl Answer, messages: &[Message<'_>], serve: &mut dyn FnMut(&mut Answerer<'_>)) {
+    serve(&mut |number, room| match messages.get(number) {
+        Some(Message { who, request, .. }) => engine.answer(who, request, room),
+        None => Outcome::Dropped(Drop::Short),
+    });
 }
 
 /// Longest request that is read, in octets, without its TCP length. A question, an OPT with every option we know and
@@ -54,7 +77,7 @@ impl Engine {
 }
 
 /// What counters call the zones and PoPs of the snapshot that `current` points at.
-pub fn names(current: Arc<Current>) -> Names {
+pub fn names(current: Arc<Current>) -> metrics::Names {
     Box::new(move |generation| {
         let snapshot = current.load();
         (snapshot.generation == generation).then(|| {
@@ -72,10 +95,19 @@ impl Answer for Engine {
         query::respond(&snapshot, &live, who, request, out)
     }
 
-    fn batch(&self, serve: impl FnOnce(&dyn Fn(&Who, &[u8], &mut [u8]) -> Outcome)) {
+    fn batch(&self, messages: &[Message<'_>], names: &mut Names, serve: &mut dyn FnMut(&mut Answerer<'_>)) {
         let snapshot = self.current.load();
         let live = snapshot.live();
-        serve(&|who, request, out| query::respond(&snapshot, &live, who, request, out));
+        let requests = messages.iter().map(|Message { who, request, .. }| (who, *request));
+        // Reading changes nothing but `names`, which is written before it is read.
+        match catch_unwind(AssertUnwindSafe(|| query::Batch::read(&snapshot, &live, requests, names))) {
+            Ok(mut batch) => serve(&mut |number, room| match messages.get(number) {
+                Some(Message { who, request, .. }) => batch.respond(number, who, request, room),
+                None => Outcome::Dropped(Drop::Short),
+            }),
+            // Alone it will panic again: then it is known which of them it is.
+            Err(_) => one_by_one(self, messages, serve),
+        }
     }
 
     fn slip(&self, who: &Who, request: &[u8], instead_of: &Response, out: &mut [u8]) -> Outcome {
@@ -165,11 +197,11 @@ impl<E: Answer> Way<'_, E> {
     }
 }
 
-/// Asks the engine (its [`Answer::answer`]), and counts how the message ended; the octets of its answer at the front of the
+/// Asks the engine, and counts how the message ended; the octets of its answer at the front of the
 /// buffer. A panic in the engine ends this message only.
 #[inline]
 pub(super) fn ask<E: Answer>(
-    answer: impl Fn(&Who, &[u8], &mut [u8]) -> Outcome,
+    answer: impl FnOnce(&mut [u8]) -> Outcome,
     way: &Way<'_, E>,
     who: &Who,
     request: &[u8],
@@ -179,7 +211,7 @@ pub(super) fn ask<E: Answer>(
     // The buffers are overwritten before they are read again, and the engine's tables are immutable, so nothing half
     // done can be seen after an unwind.
     let began = who.source_port.is_multiple_of(MEASURED).then(Instant::now);
-    match catch_unwind(AssertUnwindSafe(|| answer(who, request, out))) {
+    match catch_unwind(AssertUnwindSafe(|| answer(out))) {
         Ok(Outcome::Responded(ref response)) => {
             let took = began.map(|began| began.elapsed());
             if let Some(took) = took {

@@ -153,10 +153,10 @@ impl<E: Answer> RequestHandler for Adapter<E> {
         let mut answer = vec![0; room];
         let mut counter = writer;
         let engine = &*self.engine;
-        let answers = |who: &Who, request: &[u8], out: &mut [u8]| engine.answer(who, request, out);
         let limiter = (transport == query::Transport::Udp).then_some(&*self.limiter);
         let way = Way { engine, limiter, pen: &self.pen, port: self.port };
-        let asked = ask(answers, &way, &who, request.as_slice(), &mut answer, &mut counter);
+        let octets = request.as_slice();
+        let asked = ask(|room| engine.answer(&who, octets, room), &way, &who, octets, &mut answer, &mut counter);
         let Some(length) = asked else { return nothing(request) };
         // What we encoded, hickory can read: but if not, the client is told nothing rather than something else.
         let Ok(message) = Message::from_vec(&answer[..length]) else {

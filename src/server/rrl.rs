@@ -15,6 +15,7 @@ mod tests;
 mod worst;
 
 use std::hash::{BuildHasher, RandomState};
+use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
@@ -153,6 +154,17 @@ impl Limiter {
         self.over(mode, class, source, network, count - rate)
     }
 
+    /// Reads what will be counted at answers to these sources, so that it is near by then.
+    #[inline]
+    pub(super) fn touch(&self, sources: impl ExactSizeIterator<Item = IpAddr>) {
+        if self.mode.load(Relaxed) == Mode::Off as u8 || sources.len() < WORTH_TOUCHING {
+            return;
+        }
+        // Most answers are of this class.
+        let hash = |source| self.hash(Network::of(source), LimitClass::Positive, Number::NONE);
+        black_box(sources.fold(0, |seen, source| seen ^ self.table.touch(hash(source))));
+    }
+
     /// The answer is the `excess`th above the rate in this second.
     #[cold]
     #[inline(never)]
@@ -227,6 +239,8 @@ fn mix(a: u64, b: u64) -> u64 {
     (product as u64) ^ (product >> 64) as u64
 }
 
+/// Answers from which on it pays to touch what is counted of them (as [`crate::query::Batch`] does).
+const WORTH_TOUCHING: usize = 4;
 /// How often the log says who was limited.
 const EVERY: Duration = Duration::from_mins(1);
 /// Networks that a line names.

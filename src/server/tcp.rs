@@ -297,9 +297,8 @@ impl<'a, E: Answer> Connection<'a, E> {
                     continue;
                 };
                 let engine = &*self.context.engine;
-                let answers = |who: &Who, request: &[u8], out: &mut [u8]| engine.answer(who, request, out);
                 let way = Way { engine, limiter: None, pen: &self.context.pen, port: self.port };
-                if let Some(length) = ask(answers, &way, &self.who, request, answer, &mut writer) {
+                if let Some(length) = ask(|room| engine.answer(&self.who, request, room), &way, &self.who, request, answer, &mut writer) {
                     self.output.extend_from_slice(&(length as u16).to_be_bytes());
                     self.output.extend_from_slice(&answer[..length]);
                     self.answers += 1;

@@ -14,18 +14,19 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use socket2::SockRef;
 use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::Beside;
-use super::batch::{Batch, Datagram, Wait};
+use super::batch::{BATCH, Batch, Datagram, Wait};
 use super::bind::BindError;
-use super::engine::{Answer, Way, ask, unix_now};
+use super::engine::{Answer, Message, Way, ask, unix_now};
 use super::rrl::Limiter;
 use crate::journal::Pen;
 use crate::metrics::{Cause, End, Metrics, Transport, Writer};
-use crate::query::{self, Ecs, Who};
+use crate::query::{self, Ecs, Names, Who};
 
 /// Pause after a receive error that may last, so that a broken socket does not cost a core.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
@@ -79,6 +80,7 @@ impl Threads {
                     phase,
                     writer,
                     overflows: Overflows::default(),
+                    names: Names::default(),
                 }
                 .run();
                 drop(alive);
@@ -129,6 +131,8 @@ struct Worker<E> {
     phase: Arc<AtomicU8>,
     writer: Writer,
     overflows: Overflows,
+    /// Room for what is read of a batch.
+    names: Names,
 }
 
 /// What is known of the kernel's count of datagrams that found the receive buffer full.
@@ -170,30 +174,32 @@ impl<E: Answer> Worker<E> {
 
     /// Answers the datagrams of a batch.
     fn serve(&mut self, count: usize) {
-        let Self { batch, ecs, engine, limiter, pen, port, writer, .. } = self;
+        let Self { batch, ecs, engine, limiter, pen, port, writer, names, .. } = self;
         let now = unix_now();
         let way = Way { engine: &**engine, limiter: Some(limiter), pen, port: *port };
-        engine.batch(|answer| {
-            for index in 0..count {
-                let (datagram, request, room) = batch.datagram(index);
-                let (source, destination) = match datagram {
-                    Datagram::From(source, destination) => (source, destination),
-                    Datagram::WakeUp => continue,
-                    Datagram::Unknown => {
-                        writer.receive_error();
-                        continue;
+        let mut sources = [None; BATCH];
+        for (index, to) in sources.iter_mut().enumerate().take(count) {
+            match batch.datagram(index) {
+                Datagram::From(source, destination) => {
+                    writer.received();
+                    if source.port() == 0 {
+                        writer.ended(End::Dropped(Cause::Source));
+                    } else {
+                        *to = Some((source, destination));
                     }
-                    Datagram::Long => {
-                        writer.received();
-                        writer.ended(End::Dropped(Cause::Long));
-                        continue;
-                    }
-                };
-                writer.received();
-                if source.port() == 0 {
-                    writer.ended(End::Dropped(Cause::Source));
-                    continue;
                 }
+                Datagram::WakeUp => {}
+                Datagram::Unknown => writer.receive_error(),
+                Datagram::Long => {
+                    writer.received();
+                    writer.ended(End::Dropped(Cause::Long));
+                }
+            }
+        }
+        let (requests, mut answers) = batch.parts();
+        let mut messages = SmallVec::<[Message<'_>; BATCH]>::new();
+        for (index, from) in sources.into_iter().enumerate() {
+            if let Some((source, destination)) = from {
                 let who = Who {
                     source: source.ip(),
                     source_port: source.port(),
@@ -202,14 +208,23 @@ impl<E: Answer> Worker<E> {
                     ecs: *ecs,
                     now,
                 };
-                if let Some(length) = ask(answer, &way, &who, request, room, writer) {
-                    batch.answer(index, length);
+                messages.push(Message { place: index, who, request: requests.get(index) });
+            }
+        }
+        limiter.touch(messages.iter().map(|message| message.who.source));
+        engine.batch(&messages, names, &mut |answer| {
+            for (number, message) in messages.iter().enumerate() {
+                let Message { place, who, request } = message;
+                let room = answers.room(*place);
+                if let Some(length) = ask(|room| answer(number, room), &way, who, request, room, writer) {
+                    answers.send(*place, length);
                 }
             }
         });
-        let sent = self.batch.send();
-        self.writer.sent(sent.sent as u64);
-        self.writer.unsent(sent.unsent as u64);
+        drop(messages);
+        let sent = batch.send();
+        writer.sent(sent.sent as u64);
+        writer.unsent(sent.unsent as u64);
         if self.overflows.at != now {
             self.overflows.at = now;
             self.count_overflows();
