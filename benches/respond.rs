@@ -7,7 +7,7 @@ mod workload;
 
 use std::hint::black_box;
 
-use catchment::query::{AT_ONCE, Batch, Names};
+use catchment::query::{AT_ONCE, Batch, Room};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
 fn bench(criterion: &mut Criterion) {
@@ -17,7 +17,7 @@ fn bench(criterion: &mut Criterion) {
     let mut out = [0; 1232];
     let mut group = criterion.benchmark_group("respond");
     group.throughput(Throughput::Elements(AT_ONCE as u64));
-    let mut names = Names::default();
+    let mut room = Room::default();
     for mut case in cases {
         case.repeat(case.queries.len().next_multiple_of(AT_ONCE));
         let mut batches = case.queries.chunks_exact(AT_ONCE).cycle();
@@ -25,7 +25,7 @@ fn bench(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let batch = batches.next()?;
                 let requests = batch.iter().map(|(who, request)| (black_box(who), black_box(request.as_slice())));
-                let mut read = Batch::read(&snapshot, &live, requests, &mut names);
+                let mut read = Batch::read(&snapshot, &live, requests, &mut room);
                 for (number, (who, request)) in batch.iter().enumerate() {
                     black_box(read.respond(number, who, request, &mut out));
                 }

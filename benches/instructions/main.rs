@@ -6,7 +6,7 @@ mod workload;
 
 use std::hint::black_box;
 
-use catchment::query::{AT_ONCE, Batch, Names};
+use catchment::query::{AT_ONCE, Batch, Room};
 use catchment::snapshot::Snapshot;
 use workload::queries::Case;
 
@@ -16,22 +16,22 @@ const QUERIES: usize = 4096;
 #[expect(clippy::print_stdout, reason = "the script reads it")]
 fn main() {
     let snapshot = workload::snapshot(workload::default_sites());
-    let mut names = Names::default();
+    let mut room = Room::default();
     for mut case in workload::queries::cases(&snapshot) {
         case.repeat(QUERIES);
-        counted_by_callgrind(&snapshot, &case, &mut names);
+        counted_by_callgrind(&snapshot, &case, &mut room);
         println!("{} {QUERIES}", case.name);
     }
 }
 
 /// Callgrind counts in here, and writes a file each time it is left. Answers by batches, as a UDP thread does.
 #[inline(never)]
-fn counted_by_callgrind(snapshot: &Snapshot, case: &Case, names: &mut Names) {
+fn counted_by_callgrind(snapshot: &Snapshot, case: &Case, room: &mut Room) {
     let live = snapshot.live();
     let mut out = [0; 1232];
     for batch in case.queries.chunks(AT_ONCE) {
         let requests = batch.iter().map(|(who, request)| (black_box(who), black_box(request.as_slice())));
-        let mut read = Batch::read(snapshot, &live, requests, names);
+        let mut read = Batch::read(snapshot, &live, requests, room);
         for (number, (who, request)) in batch.iter().enumerate() {
             black_box(read.respond(number, who, request, &mut out));
         }

@@ -109,6 +109,12 @@ impl<'p> ClientSubnet<'p> {
         if self.address.is_ipv4() { 32 } else { 128 }
     }
 
+    /// The option's data.
+    #[inline]
+    pub fn data(&self) -> &'p [u8] {
+        self.data
+    }
+
     /// Octets of the option in a response, its code and length included.
     #[inline]
     pub fn echo_length(&self) -> usize {

@@ -79,6 +79,12 @@ impl<'p> Opt<'p> {
         whole.then_some(Self { payload: u16::from_be_bytes([p0, p1]), version, dnssec_ok: f0 & 0x80 != 0, options })
     }
 
+    /// Whether there is any option.
+    #[inline]
+    pub fn has_options(&self) -> bool {
+        !self.options.is_empty()
+    }
+
     /// From a record of type OPT; `None` when its owner is not the root.
     pub fn read(record: &RecordRef<'p>) -> Option<Self> {
         (record.owner == [0]).then_some(Self {
@@ -92,15 +98,9 @@ impl<'p> Opt<'p> {
     /// Reads the options; of one that stands twice the first counts, but for client subnets. `None` when one is
     /// malformed (SEMANTICS §1.3, §5.8). With `ecs` off a client subnet is an option like any unknown one, whatever is in
     /// it.
+    #[inline]
     pub fn options(&self, ecs: Ecs) -> Option<Options<'p>> {
         let mut options = Options::default();
-        self.read_options(ecs, &mut options)?;
-        Some(options)
-    }
-
-    /// The same into `options`, which had none.
-    #[inline]
-    pub fn read_options(&self, ecs: Ecs, options: &mut Options<'p>) -> Option<()> {
         let mut rest = self.options;
         while let Some((head, after)) = rest.split_first_chunk::<4>() {
             let [c0, c1, l0, l1] = *head;
@@ -120,7 +120,7 @@ impl<'p> Opt<'p> {
                 _ => {}
             }
         }
-        rest.is_empty().then_some(())
+        rest.is_empty().then_some(options)
     }
 }
 
@@ -142,6 +142,7 @@ pub struct Options<'p> {
 /// A cookie option: 8 octets of the client's, and the server's cookie it was given before, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CookieOption<'p> {
+    data: &'p [u8],
     /// The client's part.
     pub client: [u8; 8],
     /// The server's part, 8 to 32 octets; `None` in a first query.
@@ -153,14 +154,21 @@ impl<'p> CookieOption<'p> {
     pub const ECHO: usize = 4 + 8 + 16;
 
     /// Reads 8, or 16 to 40 octets (RFC 7873 §4).
-    fn read(data: &'p [u8]) -> Option<Self> {
+    #[inline]
+    pub fn read(data: &'p [u8]) -> Option<Self> {
         let (client, server) = data.split_first_chunk::<8>()?;
         let server = match server.len() {
             0 => None,
             8..=32 => Some(server),
             _ => return None,
         };
-        Some(Self { client: *client, server })
+        Some(Self { data, client: *client, server })
+    }
+
+    /// The option's data.
+    #[inline]
+    pub fn data(&self) -> &'p [u8] {
+        self.data
     }
 }
 
@@ -248,7 +256,8 @@ mod tests {
         let (secret, client, cookie) = (unhex::<16>(secret), unhex::<8>(client), unhex::<16>(cookie));
         let source = source.parse().unwrap();
         let made = u32::from_be_bytes(cookie[4..8].try_into().unwrap());
-        let option = CookieOption { client, server: Some(&cookie) };
+        let octets = [client.as_slice(), &cookie].concat();
+        let option = CookieOption::read(&octets).unwrap();
         let check = |now| ServerCookie::check(&[secret], &option, now, source);
         assert_eq!([check(made), check(made + 2000)], verdicts);
     }
@@ -284,7 +293,8 @@ mod tests {
     fn cookies_age() {
         let (secret, source) = ([7; 16], "192.0.2.1".parse().unwrap());
         let cookie = ServerCookie::new(&secret, [1; 8], 10_000, source);
-        let option = CookieOption { client: [1; 8], server: Some(&cookie.0) };
+        let octets = [[1; 8].as_slice(), &cookie.0].concat();
+        let option = CookieOption::read(&octets).unwrap();
         let check = |now| ServerCookie::check(&[[9; 16], secret], &option, now, source);
         assert_eq!(check(10_000), Verdict::Good);
         assert_eq!(check(11_800), Verdict::Good);

@@ -8,9 +8,8 @@
 
 use std::hint::black_box;
 
-use super::swift::{self, Asked};
+use super::swift::Asked;
 use super::{Outcome, Who, respond_stepwise};
-use crate::dns::FoldedName;
 use crate::live::Live;
 use crate::snapshot::Snapshot;
 
@@ -19,13 +18,12 @@ pub const AT_ONCE: usize = 32;
 /// Requests from which on it pays to touch what they need.
 const WORTH_TOUCHING: usize = 4;
 
-/// Room for the names of a batch, reused from batch to batch.
-#[derive(Debug)]
-pub struct Names(Box<[FoldedName]>);
+/// Room for what is read of a batch, reused from batch to batch.
+pub struct Room(Box<[Asked]>);
 
-impl Default for Names {
+impl Default for Room {
     fn default() -> Self {
-        Self((0..AT_ONCE).map(|_| FoldedName::new()).collect())
+        Self((0..AT_ONCE).map(|_| Asked::new()).collect())
     }
 }
 
@@ -33,77 +31,78 @@ impl Default for Names {
 pub struct Batch<'b> {
     snapshot: &'b Snapshot,
     live: &'b Live,
-    /// By number; `None` where the longer way answers.
-    asked: [Option<Asked<'b>>; AT_ONCE],
+    /// By number.
+    asked: &'b mut [Asked],
 }
 
 impl<'b> Batch<'b> {
     /// Reads [`AT_ONCE`] requests at most, each with who asks. `live` belongs to `snapshot`.
-    pub fn read(
+    pub fn read<'r>(
         snapshot: &'b Snapshot,
         live: &'b Live,
-        requests: impl ExactSizeIterator<Item = (&'b Who, &'b [u8])> + Clone,
-        names: &'b mut Names,
+        requests: impl ExactSizeIterator<Item = (&'r Who, &'r [u8])> + Clone,
+        room: &'b mut Room,
     ) -> Self {
-        let mut batch = Self { snapshot, live, asked: [const { None }; AT_ONCE] };
-        let many = requests.len() >= WORTH_TOUCHING;
+        let count = requests.len().min(AT_ONCE);
+        let asked = room.0.get_mut(..count).unwrap_or_default();
         let mut before = None;
-        for (((who, request), name), to) in requests.clone().zip(&mut names.0).zip(&mut batch.asked) {
-            let asked = swift::read(snapshot, before.as_ref(), who.ecs, request, name);
-            before = asked.as_ref().and_then(Asked::inside).copied().or(before);
-            *to = asked;
+        for ((who, request), asked) in requests.clone().zip(&mut *asked) {
+            asked.read(snapshot, before, who.ecs, request);
+            before = Some(&*asked);
+        }
+        let many = count >= WORTH_TOUCHING;
+        if many {
+            touch_names(snapshot, asked);
+        }
+        let mut steered = 0;
+        for ((who, _), asked) in requests.zip(&mut *asked) {
+            steered += usize::from(asked.find(snapshot, live, who));
         }
         if many {
-            batch.touch_names();
-        }
-        for ((who, _), asked) in requests.zip(&mut batch.asked) {
-            if let Some(asked) = asked {
-                asked.find(snapshot, live, who);
+            touch_records(snapshot, asked);
+            if steered >= WORTH_TOUCHING {
+                touch_ranges(live, asked);
             }
         }
-        if many {
-            batch.touch_ranges();
-        }
-        batch
+        Self { snapshot, live, asked }
     }
 
     /// Answers the request of this number, which is the one that was read; once.
     #[inline]
     pub fn respond(&mut self, number: usize, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome {
-        let asked = self.asked.get_mut(number).and_then(Option::as_mut);
+        let Self { snapshot, live, .. } = *self;
+        let asked = self.asked.get_mut(number);
         asked
-            .and_then(|asked| asked.answer(self.snapshot, self.live, who, out))
-            .unwrap_or_else(|| respond_stepwise(self.snapshot, self.live, who, request, out))
+            .and_then(|asked| asked.answer(snapshot, live, who, request, out))
+            .unwrap_or_else(|| respond_stepwise(snapshot, live, who, request, out))
     }
+}
 
-    fn touch_names(&self) {
-        let mut seen = 0;
-        let mut nodes = [None; AT_ONCE];
-        for (asked, node) in self.asked.iter().zip(&mut nodes) {
-            *node = asked.as_ref().and_then(Asked::inside).and_then(|inside| inside.zone.glance(inside.hash));
-        }
-        for (asked, node) in self.asked.iter().zip(nodes) {
-            if let (Some(asked), Some(node)) = (asked, node)
-                && let Some(inside) = asked.inside()
-            {
-                seen ^= inside.zone.touch(node);
-            }
-        }
-        black_box(seen);
+fn touch_names(snapshot: &Snapshot, asked: &[Asked]) {
+    let mut seen = 0;
+    let mut nodes = [None; AT_ONCE];
+    for (asked, node) in asked.iter().zip(&mut nodes) {
+        let large = asked.inside(snapshot).filter(|(zone, _)| zone.is_large());
+        *node = large.and_then(|(zone, hash)| Some((zone, zone.glance(hash)?)));
     }
+    for (zone, node) in nodes.into_iter().flatten() {
+        seen ^= zone.touch(node);
+    }
+    black_box(seen);
+}
 
-    fn touch_ranges(&self) {
-        let mut seen = 0;
-        let mut places = [None; AT_ONCE];
-        for (asked, place) in self.asked.iter().zip(&mut places) {
-            if let Some(asked) = asked {
-                *place = asked.near(self.live);
-                seen ^= asked.touch();
-            }
-        }
-        for (map, near) in places.into_iter().flatten() {
-            seen ^= self.live.maps.get(map.0 as usize).map_or(0, |map| map.touch(near));
-        }
-        black_box(seen);
+fn touch_records(snapshot: &Snapshot, asked: &[Asked]) {
+    black_box(asked.iter().fold(0, |seen, asked| seen ^ asked.touch(snapshot)));
+}
+
+fn touch_ranges(live: &Live, asked: &[Asked]) {
+    let mut seen = 0;
+    let mut places = [None; AT_ONCE];
+    for (asked, place) in asked.iter().zip(&mut places) {
+        *place = asked.near(live);
     }
+    for (map, near) in places.into_iter().flatten() {
+        seen ^= live.maps.get(map.0 as usize).map_or(0, |map| map.touch(near));
+    }
+    black_box(seen);
 }

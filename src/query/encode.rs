@@ -3,7 +3,7 @@
 
 use super::request::Request;
 use super::{Cookie, Response, Said, Who};
-use crate::dns::edns::{self, CookieOption, Opt, ServerCookie, Verdict, code};
+use crate::dns::edns::{self, CookieOption, ServerCookie, Verdict, code};
 use crate::dns::message::{Owner, Section, Writer, flags};
 use crate::dns::rdata::compressible;
 use crate::dns::{Class, Rcode, Type};
@@ -39,11 +39,11 @@ pub(super) struct Reply<'r, 'o> {
     cut: bool,
 }
 
-/// How long a response may be, whatever the buffer.
+/// How long a response may be, whatever the buffer, to a client that takes UDP payloads of this size.
 #[inline]
-pub(super) fn limit(transport: super::Transport, opt: Option<&Opt<'_>>) -> usize {
-    match (transport, opt) {
-        (super::Transport::Udp, Some(opt)) => usize::from(opt.payload).clamp(MIN_UDP, MAX_UDP),
+pub(super) fn limit(transport: super::Transport, payload: Option<u16>) -> usize {
+    match (transport, payload) {
+        (super::Transport::Udp, Some(payload)) => usize::from(payload).clamp(MIN_UDP, MAX_UDP),
         (super::Transport::Udp, None) => MIN_UDP,
         _ => usize::from(u16::MAX),
     }
@@ -76,7 +76,7 @@ impl<'r, 'o> Reply<'r, 'o> {
         identity: &'r Identity,
         out: &'o mut [u8],
     ) -> Option<Self> {
-        let limit = limit(who.transport, request.opt.as_ref()).min(out.len());
+        let limit = limit(who.transport, request.opt.map(|opt| opt.payload)).min(out.len());
         let mut reply = Self {
             request,
             who,

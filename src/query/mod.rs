@@ -27,7 +27,7 @@ mod request;
 mod steer;
 mod swift;
 
-pub use batch::{AT_ONCE, Batch, Names};
+pub use batch::{AT_ONCE, Batch, Room};
 use encode::Reply;
 use request::{Read, Request};
 
@@ -150,12 +150,11 @@ impl Said {
 ///
 /// What is asked most is answered by the swift path, everything else step by step.
 pub fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome {
-    let mut name = FoldedName::new();
-    swift::read(snapshot, None, who.ecs, request, &mut name)
-        .and_then(|mut asked| {
-            asked.find(snapshot, live, who);
-            asked.answer(snapshot, live, who, out)
-        })
+    let mut asked = swift::Asked::new();
+    asked.read(snapshot, None, who.ecs, request);
+    asked.find(snapshot, live, who);
+    asked
+        .answer(snapshot, live, who, request, out)
         .unwrap_or_else(|| respond_stepwise(snapshot, live, who, request, out))
 }
 

@@ -6,11 +6,13 @@
 //! Then [`super::respond_stepwise`] answers, which is also what tests hold this against. Decides nothing of its own: which
 //! records, kinds, scopes and cookies are told comes from the same tables by the same functions.
 
+use std::net::IpAddr;
+
 use super::encode::{MAX_UDP, OUR_PAYLOAD, bake_cookie, limit};
 use super::steer::Client;
 use super::{Cookie, Ecs, Kind, Outcome, Response, Who};
 use crate::dns::ecs::ClientSubnet;
-use crate::dns::edns::{ExtendedError, OPT, Opt, Options, ServerCookie, code};
+use crate::dns::edns::{CookieOption, ExtendedError, OPT, Opt, ServerCookie, code};
 use crate::dns::message::{HEADER, QUESTION};
 use crate::dns::{Class, FoldedName, Rcode, Type};
 use crate::live::{Live, MapId, Near, SteeredType, Told};
@@ -18,26 +20,56 @@ use crate::metrics::{Answered, Decided, Marks, Number};
 use crate::net::{Block, Folded};
 use crate::snapshot::{Ede, Snapshot, Steer};
 use crate::zone::rrset::Records;
-use crate::zone::{ChainEnd, Entry, Found, Ready, RrSet, Sections, SteerId, Zone};
+use crate::zone::{ChainEnd, Entry, Found, Reached, Ready, RrSet, Sections, SteerId, Zone};
 
 /// The counts of a request with one question and nothing else.
 const ONE_QUESTION: u64 = 1 << 48;
 
-/// A request of the common kinds, read as far as the zone that it asks.
-pub(super) struct Asked<'a> {
-    request: &'a [u8],
+/// A request of the common kinds, and what has been found of it. Borrows nothing, so that it can be used again and again: what a
+/// request does not have is written anew for each.
+pub(super) struct Asked {
     /// The question's name; aliases lead it on.
-    name: &'a mut FoldedName,
+    name: FoldedName,
+    /// Whether it is of the common kinds; else nothing here means anything.
+    common: bool,
     name_length: usize,
     qtype: Type,
-    opt: Option<Opt<'a>>,
-    options: Options<'a>,
-    /// `None` where the name is outside every zone.
-    inside: Option<Inside<'a>>,
-    /// What its zone has ready; [`Ready::Other`] until [`Asked::find`].
-    ready: Ready<'a>,
+    opt: Option<Seen>,
+    /// Client subnet and cookie, as far as they are there.
+    ecs: Option<Subnet>,
+    cookie: Option<(u16, u16)>,
+    inside: Option<Inside>,
+    reached: Reached,
     /// Where a steered name's answer is decided; `None` until [`Asked::find`], and where that is not so simple.
     aimed: Option<Aimed>,
+}
+
+/// What an OPT record says besides its options.
+#[derive(Clone, Copy)]
+struct Seen {
+    payload: u16,
+    dnssec_ok: bool,
+}
+
+/// A client subnet, and where its option's data stands in the request: offset and length.
+#[derive(Clone, Copy)]
+struct Subnet {
+    at: u16,
+    length: u16,
+    address: IpAddr,
+    source: u8,
+}
+
+/// Where a name is.
+#[derive(Clone, Copy)]
+struct Inside {
+    /// The zone's number.
+    zone: u32,
+    labels: usize,
+    has_inner: bool,
+    apex_hash: u64,
+    /// [`Zone::hash_from`].
+    hash: u64,
 }
 
 /// The place whose answer a client gets.
@@ -49,93 +81,124 @@ struct Aimed {
     subnet: Option<(u8, u8)>,
 }
 
-/// Where a name is.
-#[derive(Clone, Copy)]
-pub(super) struct Inside<'a> {
-    pub(super) found: Found<'a>,
-    pub(super) zone: &'a Zone,
-    /// [`Zone::hash_from`].
-    pub(super) hash: u64,
-}
+impl Asked {
+    /// Nothing read yet.
+    pub(super) fn new() -> Self {
+        Self {
+            name: FoldedName::new(),
+            common: false,
+            name_length: 0,
+            qtype: Type(0),
+            opt: None,
+            ecs: None,
+            cookie: None,
+            inside: None,
+            reached: Reached::Nothing,
+            aimed: None,
+        }
+    }
 
-/// Reads a request into `name`. `before` is where the name of another request was, which mostly is in the same zone.
-#[inline]
-pub(super) fn read<'a>(
-    snapshot: &'a Snapshot,
-    before: Option<&Inside<'a>>,
-    heeded: Ecs,
-    request: &'a [u8],
-    name: &'a mut FoldedName,
-) -> Option<Asked<'a>> {
-    let (head, body) = request.split_first_chunk::<HEADER>()?;
-    let [_, _, f0, _, counts @ ..] = *head;
-    // Neither a response nor another opcode than QUERY; one question, and one more record at most.
-    let records = u64::from_be_bytes(counts) ^ ONE_QUESTION;
-    if f0 & 0xf8 != 0 || records > 1 {
-        return None;
+    /// Reads a request. `before` is another one: mostly its name is in the same zone.
+    #[inline]
+    pub(super) fn read(&mut self, snapshot: &Snapshot, before: Option<&Self>, heeded: Ecs, request: &[u8]) {
+        self.common = self.reads(snapshot, before, heeded, request).is_some();
     }
-    let name_length = name.read(body)?;
-    let (&[t0, t1, c0, c1], behind) = body.get(name_length..)?.split_first_chunk::<4>()?;
-    let (qtype, class) = (Type(u16::from_be_bytes([t0, t1])), Class(u16::from_be_bytes([c0, c1])));
-    if class != Class::IN || matches!(qtype, Type::OPT | Type::DS | Type(128..256)) {
-        return None;
-    }
-    let mut options = Options::default();
-    let mut opt = None;
-    if records == 0 {
-        if !behind.is_empty() {
+
+    #[inline]
+    fn reads(&mut self, snapshot: &Snapshot, before: Option<&Self>, heeded: Ecs, request: &[u8]) -> Option<()> {
+        let (head, body) = request.split_first_chunk::<HEADER>()?;
+        let [_, _, f0, _, counts @ ..] = *head;
+        // Neither a response nor another opcode than QUERY; one question, and one more record at most.
+        let records = u64::from_be_bytes(counts) ^ ONE_QUESTION;
+        if f0 & 0xf8 != 0 || records > 1 {
             return None;
         }
-    } else {
-        let only = Opt::read_only(behind).filter(|opt| opt.version == 0)?;
-        only.read_options(heeded, &mut options)?;
+        self.name_length = self.name.read(body)?;
+        let (&[t0, t1, c0, c1], behind) = body.get(self.name_length..)?.split_first_chunk::<4>()?;
+        self.qtype = Type(u16::from_be_bytes([t0, t1]));
+        let class = Class(u16::from_be_bytes([c0, c1]));
+        if class != Class::IN || matches!(self.qtype, Type::OPT | Type::DS | Type(128..256)) {
+            return None;
+        }
+        (self.opt, self.ecs, self.cookie) = (None, None, None);
+        if records == 0 {
+            if !behind.is_empty() {
+                return None;
+            }
+        } else {
+            let opt = Opt::read_only(behind).filter(|opt| opt.version == 0)?;
+            self.opt = Some(Seen { payload: opt.payload, dnssec_ok: opt.dnssec_ok });
+            if opt.has_options() {
+                self.read_options(&opt, heeded, request)?;
+            }
+        }
+        self.inside = self.place(snapshot, before)?;
+        Some(())
+    }
+
+    fn read_options(&mut self, opt: &Opt<'_>, heeded: Ecs, request: &[u8]) -> Option<()> {
+        let options = opt.options(heeded)?;
         if options.nsid | options.keepalive | options.padding {
             return None;
         }
-        opt = Some(only);
+        // Options end where the request does.
+        let place = |data: &[u8]| {
+            let at = data.as_ptr().addr().checked_sub(request.as_ptr().addr())?;
+            Some((u16::try_from(at).ok()?, data.len() as u16))
+        };
+        if let Some(ecs) = options.ecs {
+            let (at, length) = place(ecs.data())?;
+            self.ecs = Some(Subnet { at, length, address: ecs.address(), source: ecs.source() });
+        }
+        if let Some(cookie) = options.cookie {
+            self.cookie = Some(place(cookie.data())?);
+        }
+        Some(())
     }
-    let found = match before {
-        Some(Inside { found, zone, .. })
-            if !found.has_inner && name.labels() >= found.labels && name.suffix(found.labels) == zone.apex_folded() =>
+
+    /// Where the name is; `Some(None)` where it is outside every zone.
+    #[inline]
+    fn place(&self, snapshot: &Snapshot, before: Option<&Self>) -> Option<Option<Inside>> {
+        if let Some(inside) = before.and_then(|before| before.inside.filter(|_| before.common))
+            && !inside.has_inner
+            && self.name.labels() >= inside.labels
+            && let Some(zone) = loaded(snapshot, inside.zone)
+            && self.name.suffix(inside.labels) == zone.apex_folded()
         {
-            Some((*found, *zone))
+            return Some(Some(Inside { hash: zone.hash_from(&self.name, inside.apex_hash), ..inside }));
         }
-        _ => match snapshot.zones.find(name) {
+        let Some(Found { index, labels, hash, entry, has_inner }) = snapshot.zones.find(&self.name) else {
+            return Some(None);
+        };
+        let Entry::Loaded(zone) = entry else { return None };
+        let name_hash = zone.hash_from(&self.name, hash);
+        Some(Some(Inside { zone: index, labels, has_inner, apex_hash: hash, hash: name_hash }))
+    }
+
+    /// The zone of its name, and the hash that this is found by there.
+    #[inline]
+    pub(super) fn inside<'s>(&self, snapshot: &'s Snapshot) -> Option<(&'s Zone, u64)> {
+        let inside = self.inside.filter(|_| self.common)?;
+        Some((loaded(snapshot, inside.zone)?, inside.hash))
+    }
+
+    /// Finds its name, and of a steered one where its answer is decided; says whether it is one.
+    #[inline]
+    pub(super) fn find(&mut self, snapshot: &Snapshot, live: &Live, who: &Who) -> bool {
+        let Some(Inside { zone: index, apex_hash, hash, .. }) = self.inside.filter(|_| self.common) else { return false };
+        let Some(zone) = loaded(snapshot, index) else { return false };
+        self.reached = zone.reach(&self.name, apex_hash, hash);
+        self.aimed = match zone.steer(self.reached) {
+            Some(steer) => aim(snapshot, live, index, steer, who, self.ecs.map(|ecs| (ecs.address, ecs.source))),
             None => None,
-            Some(found) => match found.entry {
-                Entry::Loaded(zone) => Some((found, &**zone)),
-                Entry::NotLoaded => return None,
-            },
-        },
-    };
-    let inside = found.map(|(found, zone)| Inside { found, zone, hash: zone.hash_from(name, found.hash) });
-    Some(Asked { request, name, name_length, qtype, opt, options, inside, ready: Ready::Other, aimed: None })
-}
-
-impl<'a> Asked<'a> {
-    /// Where its name is.
-    #[inline]
-    pub(super) fn inside(&self) -> Option<&Inside<'a>> {
-        self.inside.as_ref()
+        };
+        self.aimed.is_some()
     }
 
-    /// Finds what is ready for it.
+    /// Reads of the records it was found to have as much as brings them near. What it gives means nothing.
     #[inline]
-    pub(super) fn find(&mut self, snapshot: &Snapshot, live: &Live, who: &Who) {
-        let Some(Inside { found, zone, hash }) = self.inside else { return };
-        self.ready = zone.ready(self.name, found.hash, hash, self.qtype);
-        if let Ready::Steered(steer) = self.ready {
-            self.aimed = aim(snapshot, live, found.index, steer, who, self.options.ecs.as_ref());
-        }
-    }
-
-    /// Reads of what is ready as much as brings it near. What it gives means nothing.
-    #[inline]
-    pub(super) fn touch(&self) -> u64 {
-        match self.ready {
-            Ready::Records(rrset) => rrset.bytes.first().map_or(0, |octet| u64::from(*octet)),
-            _ => 0,
-        }
+    pub(super) fn touch(&self, snapshot: &Snapshot) -> u64 {
+        self.inside(snapshot).map_or(0, |(zone, _)| zone.touch_records(self.reached))
     }
 
     /// Begins to look for the range that decides, and says where it is nearly.
@@ -145,37 +208,53 @@ impl<'a> Asked<'a> {
         Some((map, live.maps.get(map.0 as usize)?.near(block)?))
     }
 
-    /// Answers it.
+    /// Answers it: the request that was read. Once.
     #[inline]
-    pub(super) fn answer(&mut self, snapshot: &Snapshot, live: &Live, who: &Who, out: &mut [u8]) -> Option<Outcome> {
-        let Self { request, ref mut name, name_length, qtype, ref opt, ref options, inside, ready, aimed } = *self;
+    pub(super) fn answer(
+        &mut self,
+        snapshot: &Snapshot,
+        live: &Live,
+        who: &Who,
+        request: &[u8],
+        out: &mut [u8],
+    ) -> Option<Outcome> {
+        if !self.common {
+            return None;
+        }
+        let Self { name, name_length, qtype, opt, ecs, cookie, inside, reached, aimed, .. } = self;
+        let (name_length, qtype, opt, aimed) = (*name_length, *qtype, *opt, *aimed);
         let question = request.get(..HEADER + name_length + 4)?;
-        let (cookie, server_cookie) = match &options.cookie {
-            None => (Cookie::None, None),
-            cookie => bake_cookie(cookie.as_ref(), who, &snapshot.identity),
+        let data = |(at, length): (u16, u16)| request.get(at.into()..)?.get(..length.into());
+        let ecs_data = match ecs {
+            None => None,
+            Some(ecs) => Some(data((ecs.at, ecs.length))?),
         };
-        let Some(Inside { found, zone, .. }) = inside else {
-            return elsewhere(snapshot, question, qtype, opt.as_ref(), options, cookie, server_cookie.as_ref(), out);
+        let (cookie, baked) = match *cookie {
+            None => (Cookie::None, None),
+            Some(place) => bake(data(place)?, who, snapshot),
         };
         let opt_length = match opt {
             None => 0,
-            Some(_) => {
-                OPT + options.ecs.map_or(0, |ecs| ecs.echo_length()) + server_cookie.map_or(0, |_| COOKIE_OPTION)
-            }
+            Some(_) => OPT + ecs_data.map_or(0, |data| 4 + data.len()) + baked.as_ref().map_or(0, |_| COOKIE_OPTION),
         };
-        let limit = limit(who.transport, opt.as_ref()).min(out.len());
+        let Some(Inside { zone: index, apex_hash, has_inner, .. }) = *inside else {
+            let echo = Echo { seen: opt, ecs: ecs_data, scope: 0, cookie: baked.as_ref() };
+            return elsewhere(snapshot, question, qtype, &echo, cookie, out);
+        };
+        let zone = loaded(snapshot, index)?;
+        let limit = limit(who.transport, opt.map(|opt| opt.payload)).min(out.len());
         let mut page = Page { out: out.get_mut(..limit.checked_sub(opt_length)?)?, at: 0, counts: [0; 3] };
         page.put(question)?;
 
         let mut answer = Answer {
             snapshot,
             live,
-            found,
+            index,
             zone,
             name_length,
             who,
-            id: u16::from_be_bytes([*question.first()?, *question.get(1)?]),
-            ecs: options.ecs.as_ref(),
+            request,
+            ecs: ecs.as_ref(),
             aimed,
             told: Said {
                 rcode: Rcode::NOERROR,
@@ -186,10 +265,10 @@ impl<'a> Asked<'a> {
                 by_subnet: false,
             },
         };
-        match ready {
+        match zone.ready(*reached, qtype) {
             Ready::Chain(chain) => {
                 // Its names may be another zone's.
-                if found.has_inner {
+                if has_inner {
                     return None;
                 }
                 let target = page.sections(&chain.links, name_length)?;
@@ -204,12 +283,12 @@ impl<'a> Asked<'a> {
                 }
             }
             Ready::Dname { labels, rrset } => {
-                if found.has_inner {
+                if has_inner {
                     return None;
                 }
                 let target = page.dname(name, labels, rrset, zone)?;
                 // Aliases there may lead back: the longer way tells whether they do.
-                match zone.ready(name, found.hash, zone.hash_from(name, found.hash), qtype) {
+                match zone.ready(zone.reach(name, apex_hash, zone.hash_from(name, apex_hash)), qtype) {
                     Ready::Chain(_) | Ready::Dname { .. } => return None,
                     ready => answer.end(ready, qtype, target, &mut page)?,
                 }
@@ -219,9 +298,10 @@ impl<'a> Asked<'a> {
 
         let Answer { told, .. } = answer;
         let (mut at, [answers, authorities, mut additionals]) = (page.at, page.counts);
-        if let Some(opt) = opt {
+        if opt.is_some() {
             additionals += 1;
-            at = write_opt(out.get_mut(at..at + opt_length)?, at, opt, options, told.scope, server_cookie.as_ref())?;
+            let echo = Echo { seen: opt, ecs: ecs_data, scope: told.scope, cookie: baked.as_ref() };
+            at = echo.write(out.get_mut(at..at + opt_length)?, at)?;
         }
         // The id, and RD, are there since the question was copied.
         let head = out.first_chunk_mut::<HEADER>()?;
@@ -235,11 +315,11 @@ impl<'a> Asked<'a> {
             qtype: Some(qtype),
             answered: Answered {
                 generation: snapshot.generation,
-                zone: Number::of(found.index),
+                zone: Number::of(index),
                 decided: told.decided,
                 rcode: told.rcode.0,
                 kind: told.kind,
-                marks: Marks::new(options.ecs.map(|_| told.scope), told.by_subnet, false, cookie),
+                marks: Marks::new(ecs_data.map(|_| told.scope), told.by_subnet, false, cookie),
             },
         }))
     }
@@ -254,32 +334,52 @@ fn aim(
     zone: u32,
     steer: SteerId,
     who: &Who,
-    ecs: Option<&ClientSubnet<'_>>,
+    ecs: Option<(IpAddr, u8)>,
 ) -> Option<Aimed> {
     let Steer { map, ecs: heeded, cname } = *snapshot.steer(zone, steer)?;
     let live = live.maps.get(map.0 as usize)?;
     if cname || live.ordered || live.pieces.is_some() {
         return None;
     }
-    Some(match ecs.filter(|ecs| ecs.source() > 0 && heeded == Ecs::On) {
-        Some(ecs) => {
-            let Folded { block, shift } = Folded::new(ecs.address(), ecs.source());
-            Aimed { map, block, subnet: Some((shift, ecs.width())) }
+    Some(match ecs.filter(|(_, source)| *source > 0 && heeded == Ecs::On) {
+        Some((address, source)) => {
+            let Folded { block, shift } = Folded::new(address, source);
+            Aimed { map, block, subnet: Some((shift, if address.is_ipv4() { 32 } else { 128 })) }
         }
         None => Aimed { map, block: Block::host(who.source), subnet: None },
     })
 }
 
+/// The zone of a number.
+#[inline]
+fn loaded(snapshot: &Snapshot, zone: u32) -> Option<&Zone> {
+    match snapshot.zones.get(zone)?.1 {
+        Entry::Loaded(zone) => Some(zone),
+        Entry::NotLoaded => None,
+    }
+}
+
+/// A request's cookie by the octets of its option: what it is worth, and what the answer's has: client's part and ours.
+#[inline(never)]
+fn bake(data: &[u8], who: &Who, snapshot: &Snapshot) -> (Cookie, Option<Baked>) {
+    let option = CookieOption::read(data);
+    let (cookie, server) = bake_cookie(option.as_ref(), who, &snapshot.identity);
+    (cookie, option.zip(server).map(|(option, server)| Baked { client: option.client, server }))
+}
+
+/// Both parts of an answer's cookie.
+struct Baked {
+    client: [u8; 8],
+    server: ServerCookie,
+}
+
 /// REFUSED for a name outside every zone (SEMANTICS §5.2), in at most 352 octets: they fit whatever the client's limit is.
-#[expect(clippy::too_many_arguments, reason = "what was read of a request, in the order of its octets")]
 fn elsewhere(
     snapshot: &Snapshot,
     question: &[u8],
     qtype: Type,
-    opt: Option<&Opt<'_>>,
-    options: &Options<'_>,
+    echo: &Echo<'_>,
     cookie: Cookie,
-    server_cookie: Option<&ServerCookie>,
     out: &mut [u8],
 ) -> Option<Outcome> {
     const ERROR: ExtendedError = ExtendedError::NOT_AUTHORITATIVE;
@@ -287,12 +387,11 @@ fn elsewhere(
     let at = question.len();
     out.get_mut(..at)?.copy_from_slice(question);
     let mut end = at;
-    if let Some(opt) = opt {
+    if echo.seen.is_some() {
         let told = if snapshot.identity.ede == Ede::Off { 0 } else { 6 };
-        let ecs = options.ecs.map_or(0, |ecs| ecs.echo_length());
-        end += OPT + ecs + server_cookie.map_or(0, |_| COOKIE_OPTION) + told;
+        end += OPT + echo.ecs.map_or(0, |data| 4 + data.len()) + echo.cookie.map_or(0, |_| COOKIE_OPTION) + told;
         let room = out.get_mut(at..end)?;
-        write_opt(room, at, opt, options, 0, server_cookie)?;
+        echo.write(room, at)?;
         if told > 0 {
             let ([c0, c1], [e0, e1]) = (code::EDE.to_be_bytes(), ERROR.code.to_be_bytes());
             *room.last_chunk_mut::<6>()? = [c0, c1, 0, 2, e0, e1];
@@ -300,7 +399,7 @@ fn elsewhere(
     }
     let head = out.first_chunk_mut::<HEADER>()?;
     let [i0, i1, f0, ..] = *head;
-    *head = [i0, i1, 0x80 | f0 & 1, Rcode::REFUSED.0 as u8, 0, 1, 0, 0, 0, 0, 0, u8::from(opt.is_some())];
+    *head = [i0, i1, 0x80 | f0 & 1, Rcode::REFUSED.0 as u8, 0, 1, 0, 0, 0, 0, 0, u8::from(echo.seen.is_some())];
     Some(Outcome::Responded(Response {
         length: end,
         qtype: Some(qtype),
@@ -310,13 +409,13 @@ fn elsewhere(
             decided: Decided::NOTHING,
             rcode: Rcode::REFUSED.0,
             kind: Kind::Refused,
-            marks: Marks::new(options.ecs.map(|_| 0), false, false, cookie),
+            marks: Marks::new(echo.ecs.map(|_| 0), false, false, cookie),
         },
     }))
 }
 
 /// Octets of a whole cookie option: code, length, the client's part and ours.
-const COOKIE_OPTION: usize = crate::dns::edns::CookieOption::ECHO;
+const COOKIE_OPTION: usize = CookieOption::ECHO;
 const _: () = assert!(MAX_UDP < 0x4000, "what is ready has pointers into itself");
 
 /// What an answer says besides its records.
@@ -334,13 +433,13 @@ struct Said {
 struct Answer<'a> {
     snapshot: &'a Snapshot,
     live: &'a Live,
-    found: Found<'a>,
+    /// The zone's number.
+    index: u32,
     zone: &'a Zone,
     name_length: usize,
     who: &'a Who,
-    /// Of the message.
-    id: u16,
-    ecs: Option<&'a ClientSubnet<'a>>,
+    request: &'a [u8],
+    ecs: Option<&'a Subnet>,
     /// Of the question's own name, if that is steered.
     aimed: Option<Aimed>,
     told: Said,
@@ -380,7 +479,10 @@ impl Answer<'_> {
         };
         let aimed = match self.aimed {
             Some(aimed) => Some(aimed),
-            None => aim(self.snapshot, self.live, self.found.index, steer, self.who, self.ecs),
+            None => {
+                let ecs = self.ecs.map(|ecs| (ecs.address, ecs.source));
+                aim(self.snapshot, self.live, self.index, steer, self.who, ecs)
+            }
         };
         if let Some(Aimed { map: id, block, subnet }) = aimed {
             let (map, live) = (self.snapshot.maps.get(id.0 as usize)?, self.live.maps.get(id.0 as usize)?);
@@ -404,11 +506,18 @@ impl Answer<'_> {
     /// The same where it depends on more than the range of the client.
     #[inline(never)]
     fn dealt(&mut self, steer: SteerId, rtype: SteeredType, owner: u16, page: &mut Page<'_>) -> Option<()> {
-        if self.snapshot.steer(self.found.index, steer)?.cname {
+        if self.snapshot.steer(self.index, steer)?.cname {
             return None;
         }
-        let client = Client::new(self.who, self.id, self.ecs);
-        let steered = client.steer(self.snapshot, self.live, self.found.index, steer)?;
+        let ecs = match self.ecs {
+            Some(&Subnet { at, length, .. }) => {
+                Some(ClientSubnet::read(self.request.get(at.into()..)?.get(..length.into())?).ok()?)
+            }
+            None => None,
+        };
+        let id = u16::from_be_bytes(*self.request.first_chunk()?);
+        let client = Client::new(self.who, id, ecs.as_ref());
+        let steered = client.steer(self.snapshot, self.live, self.index, steer)?;
         (self.told.scope, self.told.by_subnet) = (steered.scope, steered.by_subnet);
         for records in steered.records(rtype) {
             page.records(owner, records.count, &records.bytes)?;
@@ -498,39 +607,47 @@ impl Page<'_> {
     }
 }
 
-/// Writes the OPT record into room of its length, which ends the message at what is given.
-#[inline]
-fn write_opt(
-    room: &mut [u8],
-    at: usize,
-    opt: &Opt<'_>,
-    options: &Options<'_>,
+/// The OPT record of an answer, extended errors aside.
+struct Echo<'a> {
+    /// The request's; `None` where it has none, and then nothing is written.
+    seen: Option<Seen>,
+    /// The data of its client subnet.
+    ecs: Option<&'a [u8]>,
     scope: u8,
-    cookie: Option<&ServerCookie>,
-) -> Option<usize> {
-    let end = at + room.len();
-    let [p0, p1] = OUR_PAYLOAD.to_be_bytes();
-    let [l0, l1] = ((room.len() - OPT) as u16).to_be_bytes();
-    let (fixed, mut room) = room.split_first_chunk_mut::<OPT>()?;
-    *fixed = [0, 0, 41, p0, p1, 0, 0, u8::from(opt.dnssec_ok) << 7, 0, l0, l1];
-    if let Some(ecs) = &options.ecs {
-        let (before, after) = ecs.echo();
-        let &[f0, f1, source] = before.as_array::<3>()?;
-        let [c0, c1] = code::ECS.to_be_bytes();
-        let [l0, l1] = ((4 + after.len()) as u16).to_be_bytes();
-        let (fixed, rest) = room.split_first_chunk_mut::<8>()?;
-        *fixed = [c0, c1, l0, l1, f0, f1, source, scope];
-        let (address, rest) = rest.split_at_mut_checked(after.len())?;
-        address.copy_from_slice(after);
-        room = rest;
+    cookie: Option<&'a Baked>,
+}
+
+impl Echo<'_> {
+    /// Writes it into room of its length, which ends the message at what is given.
+    #[inline]
+    fn write(&self, room: &mut [u8], at: usize) -> Option<usize> {
+        let end = at + room.len();
+        let [p0, p1] = OUR_PAYLOAD.to_be_bytes();
+        let [l0, l1] = ((room.len() - OPT) as u16).to_be_bytes();
+        let (fixed, mut room) = room.split_first_chunk_mut::<OPT>()?;
+        *fixed = [0, 0, 41, p0, p1, 0, 0, u8::from(self.seen?.dnssec_ok) << 7, 0, l0, l1];
+        if let Some(data) = self.ecs {
+            let (&[f0, f1, source, _], address) = data.split_first_chunk::<4>()?;
+            let [c0, c1] = code::ECS.to_be_bytes();
+            let [l0, l1] = (data.len() as u16).to_be_bytes();
+            let (fixed, rest) = room.split_first_chunk_mut::<8>()?;
+            *fixed = [c0, c1, l0, l1, f0, f1, source, self.scope];
+            let (to, rest) = rest.split_at_mut_checked(address.len())?;
+            match (to.as_mut_array::<3>(), address.as_array::<3>()) {
+                // What most resolvers send, without a call.
+                (Some(to), Some(address)) => *to = *address,
+                _ => to.copy_from_slice(address),
+            }
+            room = rest;
+        }
+        if let Some(Baked { client, server }) = self.cookie {
+            let (head, rest) = room.split_first_chunk_mut::<4>()?;
+            let [c0, c1] = code::COOKIE.to_be_bytes();
+            *head = [c0, c1, 0, 24];
+            let (to, rest) = rest.split_first_chunk_mut::<8>()?;
+            *to = *client;
+            *rest.first_chunk_mut::<16>()? = server.0;
+        }
+        Some(end)
     }
-    if let (Some(option), Some(server)) = (&options.cookie, cookie) {
-        let (head, rest) = room.split_first_chunk_mut::<4>()?;
-        let [c0, c1] = code::COOKIE.to_be_bytes();
-        *head = [c0, c1, 0, 24];
-        let (client, rest) = rest.split_first_chunk_mut::<8>()?;
-        *client = option.client;
-        *rest.first_chunk_mut::<16>()? = server.0;
-    }
-    Some(end)
 }

@@ -11,7 +11,7 @@ use super::rrl::{Limiter, Verdict};
 use crate::journal::{Fate, Noted, Pen};
 use crate::metrics::layout::Layout;
 use crate::metrics::{self, Answered, Cause, End, LimitClass, Limited, SharedWriter, Writer};
-use crate::query::{self, Drop, Names, Outcome, Response, Who};
+use crate::query::{self, Drop, Outcome, Response, Room, Who};
 use crate::snapshot::Current;
 
 /// What answers messages. Production has one, [`Engine`]; tests put their own in its place.
@@ -23,7 +23,7 @@ pub trait Answer: Send + Sync + 'static {
 
     /// Calls `serve` once, with what answers each of these messages by its number, into the front of the room that is given with
     /// it, all from one state; each once at most, in their order.
-    fn batch(&self, messages: &[Message<'_>], _names: &mut Names, serve: &mut dyn FnMut(&mut Answerer<'_>))
+    fn batch(&self, messages: &[Message<'_>], _room: &mut Room, serve: &mut dyn FnMut(&mut Answerer<'_>))
     where
         Self: Sized,
     {
@@ -95,12 +95,12 @@ impl Answer for Engine {
         query::respond(&snapshot, &live, who, request, out)
     }
 
-    fn batch(&self, messages: &[Message<'_>], names: &mut Names, serve: &mut dyn FnMut(&mut Answerer<'_>)) {
+    fn batch(&self, messages: &[Message<'_>], room: &mut Room, serve: &mut dyn FnMut(&mut Answerer<'_>)) {
         let snapshot = self.current.load();
         let live = snapshot.live();
         let requests = messages.iter().map(|Message { who, request, .. }| (who, *request));
-        // Reading changes nothing but `names`, which is written before it is read.
-        match catch_unwind(AssertUnwindSafe(|| query::Batch::read(&snapshot, &live, requests, names))) {
+        // Reading changes nothing but `room`, which is written before it is read.
+        match catch_unwind(AssertUnwindSafe(|| query::Batch::read(&snapshot, &live, requests, room))) {
             Ok(mut batch) => serve(&mut |number, room| match messages.get(number) {
                 Some(Message { who, request, .. }) => batch.respond(number, who, request, room),
                 None => Outcome::Dropped(Drop::Short),

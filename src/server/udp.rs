@@ -26,7 +26,7 @@ use super::engine::{Answer, Message, Way, ask, unix_now};
 use super::rrl::Limiter;
 use crate::journal::Pen;
 use crate::metrics::{Cause, End, Metrics, Transport, Writer};
-use crate::query::{self, Ecs, Names, Who};
+use crate::query::{self, Ecs, Room, Who};
 
 /// Pause after a receive error that may last, so that a broken socket does not cost a core.
 const ERROR_PAUSE: Duration = Duration::from_millis(10);
@@ -80,7 +80,7 @@ impl Threads {
                     phase,
                     writer,
                     overflows: Overflows::default(),
-                    names: Names::default(),
+                    room: Room::default(),
                 }
                 .run();
                 drop(alive);
@@ -132,7 +132,7 @@ struct Worker<E> {
     writer: Writer,
     overflows: Overflows,
     /// Room for what is read of a batch.
-    names: Names,
+    room: Room,
 }
 
 /// What is known of the kernel's count of datagrams that found the receive buffer full.
@@ -174,7 +174,7 @@ impl<E: Answer> Worker<E> {
 
     /// Answers the datagrams of a batch.
     fn serve(&mut self, count: usize) {
-        let Self { batch, ecs, engine, limiter, pen, port, writer, names, .. } = self;
+        let Self { batch, ecs, engine, limiter, pen, port, writer, room: read, .. } = self;
         let now = unix_now();
         let way = Way { engine: &**engine, limiter: Some(limiter), pen, port: *port };
         let mut sources = [None; BATCH];
@@ -212,7 +212,7 @@ impl<E: Answer> Worker<E> {
             }
         }
         limiter.touch(messages.iter().map(|message| message.who.source));
-        engine.batch(&messages, names, &mut |answer| {
+        engine.batch(&messages, read, &mut |answer| {
             for (number, message) in messages.iter().enumerate() {
                 let Message { place, who, request } = message;
                 let room = answers.room(*place);

@@ -45,9 +45,9 @@ pub enum Lookup<'a> {
     NxDomain,
 }
 
-/// Where a name leads in the tree.
+/// Where a name leads in a zone, by its nodes, whose numbers mean nothing elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reached {
+pub enum Reached {
     /// To this node's data: its own, or the wildcard's that stands for it.
     Node(u32),
     /// To this zone cut itself.
@@ -119,7 +119,7 @@ impl Zone {
         }
     }
 
-    /// Hash of a name at or below the apex, from that of the apex: what [`Zone::ready`] and [`Zone::look`] find it by. No name of
+    /// Hash of a name at or below the apex, from that of the apex: what [`Zone::reach`] and [`Zone::glance`] find it by. No name of
     /// the zone has it where this one has more labels than any of them.
     #[inline]
     pub fn hash_from(&self, name: &FoldedName, apex_hash: u64) -> u64 {
@@ -131,6 +131,14 @@ impl Zone {
             }
         }
         hash
+    }
+
+    /// Whether its tables are larger than the nearest caches.
+    #[inline]
+    pub fn is_large(&self) -> bool {
+        /// Names, each with some 90 octets.
+        const LARGE: usize = 4_096;
+        self.nodes.len() >= LARGE
     }
 
     /// The node that a name with this hash has, most likely; for [`Zone::touch`].
@@ -147,9 +155,20 @@ impl Zone {
         name ^ self.sets.get(node.sets as usize).map_or(0, |set| u64::from(set.start))
     }
 
+    /// Likewise of the first RRset that a name which leads there has. What it gives means nothing.
+    #[inline]
+    pub fn touch_records(&self, reached: Reached) -> u64 {
+        let Reached::Node(node) = reached else { return 0 };
+        if !self.is_large() {
+            return 0;
+        }
+        let set = self.nodes.get(node as usize).and_then(|node| self.sets.get(node.sets as usize));
+        set.and_then(|set| self.records.get(set.start as usize)).map_or(0, |octet| u64::from(*octet))
+    }
+
     /// Where a name leads that has this hash ([`Zone::hash_from`]).
     #[inline]
-    pub(super) fn reach(&self, name: &FoldedName, apex_hash: u64, hash: u64) -> Reached {
+    pub fn reach(&self, name: &FoldedName, apex_hash: u64, hash: u64) -> Reached {
         let labels = name.labels();
         if labels <= usize::from(self.max_labels)
             && let Some(id) = self.find(name, labels, hash)

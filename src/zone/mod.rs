@@ -16,7 +16,7 @@ mod tree;
 
 pub use alias::{Alias, End, MAX_LINKS};
 pub use builder::{Built, Problem, ZoneBuilder};
-pub use lookup::{Cut, Glue, Lookup};
+pub use lookup::{Cut, Glue, Lookup, Reached};
 pub use ready::{Chain, ChainEnd, Place, Ready, Sections, Written};
 pub use rrset::{Records, RrSet};
 pub use set::{Entry, Found, ZoneSet, ZoneSetBuilder};

@@ -259,14 +259,22 @@ fn pointers(bytes: &[u8]) -> Option<Vec<usize>> {
 }
 
 impl Zone {
-    /// What is ready for a name at or below the apex, by the hashes of the apex, which finding the zone took already, and of the
-    /// name ([`Zone::hash_from`]). Not for the types DS and ANY.
+    /// What is ready for a name that leads there. Not for the types DS and ANY.
     #[inline]
-    pub fn ready(&self, name: &FoldedName, apex_hash: u64, hash: u64, rtype: Type) -> Ready<'_> {
-        match self.reach(name, apex_hash, hash) {
+    pub fn ready(&self, reached: Reached, rtype: Type) -> Ready<'_> {
+        match reached {
             Reached::Node(id) => self.ready_at(id, rtype),
             Reached::Cut(id) | Reached::Below(id) => self.ready_below(id),
             Reached::Nothing => Ready::NxDomain,
+        }
+    }
+
+    /// What steers the name that leads there.
+    #[inline]
+    pub fn steer(&self, reached: Reached) -> Option<SteerId> {
+        match reached {
+            Reached::Node(id) => self.node(id).steer(),
+            Reached::Cut(_) | Reached::Below(_) | Reached::Nothing => None,
         }
     }
 

@@ -193,7 +193,7 @@ proptest! {
 fn check_ready(zone: &Zone, name: &FoldedName, rtype: Type) {
     let lookup = zone.lookup(name, rtype);
     let told_so = told(zone, lookup);
-    match (zone.ready(name, name.hash(zone.apex_labels()), name.hash(name.labels()), rtype), lookup) {
+    match (zone.ready(zone.reach(name, name.hash(zone.apex_labels()), name.hash(name.labels())), rtype), lookup) {
         (Ready::Records(a), Lookup::Answer(b)) => assert_eq!(a, b),
         (Ready::Steered(a), Lookup::Steered { steer: b, .. }) => assert_eq!(a, b),
         (Ready::NoData, Lookup::NoData) | (Ready::NxDomain, Lookup::NxDomain) => {
@@ -295,7 +295,7 @@ fn chains_are_ready_up_to_sixteen_links() {
         for (asked, longest) in [("c1", 16), ("a.b.w", 15)] {
             let name = FoldedName::of(&name(asked));
             check_ready(&zone, &name, Type::A);
-            let ready = zone.ready(&name, name.hash(zone.apex_labels()), name.hash(name.labels()), Type::A);
+            let ready = zone.ready(zone.reach(&name, name.hash(zone.apex_labels()), name.hash(name.labels())), Type::A);
             assert_eq!(matches!(ready, Ready::Chain(_)), links <= longest, "{asked}, {links} links: {ready:?}");
         }
     }
