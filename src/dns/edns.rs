@@ -85,6 +85,14 @@ impl<'p> Opt<'p> {
         !self.options.is_empty()
     }
 
+    /// The data of the one option there is, if it has this code.
+    #[inline]
+    pub fn only_option(&self, code: u16) -> Option<&'p [u8]> {
+        let (&[c0, c1, l0, l1], data) = self.options.split_first_chunk::<4>()?;
+        let is_all = u16::from_be_bytes([c0, c1]) == code && data.len() == usize::from(u16::from_be_bytes([l0, l1]));
+        is_all.then_some(data)
+    }
+
     /// From a record of type OPT; `None` when its owner is not the root.
     pub fn read(record: &RecordRef<'p>) -> Option<Self> {
         (record.owner == [0]).then_some(Self {

@@ -27,6 +27,8 @@ pub struct Answer {
     pub decision: Decision,
     /// TTL of every RRset of it, in seconds; of a decision that is dealt, that of a client at home.
     pub ttl: u32,
+    /// What is told of each family, and one more than the first member that serves it, if there is one.
+    brief: [(Told, u16); 2],
     /// Its records; none where it is told nothing.
     pub records: Records,
 }
@@ -162,7 +164,7 @@ impl Answer {
     pub fn prepare(decision: Decision, map: &Map, facts: &Facts, known: &Known) -> Self {
         let ttls = &map.service.ttls;
         if decision.is_split() {
-            return Self { decision, ttl: ttls.home, records: Records::default() };
+            return Self { brief: brief(&decision), decision, ttl: ttls.home, records: Records::default() };
         }
         let v4 = addresses(&decision.v4, map, facts, known, Family::V4);
         let v6 = addresses(&decision.v6, map, facts, known, Family::V6);
@@ -186,25 +188,32 @@ impl Answer {
             svcb: if serves { binding(records::SVCB) } else { Prepared::default() },
             cname: cname.map(|target| records::cname(target, ttl)).unwrap_or_default(),
         };
-        Self { decision, ttl, records }
+        Self { brief: brief(&decision), decision, ttl, records }
     }
 
     /// What a question of this type is told, and its records, where nobody shares.
     #[inline]
     pub fn of(&self, rtype: SteeredType) -> (Told, &Prepared) {
-        let either = || Told::of(&self.decision.v4).or(Told::of(&self.decision.v6));
+        let [(v4, _), (v6, _)] = self.brief;
         match rtype {
-            SteeredType::A => (Told::of(&self.decision.v4), &self.records.a),
-            SteeredType::Aaaa => (Told::of(&self.decision.v6), &self.records.aaaa),
-            SteeredType::Https => (either(), &self.records.https),
-            SteeredType::Svcb => (either(), &self.records.svcb),
+            SteeredType::A => (v4, &self.records.a),
+            SteeredType::Aaaa => (v6, &self.records.aaaa),
+            SteeredType::Https => (v4.or(v6), &self.records.https),
+            SteeredType::Svcb => (v4.or(v6), &self.records.svcb),
         }
     }
 
     /// The member that serves a question of this type, the first of several, where nobody shares; `None` when none does.
     #[inline]
     pub fn member(&self, rtype: SteeredType) -> Option<u16> {
-        first_of(&self.decision, rtype)
+        let [(_, v4), (_, v6)] = self.brief;
+        match rtype {
+            SteeredType::A => v4,
+            SteeredType::Aaaa => v6,
+            SteeredType::Https | SteeredType::Svcb if v4 > 0 => v4,
+            SteeredType::Https | SteeredType::Svcb => v6,
+        }
+        .checked_sub(1)
     }
 
     /// Whether health was ignored for either family, as nothing was usable.
@@ -213,6 +222,13 @@ impl Answer {
             .into_iter()
             .any(|c| matches!(Told::of(c), Told::FailOpen | Told::Fallback))
     }
+}
+
+fn brief(decision: &Decision) -> [(Told, u16); 2] {
+    [(&decision.v4, SteeredType::A), (&decision.v6, SteeredType::Aaaa)].map(|(choice, rtype)| {
+        // Members are fewer than 65,535.
+        (Told::of(choice), first_of(decision, rtype).map_or(0, |member| member.saturating_add(1)))
+    })
 }
 
 fn first_member(decision: &Decision) -> Option<u16> {

@@ -13,8 +13,8 @@ use super::{Outcome, Who, respond_stepwise};
 use crate::live::Live;
 use crate::snapshot::Snapshot;
 
-/// Most requests of a batch.
-pub const AT_ONCE: usize = 32;
+/// Most requests of a batch: as many as a processor waits for at once, about, and few enough that what is read of them stays near.
+pub const AT_ONCE: usize = 16;
 /// Requests from which on it pays to touch what they need.
 const WORTH_TOUCHING: usize = 4;
 

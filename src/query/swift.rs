@@ -136,12 +136,31 @@ impl Asked {
         Some(())
     }
 
+    #[inline]
     fn read_options(&mut self, opt: &Opt<'_>, heeded: Ecs, request: &[u8]) -> Option<()> {
+        // Most that have any have a client subnet, and nothing else.
+        if heeded == Ecs::On
+            && let Some(data) = opt.only_option(code::ECS)
+        {
+            let ecs = ClientSubnet::read(data).ok()?;
+            let (at, length) = (request.len() - data.len(), data.len());
+            self.ecs = Some(Subnet {
+                at: u16::try_from(at).ok()?,
+                length: length as u16,
+                address: ecs.address(),
+                source: ecs.source(),
+            });
+            return Some(());
+        }
+        self.read_all_options(opt, heeded, request)
+    }
+
+    #[inline(never)]
+    fn read_all_options(&mut self, opt: &Opt<'_>, heeded: Ecs, request: &[u8]) -> Option<()> {
         let options = opt.options(heeded)?;
         if options.nsid | options.keepalive | options.padding {
             return None;
         }
-        // Options end where the request does.
         let place = |data: &[u8]| {
             let at = data.as_ptr().addr().checked_sub(request.as_ptr().addr())?;
             Some((u16::try_from(at).ok()?, data.len() as u16))

@@ -21,9 +21,8 @@ pub trait Answer: Send + Sync + 'static {
     /// Called from many threads at once; must neither wait nor allocate.
     fn answer(&self, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome;
 
-    /// Calls `serve` once, with what answers each of these messages by its number, into the front of the room that is given with
-    /// it, all from one state; each once at most, in their order.
-    fn batch(&self, messages: &[Message<'_>], _room: &mut Room, serve: &mut dyn FnMut(&mut Answerer<'_>))
+    /// Has `serve` answer these messages in their order, some at a time, all from one state.
+    fn batch(&self, messages: &[Message<'_>], _room: &mut Room, serve: &mut Serve<'_>)
     where
         Self: Sized,
     {
@@ -36,8 +35,10 @@ pub trait Answer: Send + Sync + 'static {
     }
 }
 
-/// What answers the message of a number into a room.
-pub(super) type Answerer<'a> = dyn FnMut(usize, &mut [u8]) -> Outcome + 'a;
+/// What answers messages, by their numbers, into a room.
+pub(super) type Answerer<'a> = dyn FnMut(usize, &Message<'_>, &mut [u8]) -> Outcome + 'a;
+/// What is given an [`Answerer`] and the messages that it answers, each once at most, in their order.
+pub(super) type Serve<'a> = dyn FnMut(&[Message<'_>], &mut Answerer<'_>) + 'a;
 
 /// A message that is to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -51,11 +52,8 @@ pub struct Message<'m> {
 }
 
 /// Answers each message as if it were alone.
-fn one_by_one(engine: &impl Answer, messages: &[Message<'_>], serve: &mut dyn FnMut(&mut Answerer<'_>)) {
-    serve(&mut |number, room| match messages.get(number) {
-        Some(Message { who, request, .. }) => engine.answer(who, request, room),
-        None => Outcome::Dropped(Drop::Short),
-    });
+fn one_by_one(engine: &impl Answer, messages: &[Message<'_>], serve: &mut Serve<'_>) {
+    serve(messages, &mut |_, Message { who, request, .. }, out| engine.answer(who, request, out));
 }
 
 /// Longest request that is read, in octets, without its TCP length. A question, an OPT with every option we know and
@@ -95,18 +93,19 @@ impl Answer for Engine {
         query::respond(&snapshot, &live, who, request, out)
     }
 
-    fn batch(&self, messages: &[Message<'_>], room: &mut Room, serve: &mut dyn FnMut(&mut Answerer<'_>)) {
+    fn batch(&self, messages: &[Message<'_>], room: &mut Room, serve: &mut Serve<'_>) {
         let snapshot = self.current.load();
         let live = snapshot.live();
-        let requests = messages.iter().map(|Message { who, request, .. }| (who, *request));
-        // Reading changes nothing but `room`, which is written before it is read.
-        match catch_unwind(AssertUnwindSafe(|| query::Batch::read(&snapshot, &live, requests, room))) {
-            Ok(mut batch) => serve(&mut |number, room| match messages.get(number) {
-                Some(Message { who, request, .. }) => batch.respond(number, who, request, room),
-                None => Outcome::Dropped(Drop::Short),
-            }),
-            // Alone it will panic again: then it is known which of them it is.
-            Err(_) => one_by_one(self, messages, serve),
+        for messages in messages.chunks(query::AT_ONCE) {
+            let requests = messages.iter().map(|Message { who, request, .. }| (who, *request));
+            // Reading changes nothing but `room`, which is written before it is read.
+            match catch_unwind(AssertUnwindSafe(|| query::Batch::read(&snapshot, &live, requests, room))) {
+                Ok(mut batch) => serve(messages, &mut |number, Message { who, request, .. }, out| {
+                    batch.respond(number, who, request, out)
+                }),
+                // Alone it will panic again: then it is known which of them it is.
+                Err(_) => one_by_one(self, messages, serve),
+            }
         }
     }
 

@@ -212,11 +212,11 @@ impl<E: Answer> Worker<E> {
             }
         }
         limiter.touch(messages.iter().map(|message| message.who.source));
-        engine.batch(&messages, read, &mut |answer| {
+        engine.batch(&messages, read, &mut |messages, answer| {
             for (number, message) in messages.iter().enumerate() {
                 let Message { place, who, request } = message;
                 let room = answers.room(*place);
-                if let Some(length) = ask(|room| answer(number, room), &way, who, request, room, writer) {
+                if let Some(length) = ask(|room| answer(number, message, room), &way, who, request, room, writer) {
                     answers.send(*place, length);
                 }
             }
