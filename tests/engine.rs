@@ -190,3 +190,21 @@ fn a_small_buffer_truncates_and_nothing_else() {
         }
     }
 }
+
+/// Of large zones more is touched before it is needed; and names of two zones alternate.
+#[test]
+fn names_of_large_zones_are_found_in_batches() {
+    let hosts: String = (0..5_000).map(|host| format!("h{host} 60 A 192.0.2.{}\n", host % 250)).collect();
+    let large = |zone| format!("zone {zone}\n@ 60 SOA ns1 hm 1 7200 900 1209600 60\n@ 60 NS ns1\nwww steer 0\n{hosts}");
+    let server = Server::new(&format!("{}{}", large("large.example"), large("under.large.example")));
+    for number in 0..200 {
+        let zone = if number % 3 == 0 { "large.example" } else { "under.large.example" };
+        let host = number * 25;
+        let expected = format!("NOERROR aa\nh{host}.{zone}. 60 IN A 192.0.2.{}", host % 250);
+        server.check(&format!("h{host}.{zone} A"), &expected);
+        let (_, missing) = server.ask_response(&Query::new(&format!("x{number}.h{number}.{zone} A")));
+        assert_eq!(missing.rcode, 3);
+        let (_, steered) = server.ask_response(&Query::new(&format!("www.{zone} A")).subnet("193.0.6.0/24"));
+        assert_eq!(steered.kind, catchment::query::Kind::Home);
+    }
+}

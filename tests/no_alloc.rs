@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use catchment::journal::{Fate, Journal, LogSettings, Noted, Only, Place, Settings, Shown};
 use catchment::metrics::Metrics;
 use catchment::net::Block;
-use catchment::query::{Outcome, Transport, respond, slip};
+use catchment::query::{AT_ONCE, Batch, Outcome, Room, Transport, respond, slip};
 use catchment::server::rrl::{Limiter, Limits, Mode, Verdict};
 use catchment::snapshot::Identity;
 use common::{Query, Server};
@@ -113,13 +113,20 @@ fn respond_allocates_nothing() {
     }
     let whole = requests.last().unwrap().clone();
     requests.extend((0..whole.len()).map(|length| whole[..length].to_vec()));
-    let mut out = vec![0; 65_535];
+    let (mut out, mut room) = (vec![0; 65_535], Room::default());
     for transport in [Transport::Udp, Transport::Tcp, Transport::Tls] {
         server.who.transport = transport;
         let live = server.snapshot.live();
         let before = ALLOCATIONS.get();
         for request in &requests {
             respond(&server.snapshot, &live, &server.who, request, &mut out);
+        }
+        for requests in requests.chunks(AT_ONCE) {
+            let asked = requests.iter().map(|request| (&server.who, request.as_slice()));
+            let mut batch = Batch::read(&server.snapshot, &live, asked, &mut room);
+            for (number, request) in requests.iter().enumerate() {
+                batch.respond(number, &server.who, request, &mut out);
+            }
         }
         assert_eq!(ALLOCATIONS.get() - before, 0, "{transport:?}");
     }

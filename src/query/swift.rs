@@ -204,7 +204,9 @@ impl Asked {
     /// Finds its name, and of a steered one where its answer is decided; says whether it is one.
     #[inline]
     pub(super) fn find(&mut self, snapshot: &Snapshot, live: &Live, who: &Who) -> bool {
-        let Some(Inside { zone: index, apex_hash, hash, .. }) = self.inside.filter(|_| self.common) else { return false };
+        let Some(Inside { zone: index, apex_hash, hash, .. }) = self.inside.filter(|_| self.common) else {
+            return false;
+        };
         let Some(zone) = loaded(snapshot, index) else { return false };
         self.reached = zone.reach(&self.name, apex_hash, hash);
         self.aimed = match zone.steer(self.reached) {

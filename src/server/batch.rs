@@ -225,9 +225,8 @@ impl Batch {
         assert!(index < self.received, "no such datagram");
         let at = self.memory.as_ptr();
         // SAFETY: as in `new`. Nobody has a reference into these fields: requests and answers are others.
-        let (message, source_address, control) = unsafe {
-            (&(*at).incoming[index], &(*at).slots[index].source, &mut (*at).slots[index].control)
-        };
+        let (message, source_address, control) =
+            unsafe { (&(*at).incoming[index], &(*at).slots[index].source, &mut (*at).slots[index].control) };
         let header = &message.msg_hdr;
         if header.msg_namelen == 0 {
             return Datagram::WakeUp;

@@ -298,7 +298,9 @@ impl<'a, E: Answer> Connection<'a, E> {
                 };
                 let engine = &*self.context.engine;
                 let way = Way { engine, limiter: None, pen: &self.context.pen, port: self.port };
-                if let Some(length) = ask(|room| engine.answer(&self.who, request, room), &way, &self.who, request, answer, &mut writer) {
+                if let Some(length) =
+                    ask(|room| engine.answer(&self.who, request, room), &way, &self.who, request, answer, &mut writer)
+                {
                     self.output.extend_from_slice(&(length as u16).to_be_bytes());
                     self.output.extend_from_slice(&answer[..length]);
                     self.answers += 1;

@@ -404,7 +404,9 @@ impl Zone {
                 break (last, NONE, pointer);
             }
             // Names that only a wildcard has, and those below cuts and DNAMEs, are followed for each question.
-            let Reached::Node(next) = self.reach(&target, target.hash(apex), target.hash(target.labels())) else { return None };
+            let Reached::Node(next) = self.reach(&target, target.hash(apex), target.hash(target.labels())) else {
+                return None;
+            };
             if self.name_of(self.node(next)) != target.as_wire() || links.contains(&next) {
                 return None;
             }

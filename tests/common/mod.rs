@@ -4,6 +4,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test binary has its own copy, and uses its own part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic here is the report")]
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use catchment::geo::{Overlay, Place, SiteTable};
 use catchment::health::{Check, CheckKind, Known, State, Target, TargetId};
 use catchment::live::{Live, Map, MapId, Source};
 use catchment::net::Block;
-use catchment::query::{Ecs, Outcome, Response, Transport, Who, respond, respond_stepwise};
+use catchment::query::{AT_ONCE, Batch, Ecs, Outcome, Response, Room, Transport, Who, respond, respond_stepwise};
 use catchment::snapshot::{Identity, Parts, Reflect, Snapshot, Steer};
 use catchment::steering::{
     Binding, Effect, Fence, Match, Member, OnAllDown, Origin, Panic, Policy, Pop, PopId, PrefixMatch, Service,
@@ -123,9 +124,11 @@ impl Server {
         self
     }
 
-    /// The answer's octets and what the engine says of it. Held against the answer that is put together step by step.
+    /// The answer's octets and what the engine says of it. Held against the answer that is put together step by step, and the one
+    /// in a batch with what was asked before.
     pub fn ask_raw(&self, request: &[u8]) -> (Vec<u8>, Outcome) {
         let (out, outcome) = self.ask_by(respond, request);
+        assert_eq!(self.ask_in_batch(request), (out.clone(), outcome), "in a batch");
         let (stepwise, expected) = self.ask_by(respond_stepwise, request);
         if out != stepwise {
             assert_eq!(render(&out), render(&stepwise));
@@ -138,6 +141,29 @@ impl Server {
             (got, expected) => assert_eq!(got, expected),
         }
         (out, outcome)
+    }
+
+    /// As one of a batch: with the requests that this thread has asked of any server before, in the room that was used for those.
+    fn ask_in_batch(&self, request: &[u8]) -> (Vec<u8>, Outcome) {
+        thread_local! {
+            static BEFORE: RefCell<(Vec<Vec<u8>>, Room)> = RefCell::default();
+        }
+        BEFORE.with_borrow_mut(|(requests, room)| {
+            requests.push(request.to_vec());
+            let first = requests.len().saturating_sub(AT_ONCE);
+            requests.drain(..first);
+            let live = self.snapshot.live();
+            let all = requests.iter().map(|request| (&self.who, request.as_slice()));
+            let mut batch = Batch::read(&self.snapshot, &live, all, room);
+            let mut out = vec![0xee; 65_535];
+            let outcome = batch.respond(requests.len() - 1, &self.who, request, &mut out);
+            if let Outcome::Responded(response) = outcome {
+                out.truncate(response.length);
+            } else {
+                out.clear();
+            }
+            (out, outcome)
+        })
     }
 
     fn ask_by(
