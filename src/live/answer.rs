@@ -209,9 +209,8 @@ impl Answer {
         let [(_, v4), (_, v6)] = self.brief;
         match rtype {
             SteeredType::A => v4,
-            SteeredType::Aaaa => v6,
             SteeredType::Https | SteeredType::Svcb if v4 > 0 => v4,
-            SteeredType::Https | SteeredType::Svcb => v6,
+            SteeredType::Aaaa | SteeredType::Https | SteeredType::Svcb => v6,
         }
         .checked_sub(1)
     }

@@ -8,22 +8,27 @@
 
 use std::net::IpAddr;
 
-use super::encode::{MAX_UDP, OUR_PAYLOAD, bake_cookie, limit};
-use super::steer::Client;
+use super::encode::{MAX_UDP, limit};
 use super::{Cookie, Ecs, Kind, Outcome, Response, Who};
 use crate::dns::ecs::ClientSubnet;
-use crate::dns::edns::{CookieOption, ExtendedError, OPT, Opt, ServerCookie, code};
+use crate::dns::edns::{CookieOption, ExtendedError, OPT, Opt, code};
 use crate::dns::message::{HEADER, QUESTION};
 use crate::dns::{Class, FoldedName, Rcode, Type};
-use crate::live::{Live, MapId, Near, SteeredType, Told};
+use crate::live::{Live, MapId, Near};
 use crate::metrics::{Answered, Decided, Marks, Number};
-use crate::net::{Block, Folded};
-use crate::snapshot::{Ede, Snapshot, Steer};
-use crate::zone::rrset::Records;
-use crate::zone::{ChainEnd, Entry, Found, Reached, Ready, RrSet, Sections, SteerId, Zone};
+use crate::snapshot::{Ede, Snapshot};
+use crate::zone::{ChainEnd, Entry, Found, Reached, Ready, Zone};
+
+mod answer;
+mod page;
+
+use answer::{Aimed, Answer, Said, aim};
+use page::{Echo, Page, bake};
 
 /// The counts of a request with one question and nothing else.
 const ONE_QUESTION: u64 = 1 << 48;
+/// Octets of a whole cookie option: code, length, the client's part and ours.
+const COOKIE_OPTION: usize = CookieOption::ECHO;
 
 /// A request of the common kinds, and what has been found of it. Borrows nothing, so that it can be used again and again: what a
 /// request does not have is written anew for each.
@@ -70,15 +75,6 @@ struct Inside {
     apex_hash: u64,
     /// [`Zone::hash_from`].
     hash: u64,
-}
-
-/// The place whose answer a client gets.
-#[derive(Clone, Copy)]
-struct Aimed {
-    map: MapId,
-    block: Block,
-    /// Bits to add to a scope, and the width of the subnet's family; `None` where the packet's source decides.
-    subnet: Option<(u8, u8)>,
 }
 
 impl Asked {
@@ -132,8 +128,7 @@ impl Asked {
                 self.read_options(&opt, heeded, request)?;
             }
         }
-        self.inside = self.place(snapshot, before)?;
-        Some(())
+        self.locate(snapshot, before)
     }
 
     #[inline]
@@ -175,23 +170,27 @@ impl Asked {
         Some(())
     }
 
-    /// Where the name is; `Some(None)` where it is outside every zone.
+    /// Finds out where the name is. `None` where that is a zone which could not be loaded.
     #[inline]
-    fn place(&self, snapshot: &Snapshot, before: Option<&Self>) -> Option<Option<Inside>> {
+    fn locate(&mut self, snapshot: &Snapshot, before: Option<&Self>) -> Option<()> {
         if let Some(inside) = before.and_then(|before| before.inside.filter(|_| before.common))
             && !inside.has_inner
             && self.name.labels() >= inside.labels
             && let Some(zone) = loaded(snapshot, inside.zone)
             && self.name.suffix(inside.labels) == zone.apex_folded()
         {
-            return Some(Some(Inside { hash: zone.hash_from(&self.name, inside.apex_hash), ..inside }));
+            self.inside = Some(Inside { hash: zone.hash_from(&self.name, inside.apex_hash), ..inside });
+            return Some(());
         }
-        let Some(Found { index, labels, hash, entry, has_inner }) = snapshot.zones.find(&self.name) else {
-            return Some(None);
+        self.inside = match snapshot.zones.find(&self.name) {
+            None => None,
+            Some(Found { index, labels, hash: apex_hash, entry: Entry::Loaded(zone), has_inner }) => {
+                let hash = zone.hash_from(&self.name, apex_hash);
+                Some(Inside { zone: index, labels, has_inner, apex_hash, hash })
+            }
+            Some(Found { entry: Entry::NotLoaded, .. }) => return None,
         };
-        let Entry::Loaded(zone) = entry else { return None };
-        let name_hash = zone.hash_from(&self.name, hash);
-        Some(Some(Inside { zone: index, labels, has_inner, apex_hash: hash, hash: name_hash }))
+        Some(())
     }
 
     /// The zone of its name, and the hash that this is found by there.
@@ -346,31 +345,6 @@ impl Asked {
     }
 }
 
-/// Where a steered name's answer is decided for a client. `None` where that depends on more than its range: clients are sent to
-/// names or shared out, or the operator keeps some from a PoP.
-#[inline]
-fn aim(
-    snapshot: &Snapshot,
-    live: &Live,
-    zone: u32,
-    steer: SteerId,
-    who: &Who,
-    ecs: Option<(IpAddr, u8)>,
-) -> Option<Aimed> {
-    let Steer { map, ecs: heeded, cname } = *snapshot.steer(zone, steer)?;
-    let live = live.maps.get(map.0 as usize)?;
-    if cname || live.ordered || live.pieces.is_some() {
-        return None;
-    }
-    Some(match ecs.filter(|(_, source)| *source > 0 && heeded == Ecs::On) {
-        Some((address, source)) => {
-            let Folded { block, shift } = Folded::new(address, source);
-            Aimed { map, block, subnet: Some((shift, if address.is_ipv4() { 32 } else { 128 })) }
-        }
-        None => Aimed { map, block: Block::host(who.source), subnet: None },
-    })
-}
-
 /// The zone of a number.
 #[inline]
 fn loaded(snapshot: &Snapshot, zone: u32) -> Option<&Zone> {
@@ -378,20 +352,6 @@ fn loaded(snapshot: &Snapshot, zone: u32) -> Option<&Zone> {
         Entry::Loaded(zone) => Some(zone),
         Entry::NotLoaded => None,
     }
-}
-
-/// A request's cookie by the octets of its option: what it is worth, and what the answer's has: client's part and ours.
-#[inline(never)]
-fn bake(data: &[u8], who: &Who, snapshot: &Snapshot) -> (Cookie, Option<Baked>) {
-    let option = CookieOption::read(data);
-    let (cookie, server) = bake_cookie(option.as_ref(), who, &snapshot.identity);
-    (cookie, option.zip(server).map(|(option, server)| Baked { client: option.client, server }))
-}
-
-/// Both parts of an answer's cookie.
-struct Baked {
-    client: [u8; 8],
-    server: ServerCookie,
 }
 
 /// REFUSED for a name outside every zone (SEMANTICS §5.2), in at most 352 octets: they fit whatever the client's limit is.
@@ -435,240 +395,4 @@ fn elsewhere(
     }))
 }
 
-/// Octets of a whole cookie option: code, length, the client's part and ours.
-const COOKIE_OPTION: usize = CookieOption::ECHO;
 const _: () = assert!(MAX_UDP < 0x4000, "what is ready has pointers into itself");
-
-/// What an answer says besides its records.
-#[derive(Clone, Copy)]
-struct Said {
-    rcode: Rcode,
-    authoritative: bool,
-    kind: Kind,
-    /// What steering decided, for counting.
-    decided: Decided,
-    scope: u8,
-    by_subnet: bool,
-}
-
-struct Answer<'a> {
-    snapshot: &'a Snapshot,
-    live: &'a Live,
-    /// The zone's number.
-    index: u32,
-    zone: &'a Zone,
-    name_length: usize,
-    who: &'a Who,
-    request: &'a [u8],
-    ecs: Option<&'a Subnet>,
-    /// Of the question's own name, if that is steered.
-    aimed: Option<Aimed>,
-    told: Said,
-}
-
-impl Answer<'_> {
-    /// What is at the end of a chain, or at once. `owner` points to its name.
-    #[inline]
-    fn end(&mut self, ready: Ready<'_>, qtype: Type, owner: u16, page: &mut Page<'_>) -> Option<()> {
-        match ready {
-            Ready::Records(rrset) => page.records(owner, rrset.count, rrset.bytes)?,
-            Ready::Steered(steer) => self.steered(steer, qtype, owner, page)?,
-            Ready::NoData => {
-                self.told.kind = Kind::NoData;
-                page.sections(&self.zone.ready_soa()?, self.name_length)?;
-            }
-            Ready::NxDomain => {
-                (self.told.rcode, self.told.kind) = (Rcode::NXDOMAIN, Kind::NxDomain);
-                page.sections(&self.zone.ready_soa()?, self.name_length)?;
-            }
-            Ready::Referral(sections) => {
-                (self.told.authoritative, self.told.kind) = (false, Kind::Referral);
-                page.sections(&sections, self.name_length)?;
-            }
-            Ready::Chain(_) | Ready::Dname { .. } | Ready::Other => return None,
-        }
-        Some(())
-    }
-
-    /// Addresses by decision, where health is as it should be.
-    #[inline]
-    fn steered(&mut self, steer: SteerId, qtype: Type, owner: u16, page: &mut Page<'_>) -> Option<()> {
-        let rtype = match qtype {
-            Type::A => SteeredType::A,
-            Type::AAAA => SteeredType::Aaaa,
-            _ => return None,
-        };
-        let aimed = match self.aimed {
-            Some(aimed) => Some(aimed),
-            None => {
-                let ecs = self.ecs.map(|ecs| (ecs.address, ecs.source));
-                aim(self.snapshot, self.live, self.index, steer, self.who, ecs)
-            }
-        };
-        if let Some(Aimed { map: id, block, subnet }) = aimed {
-            let (map, live) = (self.snapshot.maps.get(id.0 as usize)?, self.live.maps.get(id.0 as usize)?);
-            let chosen = live.choose(map, &self.snapshot.sites, block);
-            // There is none where the resolver's address is to decide.
-            if let Some(answer) = live.answers.get(usize::from(chosen.answer.0)) {
-                let (told, records) = answer.of(rtype);
-                page.records(owner, records.count, &records.bytes)?;
-                if let Some((shift, width)) = subnet {
-                    self.told.scope = chosen.scope.saturating_add(shift).clamp(1, width);
-                    self.told.by_subnet = true;
-                }
-                self.told.kind = normal(told)?;
-                self.told.decided = Decided::new(id.0, answer.member(rtype), self.told.kind);
-                return Some(());
-            }
-        }
-        self.dealt(steer, rtype, owner, page)
-    }
-
-    /// The same where it depends on more than the range of the client.
-    #[inline(never)]
-    fn dealt(&mut self, steer: SteerId, rtype: SteeredType, owner: u16, page: &mut Page<'_>) -> Option<()> {
-        if self.snapshot.steer(self.index, steer)?.cname {
-            return None;
-        }
-        let ecs = match self.ecs {
-            Some(&Subnet { at, length, .. }) => {
-                Some(ClientSubnet::read(self.request.get(at.into()..)?.get(..length.into())?).ok()?)
-            }
-            None => None,
-        };
-        let id = u16::from_be_bytes(*self.request.first_chunk()?);
-        let client = Client::new(self.who, id, ecs.as_ref());
-        let steered = client.steer(self.snapshot, self.live, self.index, steer)?;
-        (self.told.scope, self.told.by_subnet) = (steered.scope, steered.by_subnet);
-        for records in steered.records(rtype) {
-            page.records(owner, records.count, &records.bytes)?;
-        }
-        self.told.kind = steered.kind(normal(steered.told(rtype))?, rtype);
-        self.told.decided = Decided::new(steered.map.0, steered.member(rtype), self.told.kind);
-        Some(())
-    }
-}
-
-/// The kind of an answer that is given with health as it should be.
-#[inline]
-fn normal(told: Told) -> Option<Kind> {
-    match told {
-        Told::Home => Some(Kind::Home),
-        Told::Away => Some(Kind::Away),
-        Told::Panic | Told::FailOpen | Told::Fallback | Told::Absent | Told::Empty | Told::Servfail => None,
-    }
-}
-
-/// What is written so far, of at most as many octets as the answer may have before its OPT record.
-struct Page<'o> {
-    out: &'o mut [u8],
-    at: usize,
-    counts: [u16; 3],
-}
-
-impl Page<'_> {
-    #[inline]
-    fn put(&mut self, octets: &[u8]) -> Option<()> {
-        let end = self.at + octets.len();
-        self.out.get_mut(self.at..end)?.copy_from_slice(octets);
-        self.at = end;
-        Some(())
-    }
-
-    /// Records of one owner, without names that are compressed.
-    #[inline]
-    fn records(&mut self, owner: u16, count: u16, bytes: &[u8]) -> Option<()> {
-        let [answers, ..] = &mut self.counts;
-        *answers += count;
-        if count == 1 {
-            self.put(&owner.to_be_bytes())?;
-            return self.put(bytes);
-        }
-        for record in Records::new(bytes) {
-            self.put(&owner.to_be_bytes())?;
-            self.put(record)?;
-        }
-        Some(())
-    }
-
-    /// A DNAME of the zone, `labels` from the right, and the CNAME made up for it (RFC 6672 §3.1); `name` becomes its target.
-    /// Gives a pointer to that.
-    fn dname(&mut self, name: &mut FoldedName, labels: usize, rrset: RrSet<'_>, zone: &Zone) -> Option<u16> {
-        self.counts[0] += 2;
-        self.put(&(QUESTION + name.suffix_start(labels) as u16).to_be_bytes())?;
-        self.put(rrset.bytes)?;
-        let apex = zone.apex_labels();
-        let apex_at = QUESTION + name.suffix_start(apex) as u16;
-        if !name.substitute(labels, rrset.first()) {
-            return None;
-        }
-        self.put(&QUESTION.to_be_bytes())?;
-        let [t0, t1, t2, t3] = rrset.ttl.to_be_bytes();
-        let [y0, y1] = Type::CNAME.0.to_be_bytes();
-        let [c0, c1] = Class::IN.0.to_be_bytes();
-        // The apex stands in the question already; outside the zone the longer way goes on.
-        let own = name.as_wire().get(..name.suffix_start(apex))?;
-        let [l0, l1] = (own.len() as u16 + 2).to_be_bytes();
-        self.put(&[y0, y1, c0, c1, t0, t1, t2, t3, l0, l1])?;
-        let target = 0xc000 | self.at as u16;
-        self.put(own)?;
-        self.put(&apex_at.to_be_bytes())?;
-        (name.labels() > apex && name.suffix(apex) == zone.apex_folded()).then_some(target)
-    }
-
-    /// Sections that are ready. Gives a pointer to the last name in their RDATA.
-    #[inline]
-    fn sections(&mut self, sections: &Sections<'_>, name_length: usize) -> Option<u16> {
-        let written = sections.write(self.out, self.at, name_length)?;
-        self.at = written.end;
-        for (count, more) in self.counts.iter_mut().zip(sections.counts) {
-            *count += more;
-        }
-        Some(written.target)
-    }
-}
-
-/// The OPT record of an answer, extended errors aside.
-struct Echo<'a> {
-    /// The request's; `None` where it has none, and then nothing is written.
-    seen: Option<Seen>,
-    /// The data of its client subnet.
-    ecs: Option<&'a [u8]>,
-    scope: u8,
-    cookie: Option<&'a Baked>,
-}
-
-impl Echo<'_> {
-    /// Writes it into room of its length, which ends the message at what is given.
-    #[inline]
-    fn write(&self, room: &mut [u8], at: usize) -> Option<usize> {
-        let end = at + room.len();
-        let [p0, p1] = OUR_PAYLOAD.to_be_bytes();
-        let [l0, l1] = ((room.len() - OPT) as u16).to_be_bytes();
-        let (fixed, mut room) = room.split_first_chunk_mut::<OPT>()?;
-        *fixed = [0, 0, 41, p0, p1, 0, 0, u8::from(self.seen?.dnssec_ok) << 7, 0, l0, l1];
-        if let Some(data) = self.ecs {
-            let (&[f0, f1, source, _], address) = data.split_first_chunk::<4>()?;
-            let [c0, c1] = code::ECS.to_be_bytes();
-            let [l0, l1] = (data.len() as u16).to_be_bytes();
-            let (fixed, rest) = room.split_first_chunk_mut::<8>()?;
-            *fixed = [c0, c1, l0, l1, f0, f1, source, self.scope];
-            let (to, rest) = rest.split_at_mut_checked(address.len())?;
-            match (to.as_mut_array::<3>(), address.as_array::<3>()) {
-                // What most resolvers send, without a call.
-                (Some(to), Some(address)) => *to = *address,
-                _ => to.copy_from_slice(address),
-            }
-            room = rest;
-        }
-        if let Some(Baked { client, server }) = self.cookie {
-            let (head, rest) = room.split_first_chunk_mut::<4>()?;
-            let [c0, c1] = code::COOKIE.to_be_bytes();
-            *head = [c0, c1, 0, 24];
-            let (to, rest) = rest.split_first_chunk_mut::<8>()?;
-            *to = *client;
-            *rest.first_chunk_mut::<16>()? = server.0;
-        }
-        Some(end)
-    }
-}
