@@ -2,7 +2,7 @@
 //!
 //! A `Request` exists only if it passed every check (`request.rs`); a lookup and the live tables become
 //! sections (`answer.rs`); sections become octets, whole or not at all (`encode.rs`). What is asked most goes a shorter way, by
-//! what the zone has ready (`swift.rs`). Synchronous; allocates nothing, holds no
+//! what the zone has ready (`swift.rs`), and requests that came together go it together (`batch.rs`). Synchronous; allocates nothing, holds no
 //! clock, does no I/O, and cannot fail: every packet has an outcome. Counting outcomes, rate limits and sockets are the
 //! server's.
 
