@@ -131,14 +131,13 @@ pub(super) fn respond(snapshot: &Snapshot, live: &Live, who: &Who, request: &[u8
     Some(Outcome::Responded(Response {
         length: at,
         qtype: Some(qtype),
-        answered: Answered {
-            generation: snapshot.generation,
-            zone: Number::of(found.index),
-            decided: told.decided,
-            rcode: told.rcode.0,
-            kind: told.kind,
-            marks: Marks::new(options.ecs.map(|_| told.scope), told.by_subnet, false, cookie),
-        },
+        answered: Answered::usual(
+            snapshot.generation,
+            Number::of(found.index),
+            told.kind,
+            told.decided,
+            Marks::new(options.ecs.map(|_| told.scope), told.by_subnet, false, cookie),
+        ),
     }))
 }
 
@@ -181,14 +180,13 @@ impl Asked<'_> {
         Some(Outcome::Responded(Response {
             length: end,
             qtype: Some(self.qtype),
-            answered: Answered {
-                generation: snapshot.generation,
-                zone: Number::NONE,
-                decided: Decided::NOTHING,
-                rcode: Rcode::REFUSED.0,
-                kind: Kind::Refused,
-                marks: Marks::new(self.options.ecs.map(|_| 0), false, false, self.cookie),
-            },
+            answered: Answered::usual(
+                snapshot.generation,
+                Number::NONE,
+                Kind::Refused,
+                Decided::NOTHING,
+                Marks::new(self.options.ecs.map(|_| 0), false, false, self.cookie),
+            ),
         }))
     }
 }

@@ -165,17 +165,15 @@ impl Batch {
         Ok(self.received)
     }
 
-    /// A datagram of the last receive, its octets, and the room for its answer. `index` is below what
-    /// [`Batch::receive`] gave.
+    /// A datagram of the last receive. `index` is below what [`Batch::receive`] gave.
     #[inline]
-    pub(super) fn datagram(&mut self, index: usize) -> (Datagram, &[u8], &mut [u8]) {
+    pub(super) fn datagram(&mut self, index: usize) -> Datagram {
         assert!(index < self.received, "no such datagram");
         let at = self.memory.as_ptr();
-        // SAFETY: as in `new`. The octets of a request and of an answer are apart from each other and from all that is read
-        // here, and are borrowed as long as `self` is.
+        // SAFETY: as in `new`; both are apart from each other, and borrowed as long as `self` is.
         let (message, slot) = unsafe { (&(*at).incoming[index], &mut (*at).slots[index]) };
-        let (header, length) = (&message.msg_hdr, message.msg_len as usize);
-        let datagram = if header.msg_namelen == 0 {
+        let header = &message.msg_hdr;
+        if header.msg_namelen == 0 {
             Datagram::WakeUp
         } else if header.msg_flags & MSG_TRUNC != 0 {
             Datagram::Long
@@ -189,8 +187,18 @@ impl Batch {
                 (Some(source), Some(asked)) => Datagram::From(source, asked),
                 _ => Datagram::Unknown,
             }
-        };
-        (datagram, &slot.request[..length.min(MAX_REQUEST)], &mut slot.answer)
+        }
+    }
+
+    /// The octets of such a datagram, and the room for its answer.
+    #[inline]
+    pub(super) fn buffers(&mut self, index: usize) -> (&[u8], &mut [u8]) {
+        assert!(index < self.received, "no such datagram");
+        let at = self.memory.as_ptr();
+        // SAFETY: as in `new`. The octets of a request and of an answer are apart from each other and from its length, and are
+        // borrowed as long as `self` is.
+        let (message, slot) = unsafe { (&(*at).incoming[index], &mut (*at).slots[index]) };
+        (&slot.request[..(message.msg_len as usize).min(MAX_REQUEST)], &mut slot.answer)
     }
 
     /// Marks the first `length` octets of the room of a datagram to be sent to its source. Once for each datagram.

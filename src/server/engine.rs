@@ -10,7 +10,7 @@ use tracing::error;
 use super::rrl::{Limiter, Verdict};
 use crate::journal::{Fate, Noted, Pen};
 use crate::metrics::layout::Layout;
-use crate::metrics::{Answered, Cause, End, LimitClass, Limited, Names, SharedWriter, Writer};
+use crate::metrics::{Answered, Cause, End, LimitClass, Limited, Names, Page, SharedWriter};
 use crate::query::{self, Drop, Outcome, Response, Who};
 use crate::snapshot::Current;
 
@@ -21,12 +21,13 @@ pub trait Answer: Send + Sync + 'static {
     /// Called from many threads at once; must neither wait nor allocate.
     fn answer(&self, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome;
 
-    /// Calls `serve` once, with what answers any number of messages like [`Answer::answer`], all from one state.
-    fn batch(&self, serve: impl FnOnce(&dyn Fn(&Who, &[u8], &mut [u8]) -> Outcome))
+    /// Calls `serve` once, with what answers any number of messages like [`Answer::answer`], all from one state; and with the
+    /// generation that all their [`Answered`] have, here 0.
+    fn batch(&self, serve: impl FnOnce(u64, &dyn Fn(&Who, &[u8], &mut [u8]) -> Outcome))
     where
         Self: Sized,
     {
-        serve(&|who, request, out| self.answer(who, request, out));
+        serve(0, &|who, request, out| self.answer(who, request, out));
     }
 
     /// A short answer in the place of one that its network is not sent (see [`query::slip`]). `out` holds that one.
@@ -72,10 +73,10 @@ impl Answer for Engine {
         query::respond(&snapshot, &live, who, request, out)
     }
 
-    fn batch(&self, serve: impl FnOnce(&dyn Fn(&Who, &[u8], &mut [u8]) -> Outcome)) {
+    fn batch(&self, serve: impl FnOnce(u64, &dyn Fn(&Who, &[u8], &mut [u8]) -> Outcome)) {
         let snapshot = self.current.load();
         let live = snapshot.live();
-        serve(&|who, request, out| query::respond(&snapshot, &live, who, request, out));
+        serve(snapshot.generation, &|who, request, out| query::respond(&snapshot, &live, who, request, out));
     }
 
     fn slip(&self, who: &Who, request: &[u8], instead_of: &Response, out: &mut [u8]) -> Outcome {
@@ -176,23 +177,61 @@ pub(super) fn ask<E: Answer>(
     out: &mut [u8],
     counter: &mut impl Count,
 ) -> Option<usize> {
+    let outcome = caught(answer, who, request, out);
+    end(outcome.as_ref(), way, who, request, out, None, counter)
+}
+
+/// As [`ask`], of a message that is looked at closer: how long it takes, and what it asks.
+#[cold]
+#[inline(never)]
+pub(super) fn ask_closer<E: Answer>(
+    answer: impl Fn(&Who, &[u8], &mut [u8]) -> Outcome,
+    way: &Way<'_, E>,
+    who: &Who,
+    request: &[u8],
+    out: &mut [u8],
+    counter: &mut impl Count,
+) -> Option<usize> {
+    let began = Instant::now();
+    let outcome = caught(answer, who, request, out);
+    let took = began.elapsed();
+    if let Some(Outcome::Responded(_)) = outcome {
+        counter.took(took);
+        counter.asked(request, who.now);
+    }
+    end(outcome.as_ref(), way, who, request, out, Some(took), counter)
+}
+
+/// What the engine makes of a message; none where it panicked.
+#[inline]
+fn caught(
+    answer: impl Fn(&Who, &[u8], &mut [u8]) -> Outcome,
+    who: &Who,
+    request: &[u8],
+    out: &mut [u8],
+) -> Option<Outcome> {
     // The buffers are overwritten before they are read again, and the engine's tables are immutable, so nothing half
     // done can be seen after an unwind.
-    let began = who.source_port.is_multiple_of(MEASURED).then(Instant::now);
-    match catch_unwind(AssertUnwindSafe(|| answer(who, request, out))) {
-        Ok(Outcome::Responded(ref response)) => {
-            let took = began.map(|began| began.elapsed());
-            if let Some(took) = took {
-                counter.took(took);
-                counter.asked(request, who.now);
-            }
-            way.out(response, who, request, out, took, counter)
-        }
-        Ok(Outcome::Dropped(cause)) => {
-            counter.ended(End::Dropped(dropped(cause)));
+    catch_unwind(AssertUnwindSafe(|| answer(who, request, out))).ok()
+}
+
+#[inline]
+fn end<E: Answer>(
+    outcome: Option<&Outcome>,
+    way: &Way<'_, E>,
+    who: &Who,
+    request: &[u8],
+    out: &mut [u8],
+    took: Option<Duration>,
+    counter: &mut impl Count,
+) -> Option<usize> {
+    match outcome {
+        Some(Outcome::Responded(response)) => way.out(response, who, request, out, took, counter),
+        Some(Outcome::Dropped(cause)) => {
+            counter.ended(End::Dropped(dropped(*cause)));
             None
         }
-        Err(_) => {
+        None => {
             // The one thing logged of a packet: without its octets the fault cannot be found again. Once a second.
             static LAST: AtomicU32 = AtomicU32::new(0);
             if LAST.swap(who.now, Relaxed) != who.now {
@@ -204,9 +243,6 @@ pub(super) fn ask<E: Answer>(
     }
 }
 
-/// The time of an answer is taken for one client port in so many.
-const MEASURED: u16 = 64;
-
 /// Whose counters a message goes to: a thread's own, or those of many tasks.
 pub(super) trait Count {
     fn answered(&mut self, answered: &Answered);
@@ -216,7 +252,7 @@ pub(super) trait Count {
     fn asked(&mut self, request: &[u8], now: u32);
 }
 
-impl Count for Writer {
+impl Count for Page<'_> {
     #[inline]
     fn answered(&mut self, answered: &Answered) {
         Self::answered(self, answered);

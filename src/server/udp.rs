@@ -14,14 +14,15 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use socket2::SockRef;
 use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::Beside;
-use super::batch::{Batch, Datagram, Wait};
+use super::batch::{BATCH, Batch, Datagram, Wait};
 use super::bind::BindError;
-use super::engine::{Answer, Way, ask, unix_now};
+use super::engine::{Answer, Way, ask, ask_closer, unix_now};
 use super::rrl::Limiter;
 use crate::journal::Pen;
 use crate::metrics::{Cause, End, Metrics, Transport, Writer};
@@ -131,6 +132,13 @@ struct Worker<E> {
     overflows: Overflows,
 }
 
+/// A message that is read and gets no answer.
+#[cold]
+fn drop_one(writer: &mut Writer, cause: Cause) {
+    writer.received(1);
+    writer.ended(End::Dropped(cause));
+}
+
 /// What is known of the kernel's count of datagrams that found the receive buffer full.
 #[derive(Default)]
 struct Overflows {
@@ -173,38 +181,46 @@ impl<E: Answer> Worker<E> {
         let Self { batch, ecs, engine, limiter, pen, port, writer, .. } = self;
         let now = unix_now();
         let way = Way { engine: &**engine, limiter: Some(limiter), pen, port: *port };
-        engine.batch(|answer| {
-            for index in 0..count {
-                let (datagram, request, room) = batch.datagram(index);
-                let (source, destination) = match datagram {
-                    Datagram::From(source, destination) => (source, destination),
-                    Datagram::WakeUp => continue,
-                    Datagram::Unknown => {
-                        writer.receive_error();
-                        continue;
-                    }
-                    Datagram::Long => {
-                        writer.received();
-                        writer.ended(End::Dropped(Cause::Long));
-                        continue;
-                    }
-                };
-                writer.received();
-                if source.port() == 0 {
-                    writer.ended(End::Dropped(Cause::Source));
-                    continue;
+        let mut messages = SmallVec::<[(usize, Who); BATCH]>::new();
+        for index in 0..count {
+            match batch.datagram(index) {
+                Datagram::From(source, destination) if source.port() > 0 => {
+                    let who = Who {
+                        source: source.ip(),
+                        source_port: source.port(),
+                        destination,
+                        transport: query::Transport::Udp,
+                        ecs: *ecs,
+                        now,
+                    };
+                    messages.push((index, who));
                 }
-                let who = Who {
-                    source: source.ip(),
-                    source_port: source.port(),
-                    destination,
-                    transport: query::Transport::Udp,
-                    ecs: *ecs,
-                    now,
-                };
-                if let Some(length) = ask(answer, &way, &who, request, room, writer) {
-                    batch.answer(index, length);
+                Datagram::From(..) => drop_one(writer, Cause::Source),
+                Datagram::Long => drop_one(writer, Cause::Long),
+                Datagram::WakeUp => {}
+                Datagram::Unknown => writer.receive_error(),
+            }
+        }
+        writer.received(messages.len() as u64);
+        let closer = writer.before_closer(messages.len());
+        engine.batch(|generation, answer| {
+            let mut page = writer.begin(generation);
+            let mut rest = &messages[..];
+            // All up to the one that is looked at closer, mostly all there are; that one; and the others.
+            for before in [closer, BATCH] {
+                let (plain, others) = rest.split_at(before.min(rest.len()));
+                for (index, who) in plain {
+                    let (request, room) = batch.buffers(*index);
+                    if let Some(length) = ask(answer, &way, who, request, room, &mut page) {
+                        batch.answer(*index, length);
+                    }
                 }
+                let Some(((index, who), others)) = others.split_first() else { break };
+                let (request, room) = batch.buffers(*index);
+                if let Some(length) = ask_closer(answer, &way, who, request, room, &mut page) {
+                    batch.answer(*index, length);
+                }
+                rest = others;
             }
         });
         let sent = self.batch.send();
