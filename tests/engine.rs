@@ -204,8 +204,8 @@ fn names_of_large_zones_are_found_in_batches() {
         let expected = format!("NOERROR aa\nh{host}.{zone}. 60 IN A 192.0.2.{}", host % 250);
         server.check(&format!("h{host}.{zone} A"), &expected);
         let (_, missing) = server.ask_response(&Query::new(&format!("x{number}.h{number}.{zone} A")));
-        assert_eq!(missing.rcode, 3);
+        assert_eq!(missing.rcode(), 3);
         let (_, steered) = server.ask_response(&Query::new(&format!("www.{zone} A")).subnet("193.0.6.0/24"));
-        assert_eq!(steered.kind, catchment::query::Kind::Home);
+        assert_eq!(steered.kind(), catchment::query::Kind::Home);
     }
 }

@@ -76,7 +76,7 @@ impl Case {
         let (live, mut out) = (snapshot.live(), [0; 1232]);
         for (who, request) in &self.queries {
             match respond(snapshot, &live, who, request, &mut out) {
-                Outcome::Responded(response) if response.kind == kind => {}
+                Outcome::Responded(response) if response.kind() == kind => {}
                 outcome => panic!("{}: {outcome:?} is not {kind:?}", self.name),
             }
         }

@@ -321,7 +321,7 @@ fn frame(entry: &Entry, half: Half, identity: Option<&str>, snapshot: Option<&Sn
         query_time_sec: Some(asked.as_secs()),
         query_time_nsec: Some(asked.subsec_nanos()),
         query_message: (!is_response).then(|| entry.request.clone()),
-        query_zone: line::zone(entry.answered.zone, snapshot).map(|zone| zone.as_wire().to_vec()),
+        query_zone: line::zone(entry.answered.zone(), snapshot).map(|zone| zone.as_wire().to_vec()),
         response_time_sec: is_response.then_some(answered.as_secs()),
         response_time_nsec: is_response.then_some(answered.subsec_nanos()),
         response_message: is_response.then(|| entry.answer.clone()),

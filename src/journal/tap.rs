@@ -127,7 +127,7 @@ impl<S: Clone + Send + 'static> Tap<S> {
     #[inline]
     pub(super) fn offer(&self, noted: &Noted<'_>, passed: &AtomicU32, metrics: &Metrics) {
         let every = self.every.load(Relaxed);
-        if every == 0 || self.kinds.load(Relaxed) & 1 << noted.response.kind as u32 == 0 {
+        if every == 0 || self.kinds.load(Relaxed) & 1 << noted.response.kind() as u32 == 0 {
             return;
         }
         if self.more.load(Relaxed) && !self.only.load().fits(noted) {

@@ -6,9 +6,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Kind, Number, RCODES};
+use super::answered::{SLOTS, WIDTH};
+use super::{Kind, RCODES};
 
-/// Zones with counters of their own; the others share one row. A row takes 320 octets per thread.
+/// Zones with counters of their own; the others share one row. A row takes 328 octets per thread.
 pub const MAX_ZONES: usize = 1_000;
 /// Services at PoPs with counters of their own; 64 octets each, per thread.
 pub const MAX_SERVED: usize = 4_096;
@@ -16,58 +17,17 @@ pub const MAX_SERVED: usize = 4_096;
 pub const OTHERS: &str = "(others)";
 /// The label of no zone, no PoP.
 pub const NONE: &str = "";
-/// Counters of a zone, one for each way an answer may end: a kind with its own RCODE, or an error with any.
-pub(super) const SLOTS: usize = 40;
-/// The slot of errors with RCODE 0, behind those of kinds with an RCODE of their own.
-const ERROR: usize = Kind::ALL.len();
-/// Counters of one member, one for each reason why a steered name is answered so: [`Kind::Home`] to [`Kind::Override`], and 0 for
-/// [`Kind::Error`], whose number is a multiple of this.
-const WIDTH: usize = 8;
-
-/// The RCODE each kind comes with; one that no message carries for those with any.
-const USUAL: [u16; 16] = {
-    let mut usual = [u16::MAX; 16];
-    let mut i = 0;
-    while i < Kind::ALL.len() {
-        if let Some(rcode) = Kind::ALL[i].rcode() {
-            usual[i] = rcode;
-        }
-        i += 1;
-    }
-    usual
-};
-
-/// The slot of a kind and an RCODE. A kind with an RCODE not its own counts as an error: RCODEs are always true.
-#[inline]
-pub(super) fn slot(kind: Kind, rcode: u16) -> usize {
-    let kind = kind as usize;
-    if USUAL[kind] == rcode { kind } else { error_slot(rcode) }
-}
-
-#[cold]
-#[inline(never)]
-fn error_slot(rcode: u16) -> usize {
-    ERROR + usize::from(rcode).min(RCODES - 1)
-}
-
-/// What a slot stands for: kind and RCODE, the last RCODE standing for all higher ones.
-pub(super) fn of_slot(slot: usize) -> (Kind, u16) {
-    match Kind::ALL.get(slot).and_then(|kind| Some((*kind, kind.rcode()?))) {
-        Some(usual) => usual,
-        None => (Kind::Error, slot.saturating_sub(ERROR).min(RCODES - 1) as u16),
-    }
-}
-
-/// Which counter stands for what. Counters: a row of slots for no zone, one for each zone, and one for the other zones; then a
-/// row of reasons for each member of each group, and one for nobody.
+/// Which counter stands for what. Three arrays of counters: a row of kinds for no zone, one for each zone, and one for the other
+/// zones; likewise rows of RCODEs, for answers with one that is not their kind's own; and a row of reasons for nobody and for each
+/// member of each group.
 #[derive(Clone, Debug)]
 pub struct Layout {
     zones: Vec<Arc<str>>,
     groups: Vec<Group>,
     /// By one more than the number of the map; the first stands for those that have no row.
     pub(super) of_map: Arc<[Row]>,
-    /// How many counters there are.
-    pub(super) cells: usize,
+    /// How many counters there are of reasons.
+    pub(super) served: usize,
 }
 
 /// Maps that are counted together: of the same service and the same PoPs.
@@ -78,38 +38,26 @@ struct Group {
     row: Row,
 }
 
-/// Where a group's counters are.
+/// Where a group's counters are: behind so many others.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Row {
-    first: u32,
-}
+pub(super) struct Row(pub(super) u32);
 
-impl Row {
-    /// The counter of a member (one more than its number; 0 for nobody).
-    #[inline]
-    pub(super) fn cell(self, member: u16, kind: Kind) -> usize {
-        self.first as usize + usize::from(member) * WIDTH + kind as usize % WIDTH
-    }
-}
-
-/// What a counter stands for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a counter of zones stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meaning<'a> {
-    /// Answers of a zone: its name, and the slot.
-    Zone(&'a Arc<str>, usize),
+    /// Answers of a zone: its name.
+    Zone(&'a Arc<str>),
     /// Answers outside all zones.
-    NoZone(usize),
+    NoZone,
     /// Answers of zones that are counted together.
-    OtherZones(usize),
-    /// Answers of a service, by a PoP (`None`: by nobody), for a reason.
-    Served(&'a Arc<str>, Option<&'a Arc<str>>, Kind),
+    OtherZones,
 }
 
 impl Layout {
     /// Of the zones by number, and of the maps by number: service and PoPs by member.
     pub fn new(zones: impl Iterator<Item = Arc<str>>, maps: impl Iterator<Item = (Arc<str>, Vec<Arc<str>>)>) -> Self {
         let zones: Vec<_> = zones.take(MAX_ZONES).collect();
-        let mut layout = Self { cells: (zones.len() + 2) * SLOTS, zones, groups: Vec::new(), of_map: Arc::default() };
+        let mut layout = Self { zones, groups: Vec::new(), of_map: Arc::default(), served: 0 };
         let other = layout.put(OTHERS.into(), Vec::new());
         let mut known: HashMap<(Arc<str>, Vec<Arc<str>>), Row> = HashMap::new();
         let mut served = 0;
@@ -136,63 +84,54 @@ impl Layout {
     }
 
     fn put(&mut self, service: Arc<str>, pops: Vec<Arc<str>>) -> Row {
-        let row = Row { first: self.cells as u32 };
-        self.cells += (pops.len() + 1) * WIDTH;
+        let row = Row(self.served as u32);
+        self.served += (pops.len() + 1) * WIDTH as usize;
         self.groups.push(Group { service, pops, row });
         row
     }
 
-    /// The row of the zones that have none of their own.
-    pub(super) fn other_zones(&self) -> u32 {
-        self.zones.len() as u32 + 1
+    /// Rows of zones.
+    pub(super) fn rows(&self) -> usize {
+        self.zones.len() + 2
     }
 
-    /// The counter of a zone.
-    #[inline]
-    pub(super) fn zone_cell(other_zones: u32, zone: Number, slot: usize) -> usize {
-        zone.raised().min(other_zones) as usize * SLOTS + slot
+    /// What the rows of zones stand for, in their order.
+    fn of_rows(&self) -> impl Iterator<Item = (usize, Meaning<'_>)> {
+        let zones = self.zones.iter().map(Meaning::Zone);
+        std::iter::once(Meaning::NoZone).chain(zones).chain([Meaning::OtherZones]).enumerate()
     }
 
-    /// What every counter stands for, in order; the counters between that stand for nothing are left out.
-    pub(super) fn meanings(&self) -> impl Iterator<Item = (usize, Meaning<'_>)> {
-        let slots = |row: usize| (0..ERROR + RCODES).map(move |slot| (row * SLOTS + slot, slot));
-        let none = slots(0).map(|(cell, slot)| (cell, Meaning::NoZone(slot)));
-        let zones = self.zones.iter().enumerate();
-        let zones =
-            zones.flat_map(move |(at, zone)| slots(at + 1).map(move |(cell, slot)| (cell, Meaning::Zone(zone, slot))));
-        let others = slots(self.zones.len() + 1).map(|(cell, slot)| (cell, Meaning::OtherZones(slot)));
-        let served = self.groups.iter().flat_map(|group| {
-            [None].into_iter().chain(group.pops.iter().map(Some)).enumerate().flat_map(move |(member, pop)| {
-                let meaning =
-                    move |kind| (group.row.cell(member as u16, kind), Meaning::Served(&group.service, pop, kind));
-                Kind::ALL.into_iter().filter(|kind| kind.is_reason()).map(meaning)
+    /// What every counter of zones and kinds stands for, with its place; those between that stand for nothing are left out.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = (usize, Meaning<'_>, Kind)> {
+        self.of_rows().flat_map(|(row, of)| Kind::ALL.map(|kind| (row * SLOTS + kind as usize, of, kind)))
+    }
+
+    /// What every counter of zones and RCODEs stands for, with its place; the last RCODE stands for all higher ones.
+    pub(super) fn rcodes(&self) -> impl Iterator<Item = (usize, Meaning<'_>, u16)> {
+        self.of_rows().flat_map(|(row, of)| (0..RCODES).map(move |rcode| (row * RCODES + rcode, of, rcode as u16)))
+    }
+
+    /// The counter of a zone (one more than its number) and an RCODE.
+    pub(super) fn rcode_cell(&self, zone: u32, rcode: u16) -> usize {
+        (zone as usize).min(self.rows() - 1) * RCODES + usize::from(rcode).min(RCODES - 1)
+    }
+
+    /// What every counter of reasons stands for, with its place: answers of a service, by a PoP (`None`: by nobody).
+    pub(super) fn reasons(&self) -> impl Iterator<Item = (usize, &Arc<str>, Option<&Arc<str>>, Kind)> {
+        self.groups.iter().flat_map(|Group { service, pops, row }| {
+            std::iter::once(None).chain(pops.iter().map(Some)).enumerate().flat_map(move |(member, pop)| {
+                let first = row.0 as usize + member * WIDTH as usize;
+                let reasons = Kind::ALL.into_iter().filter(|kind| kind.is_reason());
+                reasons.map(move |kind| (first + kind as usize % WIDTH as usize, service, pop, kind))
             })
-        });
-        none.chain(zones).chain(others).chain(served)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Answered, Decided, Marks, Number};
     use super::*;
-
-    #[test]
-    fn kinds_are_numbered_in_order_and_their_slots_tell_kind_and_rcode() {
-        for (number, kind) in Kind::ALL.into_iter().enumerate() {
-            assert_eq!(kind as usize, number);
-            assert_eq!(format!("{kind:?}").to_lowercase(), kind.label().replace('-', ""));
-            for rcode in (0..30).chain([4_095]) {
-                let (told, of) = of_slot(slot(kind, rcode));
-                assert_eq!(of, rcode.min(RCODES as u16 - 1), "{kind:?} {rcode}");
-                assert_eq!(told, if kind.rcode() == Some(rcode) { kind } else { Kind::Error });
-            }
-        }
-        const { assert!(ERROR + RCODES <= SLOTS) };
-        let mut reasons: Vec<_> =
-            Kind::ALL.into_iter().filter(|kind| kind.is_reason()).map(|kind| kind as usize % WIDTH).collect();
-        reasons.sort_unstable();
-        assert_eq!(reasons, [0, 1, 2, 3, 4, 5, 6, 7]);
-    }
 
     #[test]
     fn every_counter_stands_for_one_thing_and_every_thing_has_one() {
@@ -203,22 +142,51 @@ mod tests {
             ["a.", "b."].into_iter().map(name),
             maps.into_iter().map(|(service, pops)| (name(service), pops)),
         );
-        let mut seen = vec![false; layout.cells];
-        for (cell, _) in layout.meanings() {
-            assert!(!std::mem::replace(&mut seen[cell], true));
+        let mut kinds = vec![false; layout.rows() * SLOTS];
+        for (cell, ..) in layout.kinds() {
+            assert!(!std::mem::replace(&mut kinds[cell], true));
         }
-        let meaning = |cell: usize| layout.meanings().find(|(at, _)| *at == cell).unwrap().1;
-        let zone = |zone: Number| meaning(Layout::zone_cell(layout.other_zones(), zone, 9));
-        assert_eq!(zone(Number::of(0)), Meaning::Zone(&name("a."), 9));
-        assert_eq!(zone(Number::of(1)), Meaning::Zone(&name("b."), 9));
-        assert_eq!(zone(Number::of(2)), Meaning::OtherZones(9));
-        assert_eq!(zone(Number::of(u32::MAX - 1)), Meaning::OtherZones(9));
-        assert_eq!(zone(Number::NONE), Meaning::NoZone(9));
-        let served = |map: usize, member: u16| meaning(layout.of_map[map].cell(member, Kind::Away));
-        assert_eq!(served(1, 2), Meaning::Served(&name("web"), Some(&name("iad")), Kind::Away));
-        assert_eq!(served(1, 1), served(3, 1));
-        assert_eq!(served(2, 0), Meaning::Served(&name("api"), None, Kind::Away));
-        assert_eq!(served(0, 0), Meaning::Served(&name(OTHERS), None, Kind::Away));
+        let mut rcodes = vec![false; layout.rows() * RCODES];
+        for (cell, ..) in layout.rcodes() {
+            assert!(!std::mem::replace(&mut rcodes[cell], true));
+        }
+        let mut served = vec![false; layout.served];
+        for (cell, ..) in layout.reasons() {
+            assert!(!std::mem::replace(&mut served[cell], true));
+        }
+        assert!(rcodes.iter().chain(&served).all(|seen| *seen));
+
+        let answered = |zone: Number| Answered::usual(7, zone, Kind::Referral, Decided::NOTHING, Marks::default());
+        let of_kind = |zone: Number| {
+            let at = answered(zone).plain_cell();
+            layout.kinds().find(|(cell, ..)| *cell as u64 == at).map(|(_, of, kind)| (of, kind))
+        };
+        let of_rcode = |zone: Number| {
+            let at = layout.rcode_cell(zone.raised(), 3_000);
+            layout.rcodes().find(|(cell, ..)| *cell == at).map(|(_, of, rcode)| (of, rcode)).unwrap()
+        };
+        let (a, b) = (name("a."), name("b."));
+        for (zone, of) in [
+            (Number::NONE, Meaning::NoZone),
+            (Number::of(0), Meaning::Zone(&a)),
+            (Number::of(1), Meaning::Zone(&b)),
+            (Number::of(2), Meaning::OtherZones),
+        ] {
+            assert_eq!(of_kind(zone), Some((of, Kind::Referral)));
+            assert_eq!(of_rcode(zone), (of, 24));
+        }
+        assert_eq!((of_kind(Number::of(3)), of_rcode(Number::of(3)).0), (None, Meaning::OtherZones));
+        assert!(answered(Number::of(u32::MAX - 1)).plain_cell() >= kinds.len() as u64);
+
+        let served = |map: usize, member: Option<u16>| {
+            let at = (layout.of_map[map].0 + Decided::new(9, member, Kind::Away).place) as usize;
+            let (_, service, pop, kind) = layout.reasons().find(|(cell, ..)| *cell == at).unwrap();
+            (&**service, pop.map(|pop| &**pop), kind)
+        };
+        assert_eq!(served(1, Some(1)), ("web", Some("iad"), Kind::Away));
+        assert_eq!(served(1, Some(0)), served(3, Some(0)));
+        assert_eq!(served(2, None), ("api", None, Kind::Away));
+        assert_eq!(served(0, None), (OTHERS, None, Kind::Away));
     }
 
     #[test]
@@ -229,8 +197,9 @@ mod tests {
             (Arc::from(format!("s{i}")), pops)
         });
         let layout = Layout::new(zones, maps);
-        assert!(layout.cells <= (MAX_ZONES + 2) * SLOTS + (MAX_SERVED + 1) * WIDTH);
-        let first: Vec<_> = layout.of_map.iter().map(|row| row.first).collect();
+        assert_eq!(layout.rows(), MAX_ZONES + 2);
+        assert!(layout.served <= (MAX_SERVED + 1) * WIDTH as usize);
+        let first: Vec<_> = layout.of_map.iter().map(|row| row.0).collect();
         assert!(first[3] > first[2] && first[5..].iter().all(|at| *at == first[0]));
     }
 }

@@ -20,6 +20,8 @@
 //! go down.
 
 mod answered;
+mod block;
+mod closer;
 mod hottest;
 mod journaled;
 pub mod layout;
@@ -32,13 +34,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub use answered::{Answered, Cookie, Decided, Kind, Marks, Number};
+use block::{Block, add};
+use closer::Closer;
+pub use closer::ONE_IN;
 pub use hottest::Hottest;
 use hottest::Sketch;
 pub use journaled::{JournalFate, JournalKind, JournaledCounts};
 use layout::Layout;
 pub use limited::{LimitClass, Limited, LimitedCounts};
 pub use totals::{Answers, Served, Totals};
-pub use writer::{SharedWriter, Writer};
+pub use writer::{Page, SharedWriter, Writer};
 
 /// How a message came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -269,95 +274,21 @@ pub struct Reading {
     pub journaled: JournaledCounts,
 }
 
-/// Alone on its cache lines (two of 64 octets, as processors fetch pairs), so that writers do not disturb each other.
-#[repr(align(128))]
-#[derive(Debug)]
-struct Block {
-    received: AtomicU64,
-    sent: AtomicU64,
-    unsent: AtomicU64,
-    receive_errors: AtomicU64,
-    overflowed: AtomicU64,
-    dropped: [AtomicU64; Cause::ALL.len()],
-    panicked: AtomicU64,
-    truncated: AtomicU64,
-    cookies: [AtomicU64; 2],
-    durations: [AtomicU64; BOUNDS.len() + 1],
-    duration_sum: AtomicU64,
-    limited: [[AtomicU64; Limited::ALL.len()]; LimitClass::ALL.len()],
-    /// As [`Marks::scope`] numbers them.
-    scopes: [AtomicU64; 512],
-    /// Touched for one message in 64, and by whoever asks.
-    hottest: Mutex<Sketch>,
-}
-
-impl Block {
-    fn new() -> Self {
-        let zero = |_| AtomicU64::new(0);
-        Self {
-            received: AtomicU64::new(0),
-            sent: AtomicU64::new(0),
-            unsent: AtomicU64::new(0),
-            receive_errors: AtomicU64::new(0),
-            overflowed: AtomicU64::new(0),
-            dropped: from_fn(zero),
-            panicked: AtomicU64::new(0),
-            truncated: AtomicU64::new(0),
-            cookies: from_fn(zero),
-            durations: from_fn(zero),
-            duration_sum: AtomicU64::new(0),
-            limited: from_fn(|_| from_fn(zero)),
-            scopes: from_fn(zero),
-            hottest: Mutex::new(Sketch::new()),
-        }
-    }
-
-    fn add_to(&self, sum: &mut Messages, details: &mut Details) {
-        // Ends before beginnings, so that a message under way cannot make more ends than beginnings.
-        sum.sent += self.sent.load(Relaxed);
-        sum.unsent += self.unsent.load(Relaxed);
-        add(&mut sum.dropped, &self.dropped);
-        sum.panicked += self.panicked.load(Relaxed);
-        sum.truncated += self.truncated.load(Relaxed);
-        sum.receive_errors += self.receive_errors.load(Relaxed);
-        sum.overflowed += self.overflowed.load(Relaxed);
-        for (to, from) in details.scopes.iter_mut().zip(self.scopes.chunks_exact(256)) {
-            // The first of each is of requests without client subnet.
-            add(to, &from[1..]);
-        }
-        add(&mut details.cookies, &self.cookies);
-        add(&mut details.durations.counts, &self.durations);
-        details.durations.sum += self.duration_sum.load(Relaxed);
-        self.add_limited_to(&mut details.limited);
-        sum.received += self.received.load(Relaxed);
-    }
-}
-
-impl Block {
-    fn add_limited_to(&self, limited: &mut LimitedCounts) {
-        for (to, from) in limited.iter_mut().zip(&self.limited) {
-            add(to, from);
-        }
-    }
-}
-
-fn add(to: &mut [u64], from: &[AtomicU64]) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += from.load(Relaxed);
-    }
-}
-
-/// One writer's answers by zone and by PoP, in one generation.
-#[derive(Debug)]
+/// One writer's answers by zone and by PoP, in one generation: as [`Layout`] has them.
+#[derive(Clone, Debug)]
 struct Tally {
     layout: Arc<Layout>,
-    cells: Arc<[AtomicU64]>,
+    kinds: Arc<[AtomicU64]>,
+    rcodes: Arc<[AtomicU64]>,
+    served: Arc<[AtomicU64]>,
 }
 
 impl Tally {
     fn new(layout: Arc<Layout>) -> Self {
-        let cells = (0..layout.cells).map(|_| AtomicU64::new(0)).collect();
-        Self { layout, cells }
+        let zeros = |cells| (0..cells).map(|_| AtomicU64::new(0)).collect();
+        let (kinds, rcodes, served) =
+            (zeros(layout.rows() * answered::SLOTS), zeros(layout.rows() * RCODES), zeros(layout.served));
+        Self { layout, kinds, rcodes, served }
     }
 }
 
@@ -392,13 +323,14 @@ impl std::fmt::Debug for Shared {
 #[derive(Debug, Default)]
 struct Books {
     /// Live as long as the registry: a count outlives its writer. Writers are made at start, not per packet.
-    writers: Vec<Page>,
+    writers: Vec<Counted>,
     /// What was counted in generations that are over.
     before: Totals,
 }
 
+/// What one writer counts.
 #[derive(Debug)]
-struct Page {
+struct Counted {
     transport: Transport,
     block: Arc<Block>,
     tally: Tally,
@@ -442,15 +374,15 @@ impl Metrics {
         let mut writer = Writer {
             block: Arc::clone(&block),
             generation: 0,
-            cells: Arc::clone(&tally.cells),
-            other_zones: tally.layout.other_zones(),
-            of_map: Arc::clone(&tally.layout.of_map),
+            tally: tally.clone(),
+            closer: Closer::new(0),
             page: 0,
             shared: Arc::clone(&self.shared),
         };
         let mut books = self.shared.books();
         writer.page = books.writers.len();
-        books.writers.push(Page { transport, block, tally });
+        writer.closer = Closer::new(writer.page as u64);
+        books.writers.push(Counted { transport, block, tally });
         drop(books);
         writer
     }
@@ -520,7 +452,7 @@ impl Metrics {
         let books = self.shared.books();
         let mut totals = books.before.clone();
         for page in &books.writers {
-            totals.add(page.transport, &page.tally.layout, &page.tally.cells);
+            totals.add(page.transport, &page.tally);
         }
         for page in &books.writers {
             let messages = match page.transport {

@@ -12,7 +12,7 @@ fn blocks_of_a_transport_are_summed_and_outlive_their_writers() {
             let mut writer = metrics.writer(Transport::Udp);
             std::thread::spawn(move || {
                 for i in 0..1_000u16 {
-                    writer.received();
+                    writer.received(1);
                     writer.ended(if i % 10 == 0 {
                         End::Dropped(Cause::Short)
                     } else {
@@ -63,15 +63,16 @@ fn answers_are_counted_by_name_over_generations() {
     }));
     let (mut udp, tcp) = (metrics.writer(Transport::Udp), metrics.shared_writer(Transport::Tcp));
     let home = |generation, zone, member| {
-        let decided = Decided::new(0, member, Kind::Home);
-        let (zone, marks) = (Number::of(zone), Marks::new(Some(24), true, false, Cookie::None));
-        Answered { generation, kind: Kind::Home, zone, decided, marks, ..Answered::with_rcode(0) }
+        let (decided, marks) = (Decided::new(0, member, Kind::Home), Marks::new(Some(24), true, false, Cookie::None));
+        Answered::usual(generation, Number::of(zone), Kind::Home, decided, marks)
     };
+    let refused =
+        |generation| Answered::usual(generation, Number::NONE, Kind::Refused, Decided::NOTHING, Marks::default());
     let mut all = 0;
     for (generation, zone, member) in
         [(1, 0, Some(0)), (1, 1, Some(1)), (2, 1, Some(1)), (2, 1, None), (3, 0, Some(0)), (2, 1, Some(1))]
     {
-        for end in [home(generation, zone, member), Answered { generation, ..Answered::with_rcode(5) }] {
+        for end in [home(generation, zone, member), refused(generation)] {
             udp.ended(End::Answered(end));
             tcp.ended(End::Answered(end));
             all += 1;
@@ -98,12 +99,12 @@ fn details_are_counted() {
     let mut writer = metrics.writer(Transport::Udp);
     for cookie in [Cookie::New, Cookie::Valid, Cookie::Valid, Cookie::None] {
         let marks = Marks::new(None, false, cookie == Cookie::New, cookie);
-        let answered = Answered { marks, ..Answered::with_rcode(0) };
+        let answered = Answered::with_rcode(0).marked(marks);
         assert_eq!((answered.cookie(), answered.truncated(), answered.scope()), (cookie, cookie == Cookie::New, None));
         writer.ended(End::Answered(answered));
     }
     for nanoseconds in [250, 251, 5_000_000_000] {
-        writer.took(Duration::from_nanos(nanoseconds));
+        writer.begin(0).took(Duration::from_nanos(nanoseconds));
     }
     let Reading { counts, details, .. } = metrics.read_all();
     assert_eq!((counts.udp.truncated, details.cookies), (1, [1, 2]));

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::Kind;
-use super::Transport;
-use super::layout::{Layout, Meaning, NONE, OTHERS, of_slot};
+use super::layout::{Meaning, NONE, OTHERS};
+use super::{Kind, Tally, Transport};
 
 /// Most sorts of answers that are told apart; of zones that come and go beyond that all are put down under [`OTHERS`].
 const MAX_ANSWERS: usize = 20_000;
@@ -49,35 +48,35 @@ pub struct Totals {
 
 impl Totals {
     /// Adds what was counted in a generation.
-    pub(super) fn add(&mut self, transport: Transport, layout: &Layout, cells: &[AtomicU64]) {
+    pub(super) fn add(&mut self, transport: Transport, tally: &Tally) {
         let (none, others): (Arc<str>, Arc<str>) = (NONE.into(), OTHERS.into());
-        for (cell, meaning) in layout.meanings() {
-            let count = cells.get(cell).map_or(0, |cell| cell.load(Relaxed));
-            let (zone, slot) = match meaning {
-                Meaning::Zone(zone, slot) => (zone, slot),
-                Meaning::NoZone(slot) => (&none, slot),
-                Meaning::OtherZones(slot) => (&others, slot),
-                Meaning::Served(service, pop, kind) => {
-                    let pop = Arc::clone(pop.unwrap_or(&none));
-                    // A rate needs a beginning, and most PoPs serve someone soon.
-                    let is_home = kind == Kind::Home && !pop.is_empty();
-                    if count > 0 || is_home {
-                        let served = Served { service: Arc::clone(service), pop, reason: kind.reason() };
-                        put(&mut self.served, served, count, MAX_SERVED, |served| Served {
-                            service: Arc::clone(&others),
-                            pop: Arc::clone(&none),
-                            ..served
-                        });
-                    }
-                    continue;
-                }
+        let Tally { layout, kinds, rcodes, served } = tally;
+        let count = |cells: &[AtomicU64], cell: usize| cells.get(cell).map_or(0, |cell| cell.load(Relaxed));
+        let usual = layout.kinds().map(|(cell, of, kind)| (count(kinds, cell), of, kind, kind.rcode()));
+        let odd = layout.rcodes().map(|(cell, of, rcode)| (count(rcodes, cell), of, Kind::Error, rcode));
+        for (count, of, kind, rcode) in usual.chain(odd).filter(|(count, ..)| *count > 0) {
+            let zone = match of {
+                Meaning::Zone(zone) => zone,
+                Meaning::NoZone => &none,
+                Meaning::OtherZones => &others,
             };
-            if count > 0 {
-                let (kind, rcode) = of_slot(slot);
-                let answers = Answers { transport, zone: Arc::clone(zone), kind: kind.label(), rcode };
-                put(&mut self.answers, answers, count, MAX_ANSWERS, |answers| Answers {
-                    zone: Arc::clone(&others),
-                    ..answers
+            let answers = Answers { transport, zone: Arc::clone(zone), kind: kind.label(), rcode };
+            put(&mut self.answers, answers, count, MAX_ANSWERS, |answers| Answers {
+                zone: Arc::clone(&others),
+                ..answers
+            });
+        }
+        for (cell, service, pop, kind) in layout.reasons() {
+            let count = count(served, cell);
+            // A rate needs a beginning, and most PoPs serve someone soon.
+            let is_home = kind == Kind::Home && pop.is_some();
+            if count > 0 || is_home {
+                let pop = Arc::clone(pop.unwrap_or(&none));
+                let served = Served { service: Arc::clone(service), pop, reason: kind.reason() };
+                put(&mut self.served, served, count, MAX_SERVED, |served| Served {
+                    service: Arc::clone(&others),
+                    pop: Arc::clone(&none),
+                    ..served
                 });
             }
         }
@@ -93,17 +92,17 @@ fn put<K: Ord>(to: &mut BTreeMap<K, u64>, key: K, count: u64, room: usize, other
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Number;
+    use crate::metrics::answered::SLOTS;
+    use crate::metrics::layout::Layout;
 
     #[test]
     fn names_that_come_and_go_are_bounded() {
         let mut totals = Totals::default();
         for generation in 0..MAX_ANSWERS + 10 {
             let zone: Arc<str> = format!("z{generation}.").into();
-            let layout = Layout::new([zone].into_iter(), std::iter::empty());
-            let cells: Vec<_> = (0..layout.cells).map(|_| AtomicU64::new(0)).collect();
-            cells[Layout::zone_cell(layout.other_zones(), Number::of(0), 0)].store(2, Relaxed);
-            totals.add(Transport::Udp, &layout, &cells);
+            let tally = Tally::new(Arc::new(Layout::new([zone].into_iter(), std::iter::empty())));
+            tally.kinds[SLOTS].store(2, Relaxed);
+            totals.add(Transport::Udp, &tally);
         }
         assert_eq!(totals.answers.len(), MAX_ANSWERS + 1);
         let others = totals.answers.iter().find(|(answers, _)| &*answers.zone == OTHERS).unwrap();

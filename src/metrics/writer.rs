@@ -1,38 +1,55 @@
 //! Those who count: a thread by itself, or the tasks of a transport together.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::layout::{Layout, Row, slot};
-use super::{Answered, BOUNDS, Block, Books, Cookie, End, Kind, LimitClass, Limited, Number, Shared, Tally};
+use super::answered::{SLOTS, WIDTH};
+use super::closer::Closer;
+use super::layout::Row;
+use super::{Answered, BOUNDS, Block, Books, End, Kind, LimitClass, Limited, Number, Shared, Tally};
 
 /// The one writer of its counters.
 #[derive(Debug)]
 pub struct Writer {
     pub(super) block: Arc<Block>,
-    /// What the rest belongs to.
+    /// What the tally belongs to.
     pub(super) generation: u64,
-    pub(super) cells: Arc<[AtomicU64]>,
-    pub(super) other_zones: u32,
-    pub(super) of_map: Arc<[Row]>,
+    pub(super) tally: Tally,
+    pub(super) closer: Closer,
     /// Where they are in the books.
     pub(super) page: usize,
     pub(super) shared: Arc<Shared>,
 }
 
 impl Writer {
-    /// A message was read.
+    /// So many messages were read. Before any of them comes to its end: whoever reads the counters sees no end without beginning.
     #[inline]
-    pub fn received(&mut self) {
-        bump(&self.block.received);
+    pub fn received(&mut self, messages: u64) {
+        more(&self.block.received, messages);
+    }
+
+    /// Of so many messages that are answered now ([`ONE_IN`] / 2 at most), those before the one that is looked at closer
+    /// ([`Page::took`], [`Page::asked`]); all of them, mostly.
+    #[inline]
+    pub fn before_closer(&mut self, messages: usize) -> usize {
+        self.closer.before(messages)
+    }
+
+    /// A place for the ends of messages that are answered from one generation.
+    #[inline]
+    pub fn begin(&mut self, generation: u64) -> Page<'_> {
+        if generation != self.generation {
+            self.turn(generation);
+        }
+        let Tally { layout, kinds, served, .. } = &self.tally;
+        Page { block: &self.block, generation, kinds, of_map: &layout.of_map, served, tally: &self.tally }
     }
 
     /// A message came to its end.
-    #[inline]
     pub fn ended(&mut self, end: End) {
         match end {
-            End::Answered(answered) => self.answered(&answered),
+            End::Answered(answered) => self.begin(answered.generation).answered(&answered),
             End::Dropped(cause) => bump(&self.block.dropped[cause as usize]),
             End::Panicked => bump(&self.block.panicked),
         }
@@ -61,29 +78,99 @@ impl Writer {
         more(&self.block.overflowed, datagrams);
     }
 
-    /// A message came to its end with an answer.
+    /// Another generation: what was counted is put down by name, and a new tally begun.
+    #[cold]
+    #[inline(never)]
+    fn turn(&mut self, generation: u64) {
+        let tally = Tally::new(self.shared.layout(generation));
+        self.generation = generation;
+        self.tally = tally.clone();
+        let mut books = self.shared.books();
+        let Books { writers, before } = &mut *books;
+        if let Some(counted) = writers.get_mut(self.page) {
+            let old = std::mem::replace(&mut counted.tally, tally);
+            before.add(counted.transport, &old);
+        }
+    }
+}
+
+/// Where a writer puts down how messages end that are answered from one generation.
+#[derive(Debug)]
+pub struct Page<'w> {
+    block: &'w Block,
+    generation: u64,
+    kinds: &'w [AtomicU64],
+    of_map: &'w [Row],
+    served: &'w [AtomicU64],
+    /// All of it.
+    tally: &'w Tally,
+}
+
+impl Page<'_> {
+    /// A message came to its end.
+    pub fn ended(&mut self, end: End) {
+        match end {
+            End::Answered(answered) => self.answered(&answered),
+            End::Dropped(cause) => bump(&self.block.dropped[cause as usize]),
+            End::Panicked => bump(&self.block.panicked),
+        }
+    }
+
+    /// A message came to its end with an answer, of the generation that this page was begun for.
     #[inline]
     pub fn answered(&mut self, answered: &Answered) {
-        if answered.generation != self.generation {
-            self.turn(answered.generation);
+        debug_assert_eq!(answered.generation, self.generation, "an answer of another generation");
+        match usize::try_from(answered.plain_cell()).ok().and_then(|cell| self.kinds.get(cell)) {
+            Some(cell) => bump(cell),
+            None => self.marked(answered),
         }
-        self.bump_cell(Layout::zone_cell(self.other_zones, answered.zone, slot(answered.kind, answered.rcode)));
         if answered.decided.map != Number::NONE {
-            match self.of_map.get(answered.decided.map.raised() as usize) {
-                Some(row) => self.bump_cell(row.cell(answered.decided.member, answered.decided.kind)),
-                None => self.decided_elsewhere(answered.decided.kind),
-            }
-        }
-        if !answered.marks.is_empty() {
-            bump(&self.block.scopes[answered.marks.scope()]);
-            if answered.marks.is_more_than_scope() {
-                self.marked(answered);
+            let row = self.of_map.get(answered.decided.map.raised() as usize);
+            match row.and_then(|row| self.served.get((row.0 + answered.decided.place) as usize)) {
+                Some(cell) => bump(cell),
+                None => self.decided_elsewhere(answered.decided.kind()),
             }
         }
     }
 
-    /// How long an answer took to make.
+    /// An answer that has marks, or is not among the kinds.
+    #[inline]
+    fn marked(&mut self, answered: &Answered) {
+        // That of no marks is counted too, and never read.
+        bump(&self.block.marks[answered.mark()]);
+        match self.kinds.get(answered.cell() as usize) {
+            Some(cell) => bump(cell),
+            None => self.elsewhere(answered),
+        }
+    }
+
+    /// An RCODE that is not the kind's own: an error whatever its kind, as RCODEs are always true; or a zone that has no row.
     #[cold]
+    #[inline(never)]
+    fn elsewhere(&mut self, answered: &Answered) {
+        let Tally { layout, kinds, rcodes, .. } = self.tally;
+        let cell = if answered.is_odd() {
+            rcodes.get(layout.rcode_cell(answered.zone().raised(), answered.rcode()))
+        } else {
+            kinds.get((layout.rows() - 1) * SLOTS + answered.kind() as usize)
+        };
+        // There is always one: the layout made as many as it has numbers for.
+        if let Some(cell) = cell {
+            bump(cell);
+        }
+    }
+
+    /// A map of which nothing is known: as of nobody.
+    #[cold]
+    #[inline(never)]
+    fn decided_elsewhere(&mut self, kind: Kind) {
+        let other = self.of_map.first().and_then(|other| self.served.get((other.0 + kind as u32 % WIDTH) as usize));
+        if let Some(cell) = other {
+            bump(cell);
+        }
+    }
+
+    /// How long an answer took to make, of a message that is looked at closer.
     pub fn took(&mut self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let slot = BOUNDS.iter().position(|bound| nanoseconds <= u64::from(*bound)).unwrap_or(BOUNDS.len());
@@ -91,14 +178,7 @@ impl Writer {
         more(&self.block.duration_sum, nanoseconds);
     }
 
-    /// An answer was over the rate limit. What becomes of it is counted besides: as an answer or as dropped.
-    #[cold]
-    pub fn limited(&mut self, class: LimitClass, limited: Limited) {
-        bump(&self.block.limited[class as usize][limited as usize]);
-    }
-
-    /// What one message in 64 asked, at a second.
-    #[cold]
+    /// What such a message asked, at a second.
     pub fn asked(&mut self, request: &[u8], now: u32) {
         // Whoever reads holds it for a moment; a sample less is no loss.
         if let Ok(mut hottest) = self.block.hottest.try_lock() {
@@ -106,54 +186,14 @@ impl Writer {
         }
     }
 
-    #[inline]
-    fn bump_cell(&self, cell: usize) {
-        // There is always one: the layout made as many as it has numbers for.
-        if let Some(cell) = self.cells.get(cell) {
-            bump(cell);
-        }
-    }
-
-    /// A map of which nothing is known; `Row::cell` for nobody.
+    /// An answer was over the rate limit. What becomes of it is counted besides: as an answer or as dropped.
     #[cold]
-    fn decided_elsewhere(&mut self, kind: Kind) {
-        if let Some(other) = self.of_map.first() {
-            self.bump_cell(other.cell(0, kind));
-        }
-    }
-
-    #[cold]
-    fn marked(&mut self, answered: &Answered) {
-        match answered.cookie() {
-            Cookie::None => {}
-            Cookie::New => bump(&self.block.cookies[0]),
-            Cookie::Valid => bump(&self.block.cookies[1]),
-        }
-        if answered.truncated() {
-            bump(&self.block.truncated);
-        }
-    }
-
-    /// The first answer of another generation: what was counted is put down by name, and a new array begun.
-    #[cold]
-    #[inline(never)]
-    fn turn(&mut self, generation: u64) {
-        let layout = self.shared.layout(generation);
-        let tally = Tally::new(layout);
-        self.generation = generation;
-        self.cells = Arc::clone(&tally.cells);
-        self.other_zones = tally.layout.other_zones();
-        self.of_map = Arc::clone(&tally.layout.of_map);
-        let mut books = self.shared.books();
-        let Books { writers, before } = &mut *books;
-        if let Some(page) = writers.get_mut(self.page) {
-            let old = std::mem::replace(&mut page.tally, tally);
-            before.add(page.transport, &old.layout, &old.cells);
-        }
+    pub fn limited(&mut self, class: LimitClass, limited: Limited) {
+        bump(&self.block.limited[class as usize][limited as usize]);
     }
 }
 
-/// Correct because nobody else writes: [`Writer`] cannot be cloned, and its methods take `&mut self`.
+/// Correct because nobody else writes: [`Writer`] cannot be cloned, its methods take `&mut self`, and so does [`Writer::begin`].
 #[inline]
 fn bump(counter: &AtomicU64) {
     more(counter, 1);
@@ -173,29 +213,29 @@ pub struct SharedWriter {
 }
 
 impl SharedWriter {
-    /// A message was read.
-    pub fn received(&self) {
-        self.block.received.fetch_add(1, Relaxed);
+    /// A message was read. Whether it is looked at closer ([`SharedWriter::took`], [`SharedWriter::asked`]).
+    pub fn received(&self) -> bool {
+        Closer::falls_on(self.block.received.fetch_add(1, Relaxed))
     }
 
     /// A message came to its end.
     pub fn ended(&self, end: End) {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).ended(end);
+        self.writer().ended(end);
     }
 
-    /// How long an answer took to make.
+    /// How long an answer took to make, of a message that is looked at closer.
     pub fn took(&self, time: Duration) {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).took(time);
+        self.with_page(|page| page.took(time));
+    }
+
+    /// What such a message asked, at a second.
+    pub fn asked(&self, request: &[u8], now: u32) {
+        self.with_page(|page| page.asked(request, now));
     }
 
     /// An answer was over the rate limit.
     pub fn limited(&self, class: LimitClass, limited: Limited) {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).limited(class, limited);
-    }
-
-    /// What one message in 64 asked, at a second.
-    pub fn asked(&self, request: &[u8], now: u32) {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner).asked(request, now);
+        self.with_page(|page| page.limited(class, limited));
     }
 
     /// Answers were handed to the kernel.
@@ -211,5 +251,16 @@ impl SharedWriter {
     /// Receiving or accepting failed.
     pub fn receive_error(&self) {
         self.block.receive_errors.fetch_add(1, Relaxed);
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what belongs to no generation.
+    fn with_page(&self, count: impl FnOnce(&mut Page<'_>)) {
+        let mut writer = self.writer();
+        let generation = writer.generation;
+        count(&mut writer.begin(generation));
     }
 }

@@ -228,14 +228,14 @@ impl<'r, 'o> Reply<'r, 'o> {
         Response {
             length: self.writer.finish(self.request.header.id, bits, said.rcode),
             qtype: self.request.asked.map(|asked| asked.0),
-            answered: Answered {
+            answered: Answered::new(
                 generation,
-                zone: said.zone,
-                decided: said.decided,
-                rcode: said.rcode.0,
-                kind: said.kind,
-                marks: Marks::new(self.request.options.ecs.map(|_| said.scope), said.by_subnet, truncated, self.cookie),
-            },
+                said.zone,
+                said.kind,
+                said.rcode.0,
+                said.decided,
+                Marks::new(self.request.options.ecs.map(|_| said.scope), said.by_subnet, truncated, self.cookie),
+            ),
         }
     }
 

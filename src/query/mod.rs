@@ -196,14 +196,14 @@ pub fn slip(snapshot: &Snapshot, who: &Who, request: &[u8], instead_of: &Respons
         return Outcome::Dropped(Drop::Short);
     };
     let said = if reply.has_cookie() {
-        Said { zone: instead_of.zone, ..Said::error(Rcode::BADCOOKIE, None) }
+        Said { zone: instead_of.zone(), ..Said::error(Rcode::BADCOOKIE, None) }
     } else {
         reply.cut();
         Said {
-            rcode: Rcode(instead_of.rcode),
+            rcode: Rcode(instead_of.rcode()),
             authoritative,
-            kind: instead_of.kind,
-            zone: instead_of.zone,
+            kind: instead_of.kind(),
+            zone: instead_of.zone(),
             scope: instead_of.scope().unwrap_or(0),
             by_subnet: instead_of.by_subnet(),
             error: None,

@@ -333,14 +333,13 @@ impl Asked {
         Some(Outcome::Responded(Response {
             length: at,
             qtype: Some(qtype),
-            answered: Answered {
-                generation: snapshot.generation,
-                zone: Number::of(index),
-                decided: told.decided,
-                rcode: told.rcode.0,
-                kind: told.kind,
-                marks: Marks::new(ecs_data.map(|_| told.scope), told.by_subnet, false, cookie),
-            },
+            answered: Answered::usual(
+                snapshot.generation,
+                Number::of(index),
+                told.kind,
+                told.decided,
+                Marks::new(ecs_data.map(|_| told.scope), told.by_subnet, false, cookie),
+            ),
         }))
     }
 }
@@ -384,14 +383,13 @@ fn elsewhere(
     Some(Outcome::Responded(Response {
         length: end,
         qtype: Some(qtype),
-        answered: Answered {
-            generation: snapshot.generation,
-            zone: Number::NONE,
-            decided: Decided::NOTHING,
-            rcode: Rcode::REFUSED.0,
-            kind: Kind::Refused,
-            marks: Marks::new(echo.ecs.map(|_| 0), false, false, cookie),
-        },
+        answered: Answered::usual(
+            snapshot.generation,
+            Number::NONE,
+            Kind::Refused,
+            Decided::NOTHING,
+            Marks::new(echo.ecs.map(|_| 0), false, false, cookie),
+        ),
     }))
 }
 

@@ -93,15 +93,39 @@ pub(super) enum Wait {
     No,
 }
 
-/// The octets of the datagrams of a receive; none changes as long as the [`Batch`] is borrowed for this.
+/// The datagrams of a receive; their octets do not change as long as the [`Batch`] is borrowed for this.
 #[derive(Clone, Copy)]
 pub(super) struct Requests<'b> {
     memory: NonNull<Memory>,
     received: usize,
+    bound: IpAddr,
     batch: PhantomData<&'b Memory>,
 }
 
 impl<'b> Requests<'b> {
+    /// Where a datagram of the last receive came from, and went to. Once for each; `index` is below what [`Batch::receive`] gave.
+    #[inline]
+    pub(super) fn datagram(self, index: usize) -> Datagram {
+        assert!(index < self.received, "no such datagram");
+        let at = self.memory.as_ptr();
+        // SAFETY: as in `new`. Nobody else has a reference into these fields, as the octets of requests and answers are others; and
+        // those made here end with this call.
+        let (message, source_address, control) =
+            unsafe { (&(*at).incoming[index], &(*at).slots[index].source, &mut (*at).slots[index].control) };
+        let header = &message.msg_hdr;
+        if header.msg_namelen == 0 {
+            return Datagram::WakeUp;
+        }
+        if header.msg_flags & MSG_TRUNC != 0 {
+            return Datagram::Long;
+        }
+        let asked = if header.msg_control.is_null() { Some(self.bound) } else { asked(control, header.msg_controllen) };
+        match (source(source_address), asked) {
+            (Some(source), Some(asked)) => Datagram::From(source, asked),
+            _ => Datagram::Unknown,
+        }
+    }
+
     /// The octets of a datagram; `index` is below what [`Batch::receive`] gave.
     #[inline]
     pub(super) fn get(self, index: usize) -> &'b [u8] {
@@ -219,32 +243,11 @@ impl Batch {
         Ok(self.received)
     }
 
-    /// Where a datagram of the last receive came from, and went to. Once for each; `index` is below what [`Batch::receive`] gave.
-    #[inline]
-    pub(super) fn datagram(&mut self, index: usize) -> Datagram {
-        assert!(index < self.received, "no such datagram");
-        let at = self.memory.as_ptr();
-        // SAFETY: as in `new`. Nobody has a reference into these fields: requests and answers are others.
-        let (message, source_address, control) =
-            unsafe { (&(*at).incoming[index], &(*at).slots[index].source, &mut (*at).slots[index].control) };
-        let header = &message.msg_hdr;
-        if header.msg_namelen == 0 {
-            return Datagram::WakeUp;
-        }
-        if header.msg_flags & MSG_TRUNC != 0 {
-            return Datagram::Long;
-        }
-        let asked = if header.msg_control.is_null() { Some(self.bound) } else { asked(control, header.msg_controllen) };
-        match (source(source_address), asked) {
-            (Some(source), Some(asked)) => Datagram::From(source, asked),
-            _ => Datagram::Unknown,
-        }
-    }
-
-    /// The octets of the datagrams of the last receive, and the rooms for their answers.
+    /// The datagrams of the last receive, and the rooms for their answers.
     #[inline]
     pub(super) fn parts(&mut self) -> (Requests<'_>, Answers<'_>) {
-        (Requests { memory: self.memory, received: self.received, batch: PhantomData }, Answers(self))
+        let Self { memory, received, bound, .. } = *self;
+        (Requests { memory, received, bound, batch: PhantomData }, Answers(self))
     }
 
     /// Sends the marked answers; waits, as long as the socket's timeout, for room in its queue. Whatever the kernel does not

@@ -10,7 +10,7 @@ use tracing::error;
 use super::rrl::{Limiter, Verdict};
 use crate::journal::{Fate, Noted, Pen};
 use crate::metrics::layout::Layout;
-use crate::metrics::{self, Answered, Cause, End, LimitClass, Limited, SharedWriter, Writer};
+use crate::metrics::{self, Answered, Cause, End, LimitClass, Limited, Page, SharedWriter};
 use crate::query::{self, Drop, Outcome, Response, Room, Who};
 use crate::snapshot::Current;
 
@@ -21,12 +21,13 @@ pub trait Answer: Send + Sync + 'static {
     /// Called from many threads at once; must neither wait nor allocate.
     fn answer(&self, who: &Who, request: &[u8], out: &mut [u8]) -> Outcome;
 
-    /// Has `serve` answer these messages in their order, some at a time, all from one state.
+    /// Has `serve` answer these messages in their order, some at a time, all from one state, whose generation (here 0) all their
+    /// [`Answered`] have.
     fn batch(&self, messages: &[Message<'_>], _room: &mut Room, serve: &mut Serve<'_>)
     where
         Self: Sized,
     {
-        one_by_one(self, messages, serve);
+        serve(0, messages, &mut |_, Message { who, request, .. }, out| self.answer(who, request, out));
     }
 
     /// A short answer in the place of one that its network is not sent (see [`query::slip`]). `out` holds that one.
@@ -35,10 +36,10 @@ pub trait Answer: Send + Sync + 'static {
     }
 }
 
-/// What answers messages, by their numbers, into a room.
-pub(super) type Answerer<'a> = dyn FnMut(usize, &Message<'_>, &mut [u8]) -> Outcome + 'a;
-/// What is given an [`Answerer`] and the messages that it answers, each once at most, in their order.
-pub(super) type Serve<'a> = dyn FnMut(&[Message<'_>], &mut Answerer<'_>) + 'a;
+/// What answers messages into a room: by its number one that was read with the others, without it one by itself.
+pub(super) type Answerer<'a> = dyn FnMut(Option<usize>, &Message<'_>, &mut [u8]) -> Outcome + 'a;
+/// What is given an [`Answerer`] and the messages that it answers, each once at most, in their order, and their generation.
+pub(super) type Serve<'a> = dyn FnMut(u64, &[Message<'_>], &mut Answerer<'_>) + 'a;
 
 /// A message that is to be answered.
 #[derive(Clone, Copy, Debug)]
@@ -49,11 +50,6 @@ pub struct Message<'m> {
     pub who: Who,
     /// Its octets, without a TCP length.
     pub request: &'m [u8],
-}
-
-/// Answers each message as if it were alone.
-fn one_by_one(engine: &impl Answer, messages: &[Message<'_>], serve: &mut Serve<'_>) {
-    serve(messages, &mut |_, Message { who, request, .. }, out| engine.answer(who, request, out));
 }
 
 /// Longest request that is read, in octets, without its TCP length. A question, an OPT with every option we know and
@@ -98,14 +94,16 @@ impl Answer for Engine {
         let live = snapshot.live();
         for messages in messages.chunks(query::AT_ONCE) {
             let requests = messages.iter().map(|Message { who, request, .. }| (who, *request));
-            // Reading changes nothing but `room`, which is written before it is read.
-            match catch_unwind(AssertUnwindSafe(|| query::Batch::read(&snapshot, &live, requests, room))) {
-                Ok(mut batch) => serve(messages, &mut |number, Message { who, request, .. }, out| {
-                    batch.respond(number, who, request, out)
-                }),
-                // Alone it will panic again: then it is known which of them it is.
-                Err(_) => one_by_one(self, messages, serve),
-            }
+            // Reading changes nothing but `room`, which is written before it is read. If it panics, the message alone will do so
+            // again: then it is known which it is.
+            let read = || query::Batch::read(&snapshot, &live, requests, room);
+            let mut batch = catch_unwind(AssertUnwindSafe(read)).ok();
+            serve(snapshot.generation, messages, &mut |number, Message { who, request, .. }, out| match (
+                &mut batch, number,
+            ) {
+                (Some(batch), Some(number)) => batch.respond(number, who, request, out),
+                _ => query::respond(&snapshot, &live, who, request, out),
+            });
         }
     }
 
@@ -207,23 +205,56 @@ pub(super) fn ask<E: Answer>(
     out: &mut [u8],
     counter: &mut impl Count,
 ) -> Option<usize> {
+    let outcome = caught(answer, out);
+    end(outcome.as_ref(), way, who, request, out, None, counter)
+}
+
+/// As [`ask`], of a message that is looked at closer: how long it takes, and what it asks.
+#[cold]
+#[inline(never)]
+pub(super) fn ask_closer<E: Answer>(
+    answer: impl FnOnce(&mut [u8]) -> Outcome,
+    way: &Way<'_, E>,
+    who: &Who,
+    request: &[u8],
+    out: &mut [u8],
+    counter: &mut impl Count,
+) -> Option<usize> {
+    let began = Instant::now();
+    let outcome = caught(answer, out);
+    let took = began.elapsed();
+    if let Some(Outcome::Responded(_)) = outcome {
+        counter.took(took);
+        counter.asked(request, who.now);
+    }
+    end(outcome.as_ref(), way, who, request, out, Some(took), counter)
+}
+
+/// What the engine makes of a message; none where it panicked.
+#[inline]
+fn caught(answer: impl FnOnce(&mut [u8]) -> Outcome, out: &mut [u8]) -> Option<Outcome> {
     // The buffers are overwritten before they are read again, and the engine's tables are immutable, so nothing half
     // done can be seen after an unwind.
-    let began = who.source_port.is_multiple_of(MEASURED).then(Instant::now);
-    match catch_unwind(AssertUnwindSafe(|| answer(out))) {
-        Ok(Outcome::Responded(ref response)) => {
-            let took = began.map(|began| began.elapsed());
-            if let Some(took) = took {
-                counter.took(took);
-                counter.asked(request, who.now);
-            }
-            way.out(response, who, request, out, took, counter)
-        }
-        Ok(Outcome::Dropped(cause)) => {
-            counter.ended(End::Dropped(dropped(cause)));
+    catch_unwind(AssertUnwindSafe(|| answer(out))).ok()
+}
+
+#[inline]
+fn end<E: Answer>(
+    outcome: Option<&Outcome>,
+    way: &Way<'_, E>,
+    who: &Who,
+    request: &[u8],
+    out: &mut [u8],
+    took: Option<Duration>,
+    counter: &mut impl Count,
+) -> Option<usize> {
+    match outcome {
+        Some(Outcome::Responded(response)) => way.out(response, who, request, out, took, counter),
+        Some(Outcome::Dropped(cause)) => {
+            counter.ended(End::Dropped(dropped(*cause)));
             None
         }
-        Err(_) => {
+        None => {
             // The one thing logged of a packet: without its octets the fault cannot be found again. Once a second.
             static LAST: AtomicU32 = AtomicU32::new(0);
             if LAST.swap(who.now, Relaxed) != who.now {
@@ -235,9 +266,6 @@ pub(super) fn ask<E: Answer>(
     }
 }
 
-/// The time of an answer is taken for one client port in so many.
-const MEASURED: u16 = 64;
-
 /// Whose counters a message goes to: a thread's own, or those of many tasks.
 pub(super) trait Count {
     fn answered(&mut self, answered: &Answered);
@@ -247,7 +275,7 @@ pub(super) trait Count {
     fn asked(&mut self, request: &[u8], now: u32);
 }
 
-impl Count for Writer {
+impl Count for Page<'_> {
     #[inline]
     fn answered(&mut self, answered: &Answered) {
         Self::answered(self, answered);

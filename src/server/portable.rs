@@ -35,7 +35,7 @@ use tracing::error;
 
 use super::Beside;
 use super::bind::{BindError, Bound};
-use super::engine::{Answer, MAX_REQUEST, Way, ask, unix_now};
+use super::engine::{Answer, MAX_REQUEST, Way, ask, ask_closer, unix_now};
 use super::rrl::Limiter;
 use crate::journal::Pen;
 use crate::metrics::{Cause, End, Metrics, SharedWriter, Transport};
@@ -136,7 +136,7 @@ impl<E: Answer> RequestHandler for Adapter<E> {
             Protocol::Udp => (&self.udp, query::Transport::Udp, MAX_UDP_ANSWER),
             _ => (&self.tcp, query::Transport::Tcp, MAX_TCP_ANSWER),
         };
-        writer.received();
+        let closer = writer.received();
         if request.as_slice().len() > MAX_REQUEST {
             writer.ended(End::Dropped(Cause::Long));
             return nothing(request);
@@ -156,7 +156,9 @@ impl<E: Answer> RequestHandler for Adapter<E> {
         let limiter = (transport == query::Transport::Udp).then_some(&*self.limiter);
         let way = Way { engine, limiter, pen: &self.pen, port: self.port };
         let octets = request.as_slice();
-        let asked = ask(|room| engine.answer(&who, octets, room), &way, &who, octets, &mut answer, &mut counter);
+        let answers = |room: &mut [u8]| engine.answer(&who, octets, room);
+        let ask = if closer { ask_closer } else { ask };
+        let asked = ask(answers, &way, &who, octets, &mut answer, &mut counter);
         let Some(length) = asked else { return nothing(request) };
         // What we encoded, hickory can read: but if not, the client is told nothing rather than something else.
         let Ok(message) = Message::from_vec(&answer[..length]) else {

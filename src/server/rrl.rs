@@ -142,11 +142,11 @@ impl Limiter {
         if mode == Mode::Off as u8 || answered.cookie() == Cookie::Valid {
             return Verdict::Send;
         }
-        let class = class(answered.kind);
+        let class = class(answered.kind());
         let rate = self.rates[class as usize].load(Relaxed);
         let network = Network::of(source);
         // NXDOMAIN by zone: who asks for names that are not in one zone may still learn so of another.
-        let zone = if class == LimitClass::NxDomain { answered.zone } else { Number::NONE };
+        let zone = if class == LimitClass::NxDomain { answered.zone() } else { Number::NONE };
         let count = self.table.count(self.hash(network, class, zone), now);
         if count <= rate {
             return Verdict::Send;

@@ -24,7 +24,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use super::engine::{Answer, Way, ask, unix_now};
+use super::engine::{Answer, Way, ask, ask_closer, unix_now};
 use super::framing::{Frame, Frames};
 use super::limits::{Seat, Seats, TcpLimits};
 use crate::journal::Pen;
@@ -291,16 +291,16 @@ impl<'a, E: Answer> Connection<'a, E> {
             while self.output.len() < OUTPUT_FULL
                 && let Some(frame) = self.input.next()
             {
-                writer.received();
+                let closer = writer.received();
                 let Frame::Message(request) = frame else {
                     writer.ended(End::Dropped(Cause::Long));
                     continue;
                 };
                 let engine = &*self.context.engine;
                 let way = Way { engine, limiter: None, pen: &self.context.pen, port: self.port };
-                if let Some(length) =
-                    ask(|room| engine.answer(&self.who, request, room), &way, &self.who, request, answer, &mut writer)
-                {
+                let answers = |room: &mut [u8]| engine.answer(&self.who, request, room);
+                let ask = if closer { ask_closer } else { ask };
+                if let Some(length) = ask(answers, &way, &self.who, request, answer, &mut writer) {
                     self.output.extend_from_slice(&(length as u16).to_be_bytes());
                     self.output.extend_from_slice(&answer[..length]);
                     self.answers += 1;

@@ -22,7 +22,7 @@ use tracing::warn;
 use super::Beside;
 use super::batch::{BATCH, Batch, Datagram, Wait};
 use super::bind::BindError;
-use super::engine::{Answer, Message, Way, ask, unix_now};
+use super::engine::{Answer, Message, Way, ask, ask_closer, unix_now};
 use super::rrl::Limiter;
 use crate::journal::Pen;
 use crate::metrics::{Cause, End, Metrics, Transport, Writer};
@@ -135,6 +135,13 @@ struct Worker<E> {
     room: Room,
 }
 
+/// A message that is read and gets no answer.
+#[cold]
+fn drop_one(writer: &mut Writer, cause: Cause) {
+    writer.received(1);
+    writer.ended(End::Dropped(cause));
+}
+
 /// What is known of the kernel's count of datagrams that found the receive buffer full.
 #[derive(Default)]
 struct Overflows {
@@ -177,48 +184,55 @@ impl<E: Answer> Worker<E> {
         let Self { batch, ecs, engine, limiter, pen, port, writer, room: read, .. } = self;
         let now = unix_now();
         let way = Way { engine: &**engine, limiter: Some(limiter), pen, port: *port };
-        let mut sources = [None; BATCH];
-        for (index, to) in sources.iter_mut().enumerate().take(count) {
-            match batch.datagram(index) {
-                Datagram::From(source, destination) => {
-                    writer.received();
-                    if source.port() == 0 {
-                        writer.ended(End::Dropped(Cause::Source));
-                    } else {
-                        *to = Some((source, destination));
-                    }
-                }
-                Datagram::WakeUp => {}
-                Datagram::Unknown => writer.receive_error(),
-                Datagram::Long => {
-                    writer.received();
-                    writer.ended(End::Dropped(Cause::Long));
-                }
-            }
-        }
         let (requests, mut answers) = batch.parts();
         let mut messages = SmallVec::<[Message<'_>; BATCH]>::new();
-        for (index, from) in sources.into_iter().enumerate() {
-            if let Some((source, destination)) = from {
-                let who = Who {
-                    source: source.ip(),
-                    source_port: source.port(),
-                    destination,
-                    transport: query::Transport::Udp,
-                    ecs: *ecs,
-                    now,
-                };
-                messages.push(Message { place: index, who, request: requests.get(index) });
+        for place in 0..count {
+            match requests.datagram(place) {
+                Datagram::From(source, destination) if source.port() > 0 => {
+                    let who = Who {
+                        source: source.ip(),
+                        source_port: source.port(),
+                        destination,
+                        transport: query::Transport::Udp,
+                        ecs: *ecs,
+                        now,
+                    };
+                    messages.push(Message { place, who, request: requests.get(place) });
+                }
+                Datagram::From(..) => drop_one(writer, Cause::Source),
+                Datagram::Long => drop_one(writer, Cause::Long),
+                Datagram::WakeUp => {}
+                Datagram::Unknown => writer.receive_error(),
             }
         }
+        writer.received(messages.len() as u64);
+        let mut closer = writer.before_closer(messages.len());
         limiter.touch(messages.iter().map(|message| message.who.source));
-        engine.batch(&messages, read, &mut |messages, answer| {
-            for (number, message) in messages.iter().enumerate() {
+        engine.batch(&messages, read, &mut |generation, messages, answer| {
+            let mut page = writer.begin(generation);
+            // All up to the one that is looked at closer, mostly all there are; that one; and the others.
+            let mut first = 0;
+            while first < messages.len() {
+                let (plain, others) = messages[first..].split_at(closer.min(messages.len() - first));
+                for (number, message) in (first..).zip(plain) {
+                    let Message { place, who, request } = message;
+                    let room = answers.room(*place);
+                    let answer = |room: &mut [u8]| answer(Some(number), message, room);
+                    if let Some(length) = ask(answer, &way, who, request, room, &mut page) {
+                        answers.send(*place, length);
+                    }
+                }
+                closer -= plain.len();
+                first += plain.len();
+                let Some(message) = others.first() else { break };
+                // By itself, so that the time taken is all of it.
                 let Message { place, who, request } = message;
                 let room = answers.room(*place);
-                if let Some(length) = ask(|room| answer(number, message, room), &way, who, request, room, writer) {
+                let answer = |room: &mut [u8]| answer(None, message, room);
+                if let Some(length) = ask_closer(answer, &way, who, request, room, &mut page) {
                     answers.send(*place, length);
                 }
+                (closer, first) = (usize::MAX, first + 1);
             }
         });
         drop(messages);

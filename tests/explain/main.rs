@@ -148,7 +148,7 @@ fn asked(snapshot: &Snapshot, name: &str, source: IpAddr, rtype: Type, subnet: (
             records.push((record.ttl().as_secs(), data));
         }
     }
-    Wire { rcode: response.rcode, records, scope: ecs.scope_prefix_len() }
+    Wire { rcode: response.rcode(), records, scope: ecs.scope_prefix_len() }
 }
 
 /// What an explanation says that the wire says.

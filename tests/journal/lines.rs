@@ -106,7 +106,7 @@ fn the_keys_are_those_of_the_page() {
     desk.ask(&steered).unwrap();
     let request = Query::new("www.example.com. A").subnet("203.0.113.0/24").octets();
     let mut response = desk.ask(&request).unwrap();
-    response.answered.marks = Marks::new(Some(5), true, true, Cookie::None);
+    response.answered = response.answered.marked(Marks::new(Some(5), true, true, Cookie::None));
     desk.note(&request, &[], &response, Fate::Dropped);
     desk.journal.stop(LIMIT);
     let text = fs::read_to_string(path).unwrap();

@@ -72,7 +72,7 @@ fn semantics_1_9_unusable_addresses_leave_it_to_the_resolver() {
     let query = Query::new("www.example.com. A").subnet("10.1.2.0/24");
     let (text, response) = Server::new(ZONE).ask_response(&query);
     assert_eq!(text, format!("{WWW}\nopt 1232 ecs 10.1.2.0/24/8"));
-    assert_eq!((response.by_subnet(), response.scope(), response.kind), (false, Some(8), Kind::Home));
+    assert_eq!((response.by_subnet(), response.scope(), response.kind()), (false, Some(8), Kind::Home));
     let (_, response) = Server::new(ZONE).ask_response(&Query::new("www.example.com. A").subnet("193.0.6.0/24"));
     assert!(response.by_subnet());
 }
@@ -132,7 +132,7 @@ fn semantics_1_11_off_for_a_zone() {
     for subnet in ["193.0.6.0/24", "10.1.2.0/24", "0.0.0.0/0", "2001:67c:2e8::/48"] {
         let (text, response) = ask("www.example.com. A", subnet);
         assert_eq!(text, format!("{WWW}\nopt 1232 ecs {subnet}/0"));
-        assert_eq!((response.by_subnet(), response.scope(), response.kind), (false, Some(0), Kind::Home));
+        assert_eq!((response.by_subnet(), response.scope(), response.kind()), (false, Some(0), Kind::Home));
     }
     // Another zone's names are not concerned, but where they lead here.
     let (text, _) = ask("www.example.net. A", "193.0.6.0/24");

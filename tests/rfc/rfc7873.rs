@@ -65,8 +65,8 @@ fn s5_2_3_over_its_rate_a_client_with_a_cookie_gets_badcookie_and_others_tc() {
         let Outcome::Responded(whole) = respond(snapshot, &snapshot.live(), who, &request, &mut out) else { panic!() };
         let Outcome::Responded(short) = slip(snapshot, who, &request, &whole, &mut out) else { panic!() };
         laws(&request, &out[..short.length], who);
-        assert_eq!((short.zone, short.generation), (whole.zone, whole.generation));
-        (render(&out[..short.length]), short.rcode, short.truncated())
+        assert_eq!((short.zone(), short.generation), (whole.zone(), whole.generation));
+        (render(&out[..short.length]), short.rcode(), short.truncated())
     };
     let subnet = "ecs 203.0.113.0/24/0";
     let given = hex(&made([1; 16], 0));

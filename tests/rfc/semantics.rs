@@ -36,7 +36,7 @@ fn check(states: [State; 2], question: &str, expected: &str, kind: Kind) {
     let server = Server::with(ZONE, Identity::default(), &states);
     let query = Query::new(question).edns();
     server.check_query(&query, expected);
-    assert_eq!(server.ask_response(&query).1.kind, kind);
+    assert_eq!(server.ask_response(&query).1.kind(), kind);
 }
 
 #[test]
@@ -260,9 +260,9 @@ fn check_alias(states: [State; 2], question: &str, expected: &str, kind: Kind) {
     let options = if expected.contains("opt ") { "" } else { "\nopt 1232" };
     server.check_query(&query, &format!("{expected}{options}"));
     let response = server.ask_response(&query).1;
-    assert_eq!(response.kind, kind);
+    assert_eq!(response.kind(), kind);
     // The zone is the owner's, also where the decision is another's.
-    assert_eq!(response.zone.get(), Some(0));
+    assert_eq!(response.zone().get(), Some(0));
 }
 
 const SOA: &str = "authority:\nexample.com. 60 IN SOA ns1.example.com. hm.example.com. 1 7200 900 1209600 60";

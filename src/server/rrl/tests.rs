@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::metrics::Marks;
+use crate::metrics::{Decided, Marks};
 
 fn answered(kind: Kind, zone: Number) -> Answered {
-    Answered { zone, kind, ..Answered::with_rcode(0) }
+    Answered::usual(0, zone, kind, Decided::NOTHING, Marks::default())
 }
 
 fn on() -> Limits {
@@ -116,7 +116,7 @@ fn who_is_exempt_is_sent_everything() {
     check(&Limiter::new(&not_loopback), &["127.0.0.1"], 5, 300, &refused, limited());
     let everyone = Limits { exempt: vec![("0.0.0.0".parse().unwrap(), 0)], ..on() };
     check(&Limiter::new(&everyone), &["203.0.113.1"], 5, 300, &refused, all());
-    let with = |cookie| Answered { marks: Marks::new(None, false, false, cookie), ..refused };
+    let with = |cookie| refused.marked(Marks::new(None, false, false, cookie));
     check(&Limiter::new(&on()), &["192.0.2.1"], 5, 300, &with(Cookie::Valid), all());
     check(&Limiter::new(&on()), &["192.0.2.1"], 5, 300, &with(Cookie::New), limited());
 }
