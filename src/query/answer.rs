@@ -1,7 +1,7 @@
 //! Lookup + live answer → sections: one RRset, or a chain of aliases through the hosted zones and what is at its end.
 
 use super::encode::Reply;
-use super::steer::{Client, Steered};
+use super::steer::{Client, Steered, given};
 use super::{Kind, Said};
 use crate::dns::edns::ExtendedError;
 use crate::dns::message::{Owner, QUESTION, Section};
@@ -262,14 +262,8 @@ impl<'s> Step<'s, '_, '_, '_> {
     fn tell(&mut self, steered: &Steered<'_>, told: Told, rtype: SteeredType) -> bool {
         self.said.scope = self.said.scope.max(steered.scope);
         self.said.by_subnet |= steered.by_subnet;
-        let (kind, error) = match told {
-            Told::Home => (steered.kind(Kind::Home, rtype), None),
-            Told::Away => (steered.kind(Kind::Away, rtype), None),
-            Told::Panic => (Kind::Panic, Some(ExtendedError::PANIC)),
-            Told::FailOpen => (Kind::FailOpen, Some(ExtendedError::FAIL_OPEN)),
-            Told::Fallback => (Kind::Fallback, Some(ExtendedError::FALLBACK)),
-            Told::Absent | Told::Empty | Told::Servfail => return false,
-        };
+        let Some((kind, error)) = given(told) else { return false };
+        let kind = steered.kind(kind, rtype);
         self.said.kind = kind;
         self.said.error = error.or(self.said.error);
         self.said.decided = Decided::new(steered.map.0, steered.member(rtype), kind);

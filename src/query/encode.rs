@@ -3,7 +3,7 @@
 
 use super::request::Request;
 use super::{Cookie, Response, Said, Who};
-use crate::dns::edns::{self, CookieOption, ServerCookie, Verdict, code};
+use crate::dns::edns::{self, CookieOption, ExtendedError, ServerCookie, Verdict, code};
 use crate::dns::message::{Owner, Section, Writer, flags};
 use crate::dns::rdata::compressible;
 use crate::dns::{Class, Rcode, Type};
@@ -46,6 +46,16 @@ pub(super) fn limit(transport: super::Transport, payload: Option<u16>) -> usize 
         (super::Transport::Udp, Some(payload)) => usize::from(payload).clamp(MIN_UDP, MAX_UDP),
         (super::Transport::Udp, None) => MIN_UDP,
         _ => usize::from(u16::MAX),
+    }
+}
+
+/// The text that an extended error is told with; `None` where none is told.
+#[inline]
+pub(super) fn text(error: ExtendedError, told: Ede) -> Option<&'static str> {
+    match told {
+        Ede::Off => None,
+        Ede::Codes => Some(""),
+        Ede::Text => Some(error.text),
     }
 }
 
@@ -288,11 +298,7 @@ impl<'r, 'o> Reply<'r, 'o> {
     /// The extended error with its text, or without where that does not fit or is not wanted, or not at all.
     fn extended_error(&mut self, said: &Said) {
         let Some(error) = said.error else { return };
-        let text = match self.identity.ede {
-            Ede::Off => return,
-            Ede::Codes => "",
-            Ede::Text => error.text,
-        };
+        let Some(text) = text(error, self.identity.ede) else { return };
         for text in [text, ""] {
             if self.writer.room() >= 6 + text.len() {
                 self.option(code::EDE, 2 + text.len());

@@ -4,10 +4,24 @@ use std::net::IpAddr;
 
 use super::{Kind, Who};
 use crate::dns::ecs::{ClientSubnet, Ecs};
+use crate::dns::edns::ExtendedError;
 use crate::live::{Answer, AnswerId, Chosen, Dealt, Live, LiveMap, MapId, Prepared, SteeredType, Told, UnitKey};
 use crate::net::{Block, Folded};
 use crate::snapshot::{Snapshot, Steer};
 use crate::zone::SteerId;
+
+/// The sort of an answer that somebody gives, and what is wrong with it; `None` where nobody gives one.
+#[inline]
+pub(super) fn given(told: Told) -> Option<(Kind, Option<ExtendedError>)> {
+    Some(match told {
+        Told::Home => (Kind::Home, None),
+        Told::Away => (Kind::Away, None),
+        Told::Panic => (Kind::Panic, Some(ExtendedError::PANIC)),
+        Told::FailOpen => (Kind::FailOpen, Some(ExtendedError::FAIL_OPEN)),
+        Told::Fallback => (Kind::Fallback, Some(ExtendedError::FALLBACK)),
+        Told::Absent | Told::Empty | Told::Servfail => return None,
+    })
+}
 
 /// Whose place decides.
 #[derive(Clone, Copy, Debug)]
@@ -139,11 +153,13 @@ impl<'a> Steered<'a> {
         }
     }
 
-    /// The sort of an answer that a member gives with its health as it is, at home or not.
+    /// The sort of an answer that is [`given`], with the operator's word in mind where health is as it should be.
     #[inline]
     pub(super) fn kind(&self, kind: Kind, rtype: SteeredType) -> Kind {
         match self.ordered {
-            Some(ordered) if ordered.keeps_away(self, rtype) => Kind::Override,
+            Some(ordered) if matches!(kind, Kind::Home | Kind::Away) && ordered.keeps_away(self, rtype) => {
+                Kind::Override
+            }
             _ => kind,
         }
     }

@@ -8,15 +8,15 @@
 
 use std::net::IpAddr;
 
-use super::encode::{MAX_UDP, limit};
+use super::encode::{MAX_UDP, limit, text};
 use super::{Cookie, Ecs, Kind, Outcome, Response, Who};
 use crate::dns::ecs::ClientSubnet;
-use crate::dns::edns::{CookieOption, ExtendedError, OPT, Opt, code};
+use crate::dns::edns::{ExtendedError, Opt, code};
 use crate::dns::message::{HEADER, QUESTION};
 use crate::dns::{Class, FoldedName, Rcode, Type};
 use crate::live::{Live, MapId, Near};
 use crate::metrics::{Answered, Decided, Marks, Number};
-use crate::snapshot::{Ede, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::zone::{ChainEnd, Entry, Found, Reached, Ready, Zone};
 
 mod answer;
@@ -27,8 +27,6 @@ use page::{Echo, Page, bake};
 
 /// The counts of a request with one question and nothing else.
 const ONE_QUESTION: u64 = 1 << 48;
-/// Octets of a whole cookie option: code, length, the client's part and ours.
-const COOKIE_OPTION: usize = CookieOption::ECHO;
 
 /// A request of the common kinds, and what has been found of it. Borrows nothing, so that it can be used again and again: what a
 /// request does not have is written anew for each.
@@ -253,17 +251,13 @@ impl Asked {
             None => (Cookie::None, None),
             Some(place) => bake(data(place)?, who, snapshot),
         };
-        let opt_length = match opt {
-            None => 0,
-            Some(_) => OPT + ecs_data.map_or(0, |data| 4 + data.len()) + baked.as_ref().map_or(0, |_| COOKIE_OPTION),
-        };
+        let mut echo = Echo { seen: opt, ecs: ecs_data, scope: 0, cookie: baked.as_ref(), error: None };
         let Some(Inside { zone: index, apex_hash, has_inner, .. }) = *inside else {
-            let echo = Echo { seen: opt, ecs: ecs_data, scope: 0, cookie: baked.as_ref() };
-            return elsewhere(snapshot, question, qtype, &echo, cookie, out);
+            return elsewhere(snapshot, question, qtype, echo, cookie, out);
         };
         let zone = loaded(snapshot, index)?;
         let limit = limit(who.transport, opt.map(|opt| opt.payload)).min(out.len());
-        let mut page = Page { out: out.get_mut(..limit.checked_sub(opt_length)?)?, at: 0, counts: [0; 3] };
+        let mut page = Page { out: out.get_mut(..limit.checked_sub(echo.length())?)?, at: 0, counts: [0; 3] };
         page.put(question)?;
 
         let mut answer = Answer {
@@ -280,6 +274,7 @@ impl Asked {
                 rcode: Rcode::NOERROR,
                 authoritative: true,
                 kind: Kind::Static,
+                error: None,
                 decided: Decided::NOTHING,
                 scope: 0,
                 by_subnet: false,
@@ -320,8 +315,12 @@ impl Asked {
         let (mut at, [answers, authorities, mut additionals]) = (page.at, page.counts);
         if opt.is_some() {
             additionals += 1;
-            let echo = Echo { seen: opt, ecs: ecs_data, scope: told.scope, cookie: baked.as_ref() };
-            at = echo.write(out.get_mut(at..at + opt_length)?, at)?;
+            echo.scope = told.scope;
+            if let Some(error) = told.error {
+                echo.error = text(error, snapshot.identity.ede).map(|text| (error.code, text));
+            }
+            // The longer way leaves text out, or all of the error, where there is no room.
+            at = echo.write(out.get_mut(..limit)?.get_mut(at..at + echo.length())?, at)?;
         }
         // The id, and RD, are there since the question was copied.
         let head = out.first_chunk_mut::<HEADER>()?;
@@ -358,7 +357,7 @@ fn elsewhere(
     snapshot: &Snapshot,
     question: &[u8],
     qtype: Type,
-    echo: &Echo<'_>,
+    mut echo: Echo<'_>,
     cookie: Cookie,
     out: &mut [u8],
 ) -> Option<Outcome> {
@@ -368,14 +367,8 @@ fn elsewhere(
     out.get_mut(..at)?.copy_from_slice(question);
     let mut end = at;
     if echo.seen.is_some() {
-        let told = if snapshot.identity.ede == Ede::Off { 0 } else { 6 };
-        end += OPT + echo.ecs.map_or(0, |data| 4 + data.len()) + echo.cookie.map_or(0, |_| COOKIE_OPTION) + told;
-        let room = out.get_mut(at..end)?;
-        echo.write(room, at)?;
-        if told > 0 {
-            let ([c0, c1], [e0, e1]) = (code::EDE.to_be_bytes(), ERROR.code.to_be_bytes());
-            *room.last_chunk_mut::<6>()? = [c0, c1, 0, 2, e0, e1];
-        }
+        echo.error = text(ERROR, snapshot.identity.ede).map(|text| (ERROR.code, text));
+        end = echo.write(out.get_mut(at..at + echo.length())?, at)?;
     }
     let head = out.first_chunk_mut::<HEADER>()?;
     let [i0, i1, f0, ..] = *head;

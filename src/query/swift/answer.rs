@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use super::super::steer::Client;
+use super::super::steer::{Client, given};
 use super::super::{Ecs, Kind, Who};
 use super::Subnet;
 use super::page::Page;
 use crate::dns::ecs::ClientSubnet;
+use crate::dns::edns::ExtendedError;
 use crate::dns::{Rcode, Type};
-use crate::live::{Live, MapId, SteeredType, Told};
+use crate::live::{Live, MapId, SteeredType};
 use crate::metrics::Decided;
 use crate::net::{Block, Folded};
 use crate::snapshot::{Snapshot, Steer};
@@ -54,6 +55,7 @@ pub(super) struct Said {
     pub(super) rcode: Rcode,
     pub(super) authoritative: bool,
     pub(super) kind: Kind,
+    pub(super) error: Option<ExtendedError>,
     /// What steering decided, for counting.
     pub(super) decided: Decided,
     pub(super) scope: u8,
@@ -100,7 +102,7 @@ impl Answer<'_> {
         Some(())
     }
 
-    /// Addresses by decision, where health is as it should be.
+    /// Addresses by decision.
     #[inline]
     fn steered(&mut self, steer: SteerId, qtype: Type, owner: u16, page: &mut Page<'_>) -> Option<()> {
         let rtype = match qtype {
@@ -118,12 +120,16 @@ impl Answer<'_> {
             // There is none where the resolver's address is to decide.
             if let Some(answer) = live.answers.get(usize::from(chosen.answer.0)) {
                 let (told, records) = answer.of(rtype);
+                // None of this family, but not for all clients: the longer way knows what is said of that.
+                if records.count == 0 {
+                    return None;
+                }
                 page.records(owner, records.count, &records.bytes)?;
                 if let Some((shift, width)) = subnet {
                     self.told.scope = chosen.scope.saturating_add(shift).clamp(1, width);
                     self.told.by_subnet = true;
                 }
-                self.told.kind = normal(told)?;
+                (self.told.kind, self.told.error) = given(told)?;
                 self.told.decided = Decided::new(id.0, answer.member(rtype), self.told.kind);
                 return Some(());
             }
@@ -147,21 +153,16 @@ impl Answer<'_> {
         let client = Client::new(self.who, id, ecs.as_ref());
         let steered = client.steer(self.snapshot, self.live, self.index, steer)?;
         (self.told.scope, self.told.by_subnet) = (steered.scope, steered.by_subnet);
+        let before = page.counts;
         for records in steered.records(rtype) {
             page.records(owner, records.count, &records.bytes)?;
         }
-        self.told.kind = steered.kind(normal(steered.told(rtype))?, rtype);
+        if page.counts == before {
+            return None;
+        }
+        let (kind, error) = given(steered.told(rtype))?;
+        (self.told.kind, self.told.error) = (steered.kind(kind, rtype), error);
         self.told.decided = Decided::new(steered.map.0, steered.member(rtype), self.told.kind);
         Some(())
-    }
-}
-
-/// The kind of an answer that is given with health as it should be.
-#[inline]
-fn normal(told: Told) -> Option<Kind> {
-    match told {
-        Told::Home => Some(Kind::Home),
-        Told::Away => Some(Kind::Away),
-        Told::Panic | Told::FailOpen | Told::Fallback | Told::Absent | Told::Empty | Told::Servfail => None,
     }
 }

@@ -80,17 +80,31 @@ impl Page<'_> {
     }
 }
 
-/// The OPT record of an answer, extended errors aside.
+/// The OPT record of an answer.
+#[derive(Clone, Copy)]
 pub(super) struct Echo<'a> {
-    /// The request's; `None` where it has none, and then nothing is written.
+    /// The request's; where it has none there is none in the answer.
     pub(super) seen: Option<Seen>,
     /// The data of its client subnet.
     pub(super) ecs: Option<&'a [u8]>,
     pub(super) scope: u8,
     pub(super) cookie: Option<&'a Baked>,
+    /// INFO-CODE and EXTRA-TEXT of an extended error.
+    pub(super) error: Option<(u16, &'static str)>,
 }
 
 impl Echo<'_> {
+    /// Octets that it takes.
+    #[inline]
+    pub(super) fn length(&self) -> usize {
+        if self.seen.is_none() {
+            return 0;
+        }
+        OPT + self.ecs.map_or(0, |data| 4 + data.len())
+            + self.cookie.map_or(0, |_| CookieOption::ECHO)
+            + self.error.map_or(0, |(_, text)| 6 + text.len())
+    }
+
     /// Writes it into room of its length, which ends the message at what is given.
     #[inline]
     pub(super) fn write(&self, room: &mut [u8], at: usize) -> Option<usize> {
@@ -119,7 +133,15 @@ impl Echo<'_> {
             *head = [c0, c1, 0, 24];
             let (to, rest) = rest.split_first_chunk_mut::<8>()?;
             *to = *client;
-            *rest.first_chunk_mut::<16>()? = server.0;
+            let (to, rest) = rest.split_first_chunk_mut::<16>()?;
+            *to = server.0;
+            room = rest;
+        }
+        if let Some((code, text)) = self.error {
+            let (head, rest) = room.split_first_chunk_mut::<6>()?;
+            let ([c0, c1], [e0, e1]) = (code::EDE.to_be_bytes(), code.to_be_bytes());
+            *head = [c0, c1, 0, 2 + text.len() as u8, e0, e1];
+            rest.get_mut(..text.len())?.copy_from_slice(text.as_bytes());
         }
         Some(end)
     }
