@@ -21,7 +21,7 @@ fn bench(criterion: &mut Criterion) {
     for mut case in cases {
         case.repeat(case.queries.len().next_multiple_of(AT_ONCE));
         let mut batches = case.queries.chunks_exact(AT_ONCE).cycle();
-        group.bench_function(case.name, |bencher| {
+        group.bench_function(&case.name, |bencher| {
             bencher.iter(|| {
                 let batch = batches.next()?;
                 let requests = batch.iter().map(|(who, request)| (black_box(who), black_box(request.as_slice())));

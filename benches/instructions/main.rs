@@ -15,12 +15,17 @@ const QUERIES: usize = 4096;
 
 #[expect(clippy::print_stdout, reason = "the script reads it")]
 fn main() {
-    let snapshot = workload::snapshot(workload::default_sites());
+    let sites = workload::default_sites();
+    let snapshot = workload::snapshot(sites.clone());
     let mut room = Room::default();
-    for mut case in workload::queries::cases(&snapshot) {
-        case.repeat(QUERIES);
-        counted_by_callgrind(&snapshot, &case, &mut room);
-        println!("{} {QUERIES}", case.name);
+    let cases = workload::queries::cases(&snapshot);
+    let variants = workload::queries::variants(&sites, &cases);
+    for (snapshot, cases) in [(snapshot, cases)].into_iter().chain(variants) {
+        for mut case in cases {
+            case.repeat(QUERIES);
+            counted_by_callgrind(&snapshot, &case, &mut room);
+            println!("{} {QUERIES}", case.name);
+        }
     }
 }
 

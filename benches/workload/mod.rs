@@ -149,9 +149,15 @@ const ZONE: &str = "
     ns2.sub 300 AAAA 2001:db8::90
 ";
 
+const POPS: usize = 12;
+
 /// Everything the cases ask for, with 12 PoPs, all of them up.
 pub fn snapshot(sites: Arc<SiteTable>) -> Snapshot {
-    const POPS: usize = 12;
+    snapshot_with(sites, 0, 1)
+}
+
+/// The same with the first `down` of the PoPs down, and with so many policies, of which steered names follow the last.
+pub fn snapshot_with(sites: Arc<SiteTable>, down: usize, policies: usize) -> Snapshot {
     let mut text = ZONE.to_owned();
     for link in 1..16 {
         writeln!(text, "chain{link} 60 CNAME chain{}", link + 1).unwrap();
@@ -164,11 +170,16 @@ pub fn snapshot(sites: Arc<SiteTable>) -> Snapshot {
         writeln!(many, "host{index} 300 A 192.0.2.1").unwrap();
     }
     add_zone(&mut zones, "many.example", &many);
-    let map = map(POPS, &sites);
+    let mut maps: Vec<Arc<Map>> = Vec::new();
+    for number in 0..policies {
+        let policy = Policy { name: format!("policy{number}"), ..Policy::built_in("nearest").unwrap() };
+        let known: Vec<_> = maps.iter().map(|map| Arc::clone(&map.homes)).collect();
+        maps.push(Arc::new(Map::compile(Source::new(policy, service(POPS)), &pops(POPS), &sites, &known)));
+    }
     let check = Check { interval: Duration::from_secs(5), ..Check::new(CheckKind::Tcp) };
     let target =
         |index: usize| Target { address: format!("127.0.0.1:{}", 1000 + index).parse().unwrap(), check: check.clone() };
-    let steers: Box<[Steer]> = [Steer { map: MapId(0), ecs: Ecs::On, cname: false }].into();
+    let steers: Box<[Steer]> = [Steer { map: MapId(policies as u32 - 1), ecs: Ecs::On, cname: false }].into();
     let parts = Parts {
         generation: 1,
         zones: zones.build(),
@@ -176,13 +187,13 @@ pub fn snapshot(sites: Arc<SiteTable>) -> Snapshot {
         overlay: Overlay::default(),
         sites,
         pops: pops(POPS),
-        maps: vec![Arc::new(map)],
+        maps,
         reflects: Vec::new(),
         steers: vec![steers; 2],
         targets: (0..POPS).map(target).collect(),
         identity: Identity { cookie_secrets: vec![[7; 16]], ..Identity::default() },
     };
-    Snapshot::new(parts, &states(POPS, &[]), None)
+    Snapshot::new(parts, &states(POPS, &(0..down).collect::<Vec<_>>()), None)
 }
 
 fn add_zone(zones: &mut ZoneSetBuilder, apex: &str, text: &str) {
