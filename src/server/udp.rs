@@ -202,13 +202,13 @@ impl<E: Answer> Worker<E> {
             }
         }
         writer.received(messages.len() as u64);
-        let closer = writer.before_closer(messages.len());
+        let mut closer = writer.before_closer(messages.len());
         engine.batch(|generation, answer| {
             let mut page = writer.begin(generation);
             let mut rest = &messages[..];
             // All up to the one that is looked at closer, mostly all there are; that one; and the others.
-            for before in [closer, BATCH] {
-                let (plain, others) = rest.split_at(before.min(rest.len()));
+            loop {
+                let (plain, others) = rest.split_at(closer.min(rest.len()));
                 for (index, who) in plain {
                     let (request, room) = batch.buffers(*index);
                     if let Some(length) = ask(answer, &way, who, request, room, &mut page) {
@@ -220,7 +220,7 @@ impl<E: Answer> Worker<E> {
                 if let Some(length) = ask_closer(answer, &way, who, request, room, &mut page) {
                     batch.answer(*index, length);
                 }
-                rest = others;
+                (rest, closer) = (others, BATCH);
             }
         });
         let sent = self.batch.send();
