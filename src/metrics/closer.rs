@@ -3,8 +3,8 @@
 //! One in [`ONE_IN`], whoever sends them and in whatever order: the distances between them are drawn, so that no rhythm of
 //! the questions is in step with them. A thread asks once for all messages of a batch.
 
-/// One message in so many is looked at closer. By experiment: a look costs some XXX instructions, and is to cost the others
-/// no more than XXX.
+/// One message in so many is looked at closer. A look costs 300 to 800 instructions and two readings of the clock, so 1 to 3 for
+/// each message, where all other counting of a plain answer costs 8.
 pub const ONE_IN: u32 = 256;
 
 /// When the next message's turn is.
@@ -90,8 +90,10 @@ mod tests {
         assert!(seen.len().abs_diff(expected) < expected / 50, "{} instead of {expected}", seen.len());
         for rhythm in [2, 10, 32, 64, 100, 256, 1000] {
             let mut counts = vec![0; rhythm];
-            seen.iter().for_each(|number| counts[number % rhythm] += 1);
-            let mean = seen.len() as f64 / rhythm as f64;
+            for number in seen {
+                counts[number % rhythm] += 1;
+            }
+            let mean = f64::from(seen.len() as u32) / f64::from(rhythm as u32);
             // Six standard deviations of independent draws.
             let far = counts.iter().find(|count| (f64::from(**count) - mean).abs() > 6.0 * mean.sqrt() + 1.0);
             assert_eq!(far, None, "of {rhythm} places with {mean} each");

@@ -1,4 +1,4 @@
-//! The names that are asked for most lately: one message in 64 is looked at, and a table of fixed size keeps the most frequent
+//! The names that are asked for most lately: one message in 256 is looked at, and a table of fixed size keeps the most frequent
 //! (space-saving, Metwally et al. 2005). One table per writer; what is old counts half after half a minute.
 
 use std::collections::HashMap;
@@ -16,7 +16,6 @@ const HEADER: usize = 12;
 /// A question in the table.
 #[derive(Clone, Copy)]
 struct Entry {
-    count: u32,
     /// At most so many of them were for names that stood here before.
     error: u32,
     rtype: u16,
@@ -29,6 +28,7 @@ struct Entry {
 pub(super) struct Sketch {
     /// Of each entry, so that a search touches little memory.
     hashes: [u64; NAMES],
+    counts: [u32; NAMES],
     entries: Box<[Entry]>,
     samples: u32,
     halved: u32,
@@ -51,8 +51,14 @@ pub struct Hottest {
 
 impl Sketch {
     pub(super) fn new() -> Self {
-        let entry = Entry { count: 0, error: 0, rtype: 0, length: 0, name: [0; LONGEST] };
-        Self { hashes: [0; NAMES], entries: vec![entry; NAMES].into_boxed_slice(), samples: 0, halved: 0 }
+        let entry = Entry { error: 0, rtype: 0, length: 0, name: [0; LONGEST] };
+        Self {
+            hashes: [0; NAMES],
+            counts: [0; NAMES],
+            entries: vec![entry; NAMES].into_boxed_slice(),
+            samples: 0,
+            halved: 0,
+        }
     }
 
     /// Counts a request's question; what has none is passed over.
@@ -68,16 +74,15 @@ impl Sketch {
         // Never 0, which is an empty place.
         let hash = xxhash_rust::xxh3::xxh3_64_with_seed(name, rtype.into()) | 1;
         if let Some(at) = self.hashes.iter().position(|known| *known == hash) {
-            if let Some(entry) = self.entries.get_mut(at) {
-                entry.count = entry.count.saturating_add(1);
-            }
+            self.counts[at] = self.counts[at].saturating_add(1);
             return;
         }
-        let places = self.hashes.iter_mut().zip(self.entries.iter_mut());
-        let Some((known, entry)) = places.min_by_key(|(_, entry)| entry.count) else { return };
-        (entry.error, entry.count) = (entry.count, entry.count.saturating_add(1));
-        (entry.rtype, entry.length, entry.name) = (rtype, name.len() as u8, lower);
-        *known = hash;
+        let least = self.counts.iter().copied().min().unwrap_or_default();
+        let Some(at) = self.counts.iter().position(|count| *count == least) else { return };
+        if let Some(entry) = self.entries.get_mut(at) {
+            *entry = Entry { error: least, rtype, length: name.len() as u8, name: lower };
+        }
+        (self.hashes[at], self.counts[at]) = (hash, least.saturating_add(1));
     }
 
     /// What was counted counts half for every half-life that has gone.
@@ -87,9 +92,9 @@ impl Sketch {
             return;
         }
         let shift = |count: u32| count.checked_shr(lives).unwrap_or(0);
-        for (hash, entry) in self.hashes.iter_mut().zip(self.entries.iter_mut()) {
-            (entry.count, entry.error) = (shift(entry.count), shift(entry.error));
-            if entry.count == 0 {
+        for ((hash, count), entry) in self.hashes.iter_mut().zip(&mut self.counts).zip(self.entries.iter_mut()) {
+            (*count, entry.error) = (shift(*count), shift(entry.error));
+            if *count == 0 {
                 *hash = 0;
             }
         }
@@ -103,9 +108,10 @@ impl Sketch {
         for mut sketch in sketches {
             sketch.age(now);
             samples += u64::from(sketch.samples);
-            for entry in sketch.entries.iter().filter(|entry| entry.count > entry.error) {
+            for (entry, count) in sketch.entries.iter().zip(sketch.counts).filter(|(entry, count)| *count > entry.error)
+            {
                 let name = entry.name.get(..entry.length.into()).unwrap_or_default().to_vec();
-                *sums.entry((name, entry.rtype)).or_default() += u64::from(entry.count - entry.error);
+                *sums.entry((name, entry.rtype)).or_default() += u64::from(count - entry.error);
             }
         }
         let mut names: Vec<_> = sums.into_iter().map(|((name, rtype), count)| (name, rtype, count)).collect();

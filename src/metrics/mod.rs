@@ -4,8 +4,9 @@
 //! with a relaxed load and store: no locked instruction, no shared cache line, no allocation per packet. Tasks that move
 //! between threads count through a [`SharedWriter`]. What zones and PoPs are called is no business of a packet: counters
 //! are dense arrays by the numbers of a generation ([`layout`]), and what they stand for is looked up when somebody
-//! asks. A writer that sees the first answer of a new generation makes an array for it; the old one is added to the
-//! totals by name ([`Totals`]). [`Metrics::read`] sums all of it, with the blocks of writers that have gone. Knows nothing of
+//! asks. A thread begins a [`Page`] for each batch, whose messages are all answered from one generation; where that is a new
+//! one, it makes arrays for it, and the old ones are added to the totals by name ([`Totals`]). What a batch has received is
+//! counted before its first answer is. [`Metrics::read`] sums all of it, with the blocks of writers that have gone. Knows nothing of
 //! sockets, DNS messages or Prometheus.
 //!
 //! # What sums to what
@@ -375,6 +376,7 @@ impl Metrics {
             block: Arc::clone(&block),
             generation: 0,
             tally: tally.clone(),
+            of_map: Arc::clone(&tally.layout.of_map),
             closer: Closer::new(0),
             page: 0,
             shared: Arc::clone(&self.shared),

@@ -16,6 +16,8 @@ pub struct Writer {
     /// What the tally belongs to.
     pub(super) generation: u64,
     pub(super) tally: Tally,
+    /// That of its layout.
+    pub(super) of_map: Arc<[Row]>,
     pub(super) closer: Closer,
     /// Where they are in the books.
     pub(super) page: usize,
@@ -42,8 +44,7 @@ impl Writer {
         if generation != self.generation {
             self.turn(generation);
         }
-        let Tally { layout, kinds, served, .. } = &self.tally;
-        Page { block: &self.block, generation, kinds, of_map: &layout.of_map, served, tally: &self.tally }
+        Page(self)
     }
 
     /// A message came to its end.
@@ -85,6 +86,7 @@ impl Writer {
         let tally = Tally::new(self.shared.layout(generation));
         self.generation = generation;
         self.tally = tally.clone();
+        self.of_map = Arc::clone(&tally.layout.of_map);
         let mut books = self.shared.books();
         let Books { writers, before } = &mut *books;
         if let Some(counted) = writers.get_mut(self.page) {
@@ -96,37 +98,29 @@ impl Writer {
 
 /// Where a writer puts down how messages end that are answered from one generation.
 #[derive(Debug)]
-pub struct Page<'w> {
-    block: &'w Block,
-    generation: u64,
-    kinds: &'w [AtomicU64],
-    of_map: &'w [Row],
-    served: &'w [AtomicU64],
-    /// All of it.
-    tally: &'w Tally,
-}
+pub struct Page<'w>(&'w mut Writer);
 
 impl Page<'_> {
     /// A message came to its end.
     pub fn ended(&mut self, end: End) {
         match end {
             End::Answered(answered) => self.answered(&answered),
-            End::Dropped(cause) => bump(&self.block.dropped[cause as usize]),
-            End::Panicked => bump(&self.block.panicked),
+            End::Dropped(cause) => bump(&self.0.block.dropped[cause as usize]),
+            End::Panicked => bump(&self.0.block.panicked),
         }
     }
 
     /// A message came to its end with an answer, of the generation that this page was begun for.
     #[inline]
     pub fn answered(&mut self, answered: &Answered) {
-        debug_assert_eq!(answered.generation, self.generation, "an answer of another generation");
-        match usize::try_from(answered.plain_cell()).ok().and_then(|cell| self.kinds.get(cell)) {
+        debug_assert_eq!(answered.generation, self.0.generation, "an answer of another generation");
+        match usize::try_from(answered.plain_cell()).ok().and_then(|cell| self.0.tally.kinds.get(cell)) {
             Some(cell) => bump(cell),
             None => self.marked(answered),
         }
         if answered.decided.map != Number::NONE {
-            let row = self.of_map.get(answered.decided.map.raised() as usize);
-            match row.and_then(|row| self.served.get((row.0 + answered.decided.place) as usize)) {
+            let row = self.0.of_map.get(answered.decided.map.raised() as usize);
+            match row.and_then(|row| self.0.tally.served.get((row.0 + answered.decided.place) as usize)) {
                 Some(cell) => bump(cell),
                 None => self.decided_elsewhere(answered.decided.kind()),
             }
@@ -137,8 +131,8 @@ impl Page<'_> {
     #[inline]
     fn marked(&mut self, answered: &Answered) {
         // That of no marks is counted too, and never read.
-        bump(&self.block.marks[answered.mark()]);
-        match self.kinds.get(answered.cell() as usize) {
+        bump(&self.0.block.marks[answered.mark()]);
+        match self.0.tally.kinds.get(answered.cell() as usize) {
             Some(cell) => bump(cell),
             None => self.elsewhere(answered),
         }
@@ -148,7 +142,7 @@ impl Page<'_> {
     #[cold]
     #[inline(never)]
     fn elsewhere(&mut self, answered: &Answered) {
-        let Tally { layout, kinds, rcodes, .. } = self.tally;
+        let Tally { layout, kinds, rcodes, .. } = &self.0.tally;
         let cell = if answered.is_odd() {
             rcodes.get(layout.rcode_cell(answered.zone().raised(), answered.rcode()))
         } else {
@@ -164,7 +158,8 @@ impl Page<'_> {
     #[cold]
     #[inline(never)]
     fn decided_elsewhere(&mut self, kind: Kind) {
-        let other = self.of_map.first().and_then(|other| self.served.get((other.0 + kind as u32 % WIDTH) as usize));
+        let other =
+            self.0.of_map.first().and_then(|other| self.0.tally.served.get((other.0 + kind as u32 % WIDTH) as usize));
         if let Some(cell) = other {
             bump(cell);
         }
@@ -174,14 +169,14 @@ impl Page<'_> {
     pub fn took(&mut self, time: Duration) {
         let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let slot = BOUNDS.iter().position(|bound| nanoseconds <= u64::from(*bound)).unwrap_or(BOUNDS.len());
-        bump(&self.block.durations[slot]);
-        more(&self.block.duration_sum, nanoseconds);
+        bump(&self.0.block.durations[slot]);
+        more(&self.0.block.duration_sum, nanoseconds);
     }
 
     /// What such a message asked, at a second.
     pub fn asked(&mut self, request: &[u8], now: u32) {
         // Whoever reads holds it for a moment; a sample less is no loss.
-        if let Ok(mut hottest) = self.block.hottest.try_lock() {
+        if let Ok(mut hottest) = self.0.block.hottest.try_lock() {
             hottest.sample(request, now);
         }
     }
@@ -189,7 +184,7 @@ impl Page<'_> {
     /// An answer was over the rate limit. What becomes of it is counted besides: as an answer or as dropped.
     #[cold]
     pub fn limited(&mut self, class: LimitClass, limited: Limited) {
-        bump(&self.block.limited[class as usize][limited as usize]);
+        bump(&self.0.block.limited[class as usize][limited as usize]);
     }
 }
 

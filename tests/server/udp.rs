@@ -35,6 +35,26 @@ fn every_address_answers_whichever_thread_a_client_falls_to() {
 }
 
 #[test]
+fn one_message_in_256_is_looked_at_closer_whatever_port_it_comes_from() {
+    const BURST: u16 = 40;
+    let server = start(&one_thread("127.0.0.1"));
+    let (client, mut answer) = (udp(server.address()), [0; 100]);
+    for burst in 0..100 {
+        for id in 0..BURST {
+            client.send(&request(burst * BURST + id, ECHO)).unwrap();
+        }
+        for _ in 0..BURST {
+            client.recv(&mut answer).unwrap();
+        }
+    }
+    let metrics = server.metrics.clone();
+    assert_eq!(server.finish().udp.received, 4_000);
+    // The distances between them are 128 to 382.
+    let looked_at = metrics.read_all().details.durations.counts.iter().sum::<u64>();
+    assert!((10..=31).contains(&looked_at), "{looked_at}");
+}
+
+#[test]
 fn the_engine_is_told_where_client_subnets_are_not_heeded() {
     let mut settings = settings(&["127.0.0.1", "127.0.0.2"]);
     settings.listen[1].ecs = Ecs::Off;

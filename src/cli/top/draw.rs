@@ -81,8 +81,8 @@ SHARE      of all answers of the service
 AWAY       of its own: to clients that another PoP is home to
 A, AAAA    usable, suspect, unusable, or - without an address
 
-HOTTEST is of one message in 64, by the client's port; what is
-half a minute old counts half.";
+HOTTEST is of one message in 256, drawn at random; what is half a
+minute old counts half.";
 
 impl Screen {
     pub(super) fn new(sort: Sort, color: bool) -> Self {

@@ -173,8 +173,8 @@ fn a_small_terminal() {
           AWAY       of its own: to clients that another PoP is home to
           A, AAAA    usable, suspect, unusable, or - without an address
 
-          HOTTEST is of one message in 64, by the client's port; what is
-          half a minute old counts half.
+          HOTTEST is of one message in 256, drawn at random; what is half a
+          minute old counts half.
 
 
         LAST CHANGES OF TARGETS                  HOTTEST NAMES
