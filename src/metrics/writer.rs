@@ -31,7 +31,7 @@ impl Writer {
         more(&self.block.received, messages);
     }
 
-    /// Of so many messages that are answered now ([`ONE_IN`] / 2 at most), those before the one that is looked at closer
+    /// Of so many messages that are answered now ([`super::ONE_IN`] / 2 at most), those before the one that is looked at closer
     /// ([`Page::took`], [`Page::asked`]); all of them, mostly.
     #[inline]
     pub fn before_closer(&mut self, messages: usize) -> usize {
