@@ -51,32 +51,37 @@ fn main() {
 
 /// Asks, and with a writer counts. Callgrind counts in here, and writes a file each time it is left.
 #[inline(never)]
-fn asked_by_callgrind(snapshot: &Snapshot, queries: &[Query<'_>], room: &mut Room, mut writer: Option<&mut Writer>) {
+fn asked_by_callgrind(snapshot: &Snapshot, queries: &[Query<'_>], room: &mut Room, writer: Option<&mut Writer>) {
     let live = snapshot.live();
     let mut out = [0; 1232];
-    for batch in queries.chunks(BATCH) {
-        let mut closer = BATCH;
-        if let Some(writer) = &mut writer {
-            writer.received(batch.len() as u64);
-            closer = writer.before_closer(batch.len());
+    let Some(writer) = writer else {
+        for queries in queries.chunks(BATCH).flat_map(|batch| batch.chunks(AT_ONCE)) {
+            let mut read = Batch::read(snapshot, &live, requests(queries), room);
+            for (number, (who, request)) in queries.iter().enumerate() {
+                if let Outcome::Responded(ref response) = read.respond(number, who, request, &mut out) {
+                    black_box(response.length);
+                }
+            }
         }
+        return;
+    };
+    for batch in queries.chunks(BATCH) {
+        writer.received(batch.len() as u64);
+        let mut closer = writer.before_closer(batch.len());
         for queries in batch.chunks(AT_ONCE) {
-            let requests = queries.iter().map(|(who, request)| (black_box(who), black_box(request.as_slice())));
-            let mut read = Batch::read(snapshot, &live, requests, room);
-            let mut page = writer.as_mut().map(|writer| writer.begin(snapshot.generation));
+            let mut read = Batch::read(snapshot, &live, requests(queries), room);
+            let mut page = writer.begin(snapshot.generation);
             let mut first = 0;
             while first < queries.len() {
                 let (plain, others) = queries[first..].split_at(closer.min(queries.len() - first));
                 for (number, (who, request)) in (first..).zip(plain) {
                     if let Outcome::Responded(ref response) = read.respond(number, who, request, &mut out) {
-                        if let Some(page) = &mut page {
-                            page.answered(&response.answered);
-                        }
+                        page.answered(&response.answered);
                         black_box(response.length);
                     }
                 }
                 (closer, first) = (closer - plain.len(), first + plain.len());
-                let (Some((who, request)), Some(page)) = (others.first(), &mut page) else { break };
+                let Some((who, request)) = others.first() else { break };
                 // Which has been read with the others all the same.
                 let began = Instant::now();
                 if let Outcome::Responded(ref response) = respond(snapshot, &live, who, request, &mut out) {
@@ -88,8 +93,10 @@ fn asked_by_callgrind(snapshot: &Snapshot, queries: &[Query<'_>], room: &mut Roo
                 (closer, first) = (usize::MAX, first + 1);
             }
         }
-        if let Some(writer) = &mut writer {
-            writer.sent(batch.len() as u64);
-        }
+        writer.sent(batch.len() as u64);
     }
+}
+
+fn requests<'q>(queries: &'q [Query<'q>]) -> impl ExactSizeIterator<Item = (&'q Who, &'q [u8])> + Clone {
+    queries.iter().map(|(who, request)| (black_box(who), black_box(request.as_slice())))
 }
