@@ -5,13 +5,16 @@
 
 use super::engine::MAX_REQUEST;
 
-/// Octets of the buffer: the longest message with its length, and as much again, so that a client that pipelines is
-/// read with few calls.
+/// Octets of the buffer of a client that fills it: the longest message with its length, and as much again, so that a client that
+/// pipelines is read with few calls.
 const CAPACITY: usize = 2 * (MAX_REQUEST + 2);
+/// Octets of the buffer of every other client. Most send one message and go: to clear and free eight times as much took as long
+/// as to answer them.
+const FIRST: usize = 1_000;
 
 /// The read side of one connection.
 pub(super) struct Frames {
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
     /// Octets before this are done with.
     start: usize,
     /// Octets up to this were read.
@@ -31,11 +34,14 @@ pub(super) enum Frame<'a> {
 
 impl Frames {
     pub(super) fn new() -> Self {
-        Self { buffer: vec![0; CAPACITY].into_boxed_slice(), start: 0, end: 0, skip: 0 }
+        Self { buffer: vec![0; FIRST], start: 0, end: 0, skip: 0 }
     }
 
     /// Where the next octets read go. Never empty once [`Frames::next`] has returned `None`.
     pub(super) fn space(&mut self) -> &mut [u8] {
+        if self.end == self.buffer.len() {
+            self.buffer.resize(CAPACITY, 0);
+        }
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;

@@ -271,7 +271,11 @@ impl<'a, E: Answer> Connection<'a, E> {
                     self.read_now()
                 }
                 Source::Ended(reason) => {
-                    self.part(reason).await;
+                    // Who has closed its side sends nothing more that a plain close could stumble over.
+                    if reason != Closed::Client {
+                        // On the heap, as few come here: room for it would be in every connection.
+                        Box::pin(self.part()).await;
+                    }
                     return reason;
                 }
             };
@@ -396,9 +400,8 @@ impl<'a, E: Answer> Connection<'a, E> {
     }
 
     /// Closes the connection so that the last answers arrive.
-    async fn part(&mut self, reason: Closed) {
-        // Who has closed its side sends nothing more that a plain close could stumble over.
-        if reason == Closed::Client || self.stream.shutdown().await.is_err() {
+    async fn part(&mut self) {
+        if self.stream.shutdown().await.is_err() {
             return;
         }
         let mut ignored = [0; 512];
