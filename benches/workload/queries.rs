@@ -22,14 +22,9 @@ pub struct Case {
 /// Every case, each checked to get the kind of answer it is meant for.
 pub fn cases(snapshot: &Snapshot) -> Vec<Case> {
     let one = |question: &str| vec![plain(question)];
-    let mut random = Random(0x5eed_cafe);
+    let mut random = Random::new();
     let deep = format!("{}example.com", "a.".repeat(121));
     let long = format!("{0}.{0}.{0}.{1}.example.com", "x".repeat(63), "y".repeat(49));
-    let v4 = |random: &mut Random| {
-        // Global unicast: what real clients have.
-        let address = 0x0b00_0000 + (random.next() % 0xd300_0000) as u32;
-        Ipv4Addr::from(address & 0xffff_ff00)
-    };
     let v6 =
         |random: &mut Random| Ipv6Addr::from(u128::from(0x2000_0000_0000_0000 | random.next() >> 3) << 64 >> 72 << 72);
     let mut out = Vec::new();
@@ -115,6 +110,17 @@ fn edns(question: &str, options: &[u8]) -> (Who, Vec<u8>) {
     query(question, Some(options))
 }
 
+/// The same question of so many clients in one subnet.
+pub fn subnets(question: &str, count: usize) -> Vec<(Who, Vec<u8>)> {
+    vec![subnet(question, Ipv4Addr::new(193, 0, 6, 0).into()); count]
+}
+
+/// A /24 of global unicast: what real clients have.
+pub fn v4(random: &mut Random) -> Ipv4Addr {
+    let address = 0x0b00_0000 + (random.next() % 0xd300_0000) as u32;
+    Ipv4Addr::from(address & 0xffff_ff00)
+}
+
 /// Asks for the client's /24 or /56, the whole octets of `address`.
 fn subnet(question: &str, address: IpAddr) -> (Who, Vec<u8>) {
     let data = match address {
@@ -161,9 +167,13 @@ fn query(question: &str, options: Option<&[u8]>) -> (Who, Vec<u8>) {
 }
 
 /// xorshift64: the same queries in every run.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
+    pub fn new() -> Self {
+        Self(0x5eed_cafe)
+    }
+
     fn next(&mut self) -> u64 {
         for (left, shift) in [(true, 13), (false, 7), (true, 17)] {
             self.0 ^= if left { self.0 << shift } else { self.0 >> shift };

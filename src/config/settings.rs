@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::diagnostic::Diagnostics;
 use super::file::{Source, Tree, read_tree};
-use super::reader::{Fields, Sink, ecs, integer, one_or_more, text, word};
+use super::reader::{Fields, Sink, boolean, ecs, integer, one_or_more, text, word};
 use super::units::{duration, share};
 use super::yaml::Node;
 use crate::dns::ecs::Ecs;
@@ -240,6 +240,12 @@ pub struct Udp {
     /// Octets of each thread's receive buffer, 4,096 to 1,073,741,824; the kernel grants `net.core.rmem_max` at most.
     /// Default 1,048,576: some 1,000 queries may wait for a thread that was not running.
     pub receive_buffer: u32,
+    /// Whether each thread of an address stays on a core of its own, the first on the first that the process may use. Off by
+    /// default: the system knows what else runs.
+    pub pin: bool,
+    /// Microseconds that a thread looks at the network card itself before it sleeps (`SO_BUSY_POLL`), 0 to 1,000. Default 0: as the
+    /// system has it.
+    pub busy_poll: u16,
 }
 
 /// What is known of targets, beside single probes.
@@ -314,7 +320,7 @@ impl Default for Settings {
                 idle: Duration::from_secs(10),
                 write: Duration::from_secs(5),
             },
-            udp: Udp { threads: None, receive_buffer: 1024 * 1024 },
+            udp: Udp { threads: None, receive_buffer: 1024 * 1024, pin: false, busy_poll: 0 },
             rrl: Rrl::default(),
             query_log: QueryLog::default(),
             dnstap: Dnstap::default(),
@@ -601,6 +607,12 @@ fn udp(fields: &Fields<'_, '_>, udp: &mut Udp, sink: &mut Sink) {
     }
     if let Some(node) = fields.get("receive_buffer") {
         udp.receive_buffer = integer(node, "`receive_buffer`", &(4096..=1 << 30), sink).unwrap_or(udp.receive_buffer);
+    }
+    if let Some(node) = fields.get("pin") {
+        udp.pin = boolean(node, "`pin`", sink).unwrap_or(udp.pin);
+    }
+    if let Some(node) = fields.get("busy_poll") {
+        udp.busy_poll = integer(node, "`busy_poll`", &(0..=1_000), sink).unwrap_or(udp.busy_poll);
     }
 }
 

@@ -34,7 +34,7 @@ impl fmt::Debug for Reread {
 }
 
 /// Keys that are read at start only, with what they wait for: sockets, threads, and where everything is.
-const AT_START: [&str; 10] = [
+const AT_START: [&str; 12] = [
     "listen",
     "zones",
     "state",
@@ -42,6 +42,8 @@ const AT_START: [&str; 10] = [
     "log.format",
     "udp.threads",
     "udp.receive_buffer",
+    "udp.pin",
+    "udp.busy_poll",
     "reload.watch",
     "control.socket",
     "control.http",

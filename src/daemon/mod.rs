@@ -527,6 +527,8 @@ fn server_settings(setup: &Setup) -> Settings {
             .unwrap_or_else(|| Settings::default().udp_threads),
         tcp: tcp_settings(settings),
         receive_buffer: settings.udp.receive_buffer as usize,
+        busy_poll: settings.udp.busy_poll.into(),
+        pin: settings.udp.pin,
     }
 }
 
@@ -593,7 +595,7 @@ listen: [\"127.0.0.1:0\", {address: \"[::1]:0\", ecs: off}]
 identity: {name: fra1, nsid: fra1.example}
 cookies: {secrets: [00000000000000000000000000000001, 00000000000000000000000000000002]}
 tcp: {connections: 3, per_client: 2, idle: 1500ms, write: 700ms}
-udp: {threads: 4, receive_buffer: 65536}
+udp: {threads: 4, receive_buffer: 65536, pin: true, busy_poll: 50}
 ";
         let source = crate::config::Source { path: "catchment.yaml".into(), text: text.into() };
         let settings = settings::parse(&source).0.unwrap();
@@ -606,6 +608,7 @@ udp: {threads: 4, receive_buffer: 65536}
         assert_eq!(server.listen.iter().map(|listen| listen.ecs).collect::<Vec<_>>(), [Ecs::On, Ecs::Off]);
         assert!(server.listen.iter().all(|listen| listen.origin == Origin::Configured));
         assert_eq!((server.udp_threads.get(), server.receive_buffer), (4, 65_536));
+        assert_eq!((server.pin, server.busy_poll), (true, 50));
         assert_eq!(rate_limits(&settings::Settings::default()), rrl::Limits::default());
         let (idle, write) = (Duration::from_millis(1500), Duration::from_millis(700));
         assert_eq!(server.tcp, TcpSettings { connections: 3, per_client: 2, idle, write });

@@ -137,15 +137,25 @@ pub(super) struct Bound {
     pub(super) tcp: TcpListener,
 }
 
-/// Binds all addresses, or none: on an error the sockets bound so far are closed again. `threads` (at least 1) UDP
-/// sockets each; `receive_buffer` octets asked for each of them.
-pub(super) fn bind_all(listen: &[Listen], threads: usize, receive_buffer: usize) -> Result<Vec<Bound>, BindError> {
+/// What the UDP sockets of an address are to be.
+#[derive(Clone, Copy)]
+pub(super) struct UdpSockets {
+    /// How many, at least 1.
+    pub(super) count: usize,
+    /// Octets of buffer asked for each of them.
+    pub(super) receive_buffer: usize,
+    /// Microseconds that a receive call looks at the network card before it sleeps (`SO_BUSY_POLL`); 0: as the system has it.
+    pub(super) busy_poll: u32,
+}
+
+/// Binds all addresses, or none: on an error the sockets bound so far are closed again.
+pub(super) fn bind_all(listen: &[Listen], sockets: UdpSockets) -> Result<Vec<Bound>, BindError> {
     let mut bound: Vec<Bound> = Vec::with_capacity(listen.len());
     for (i, entry) in listen.iter().enumerate() {
         if let Some(other) = listen[..i].iter().find(|other| covers(other.address, entry.address)) {
             return Err(BindError::Twice { address: entry.address, other: other.address });
         }
-        match bind(entry, threads, receive_buffer) {
+        match bind(entry, sockets) {
             Ok(sockets) => bound.push(sockets),
             Err(error @ BindError::NoIpv6 { .. }) if entry.origin == Origin::Default => {
                 warn!(address = %entry.address, %error, "skipped a default address");
@@ -165,25 +175,25 @@ fn covers(a: SocketAddr, b: SocketAddr) -> bool {
         && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
 }
 
-fn bind(listen: &Listen, threads: usize, receive_buffer: usize) -> Result<Bound, BindError> {
+fn bind(listen: &Listen, sockets: UdpSockets) -> Result<Bound, BindError> {
     for _ in 1..PORT_TRIES {
-        match bind_once(listen, threads, receive_buffer) {
+        match bind_once(listen, sockets) {
             // The port that was free for UDP is taken for TCP: another one.
             Err(BindError::InUse { transport: "TCP", .. }) if listen.address.port() == 0 => {}
             result => return result,
         }
     }
-    bind_once(listen, threads, receive_buffer)
+    bind_once(listen, sockets)
 }
 
-fn bind_once(listen: &Listen, threads: usize, receive_buffer: usize) -> Result<Bound, BindError> {
+fn bind_once(listen: &Listen, wanted: UdpSockets) -> Result<Bound, BindError> {
     let Listen { address, ecs, .. } = *listen;
     let udp_error = |error| explain(error, address, "UDP");
-    let first = udp(address, receive_buffer, Sharing::Later).map_err(udp_error)?;
+    let first = udp(address, wanted, Sharing::Later).map_err(udp_error)?;
     let actual = first.local_addr().map_err(udp_error)?;
     let mut sockets = vec![first];
-    for _ in 1..threads {
-        sockets.push(udp(actual, receive_buffer, Sharing::Now).map_err(udp_error)?);
+    for _ in 1..wanted.count {
+        sockets.push(udp(actual, wanted, Sharing::Now).map_err(udp_error)?);
     }
     let listener = tcp(actual).map_err(|error| explain(error, address, "TCP"))?;
     Ok(Bound { address: actual, ecs, udp: sockets, tcp: listener })
@@ -197,7 +207,7 @@ enum Sharing {
     Now,
 }
 
-fn udp(address: SocketAddr, receive_buffer: usize, sharing: Sharing) -> io::Result<UdpSocket> {
+fn udp(address: SocketAddr, wanted: UdpSockets, sharing: Sharing) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -206,8 +216,14 @@ fn udp(address: SocketAddr, receive_buffer: usize, sharing: Sharing) -> io::Resu
         socket.set_reuse_port(true)?;
     }
     // A wish: the kernel cuts it to `net.core.rmem_max` without an error.
-    socket.set_recv_buffer_size(receive_buffer)?;
-    debug!(%address, asked = receive_buffer, actual = ?socket.recv_buffer_size().ok(), "receive buffer");
+    socket.set_recv_buffer_size(wanted.receive_buffer)?;
+    debug!(%address, asked = wanted.receive_buffer, actual = ?socket.recv_buffer_size().ok(), "receive buffer");
+    if wanted.busy_poll > 0
+        && let Err(error) = socket.set_busy_poll(wanted.busy_poll)
+        && sharing == Sharing::Later
+    {
+        warn!(%address, %error, "`busy_poll` is not granted: it takes CAP_NET_ADMIN, or as much in sysctl net.core.busy_read");
+    }
     socket.set_read_timeout(Some(SOCKET_WAIT))?;
     socket.set_write_timeout(Some(SOCKET_WAIT))?;
     if address.ip().is_unspecified() {
@@ -254,8 +270,23 @@ fn explain(error: io::Error, address: SocketAddr, transport: &'static str) -> Bi
 mod tests {
     use super::*;
     use expect_test::{Expect, expect};
+    use socket2::SockRef;
 
-    const BUFFER: usize = 65_536;
+    /// Granted or not, the sockets are there.
+    #[test]
+    fn looking_at_the_card_is_a_wish() {
+        let wanted = UdpSockets { busy_poll: 50, ..sockets(2) };
+        let bound = bind_all(&[listen("127.0.0.1:0")], wanted).unwrap();
+        let plain = bind_all(&[listen("127.0.0.1:0")], sockets(1)).unwrap();
+        let [asked, usual] = [&bound[0].udp[1], &plain[0].udp[0]].map(|udp| SockRef::from(udp).busy_poll().unwrap());
+        // Whoever may not raise it has what the system has.
+        assert!(asked == 50 || asked == usual, "{asked}, {usual}");
+        assert_ne!(usual, 50);
+    }
+
+    fn sockets(count: usize) -> UdpSockets {
+        UdpSockets { count, receive_buffer: 65_536, busy_poll: 0 }
+    }
 
     fn listen(address: &str) -> Listen {
         Listen { address: address.parse().unwrap(), origin: Origin::Configured, ecs: Ecs::On }
@@ -268,7 +299,7 @@ mod tests {
 
     #[test]
     fn all_sockets_of_an_address_share_the_port_that_0_became() {
-        let bound = bind_all(&[listen("127.0.0.1:0"), listen("127.0.0.2:0")], 3, BUFFER).unwrap();
+        let bound = bind_all(&[listen("127.0.0.1:0"), listen("127.0.0.2:0")], sockets(3)).unwrap();
         assert_eq!(bound.len(), 2);
         for address in &bound {
             assert_ne!(address.address.port(), 0);
@@ -280,13 +311,13 @@ mod tests {
 
     #[test]
     fn a_second_server_is_refused_though_it_would_share_its_ports_too() {
-        let first = bind_all(&[listen("127.0.0.1:0")], 2, BUFFER).unwrap();
+        let first = bind_all(&[listen("127.0.0.1:0")], sockets(2)).unwrap();
         let again = Listen { address: first[0].address, origin: Origin::Default, ecs: Ecs::On };
-        let error = bind_all(&[again], 2, BUFFER).unwrap_err();
+        let error = bind_all(&[again], sockets(2)).unwrap_err();
         assert!(matches!(error, BindError::InUse { transport: "UDP", address } if address == first[0].address));
         let wildcard = SocketAddr::new(IpAddr::from([0, 0, 0, 0]), first[0].address.port());
-        let error =
-            bind_all(&[Listen { address: wildcard, origin: Origin::Configured, ecs: Ecs::On }], 2, BUFFER).unwrap_err();
+        let error = bind_all(&[Listen { address: wildcard, origin: Origin::Configured, ecs: Ecs::On }], sockets(2))
+            .unwrap_err();
         assert!(matches!(error, BindError::InUse { .. }));
     }
 
@@ -294,14 +325,14 @@ mod tests {
     fn a_port_held_for_tcp_alone_is_named() {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
-        let error = bind_all(&[Listen { address, origin: Origin::Configured, ecs: Ecs::On }], 1, BUFFER).unwrap_err();
+        let error = bind_all(&[Listen { address, origin: Origin::Configured, ecs: Ecs::On }], sockets(1)).unwrap_err();
         assert!(matches!(error, BindError::InUse { transport: "TCP", .. }), "{error}");
     }
 
     #[test]
     fn addresses_that_collide_among_themselves() {
         check(
-            &bind_all(&[listen("0.0.0.0:5399"), listen("127.0.0.1:5399")], 1, BUFFER).unwrap_err(),
+            &bind_all(&[listen("0.0.0.0:5399"), listen("127.0.0.1:5399")], sockets(1)).unwrap_err(),
             &expect![[r"
                 cannot listen on `127.0.0.1:5399`: `0.0.0.0:5399` of the same settings already covers it
                   help: remove one of the two
@@ -314,7 +345,7 @@ mod tests {
     #[test]
     fn an_address_of_another_machine() {
         check(
-            &bind_all(&[listen("198.51.100.53:5300")], 1, BUFFER).unwrap_err(),
+            &bind_all(&[listen("198.51.100.53:5300")], sockets(1)).unwrap_err(),
             &expect![[r"
                 cannot listen on `198.51.100.53:5300`: this machine has no such address
                   help: `ip address` lists those it has; an anycast address goes on the loopback interface: `ip address add 198.51.100.53/32 dev lo`
@@ -364,6 +395,6 @@ mod tests {
 
     #[test]
     fn nothing_to_listen_on() {
-        assert!(matches!(bind_all(&[], 1, BUFFER), Err(BindError::Nothing)));
+        assert!(matches!(bind_all(&[], sockets(1)), Err(BindError::Nothing)));
     }
 }

@@ -54,6 +54,10 @@ pub struct Settings {
     pub udp_threads: NonZeroUsize,
     /// Octets of each UDP socket's receive buffer; the kernel grants `net.core.rmem_max` at most.
     pub receive_buffer: usize,
+    /// Microseconds that a UDP thread looks at the network card before it sleeps; 0: as the system has it.
+    pub busy_poll: u32,
+    /// Whether each UDP thread of an address stays on a core of its own.
+    pub pin: bool,
     /// Limits of TCP.
     pub tcp: TcpSettings,
 }
@@ -70,6 +74,8 @@ impl Default for Settings {
             io: Io::Native,
             udp_threads: available_parallelism().unwrap_or(NonZeroUsize::MIN),
             receive_buffer: 1024 * 1024,
+            busy_poll: 0,
+            pin: false,
             tcp: TcpSettings::default(),
         }
     }
@@ -172,14 +178,23 @@ impl Server {
         metrics: &Metrics,
         runtime: &Handle,
     ) -> Result<Self, BindError> {
-        let bound = bind::bind_all(&settings.listen, settings.udp_threads.get(), settings.receive_buffer)?;
+        let sockets = bind::UdpSockets {
+            count: settings.udp_threads.get(),
+            receive_buffer: settings.receive_buffer,
+            busy_poll: settings.busy_poll,
+        };
+        let bound = bind::bind_all(&settings.listen, sockets)?;
         let addresses: Vec<_> = bound.iter().map(|sockets| sockets.address).collect();
         let _runtime = runtime.enter();
         let listeners = match settings.io {
             Io::Native => {
+                let cores = if settings.pin { udp::cores() } else { Vec::new() };
                 let (mut sockets, mut tcp) = (Vec::new(), Vec::new());
                 for bound in bound {
-                    sockets.extend(bound.udp.into_iter().map(|socket| (bound.address.ip(), bound.ecs, socket)));
+                    sockets.extend(bound.udp.into_iter().enumerate().map(|(number, socket)| {
+                        let core = settings.pin.then(|| cores.get(number % cores.len().max(1)).copied()).flatten();
+                        udp::Place { address: bound.address.ip(), ecs: bound.ecs, socket, core }
+                    }));
                     tcp.push((bound.address, bound.ecs, bound.tcp));
                 }
                 let udp = Threads::start(sockets, &engine, beside, metrics)?;

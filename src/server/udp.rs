@@ -14,6 +14,8 @@ use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use smallvec::SmallVec;
 use socket2::SockRef;
 use tokio::sync::mpsc;
@@ -38,6 +40,31 @@ const DRAINING: u8 = 1;
 /// End now.
 const ABANDONED: u8 = 2;
 
+/// A socket, and where its thread runs.
+pub(super) struct Place {
+    /// What it is bound to.
+    pub(super) address: IpAddr,
+    /// Whether client subnets are heeded there.
+    pub(super) ecs: Ecs,
+    pub(super) socket: UdpSocket,
+    /// The only core that its thread may use; `None`: any.
+    pub(super) core: Option<usize>,
+}
+
+/// The cores that this process may use.
+pub(super) fn cores() -> Vec<usize> {
+    let allowed = sched_getaffinity(Pid::from_raw(0));
+    (0..CpuSet::count()).filter(|core| allowed.is_ok_and(|set| set.is_set(*core).unwrap_or(false))).collect()
+}
+
+/// Keeps the calling thread on a core. Without that it runs as well, only elsewhere.
+fn pin(core: usize) {
+    let mut set = CpuSet::new();
+    if let Err(error) = set.set(core).and_then(|()| sched_setaffinity(Pid::from_raw(0), &set)) {
+        warn!(core, %error, "`pin` is not granted for this core");
+    }
+}
+
 /// The running threads. Stopped by [`Threads::drain`]; when dropped, they end without draining.
 #[derive(Debug)]
 pub(super) struct Threads {
@@ -49,9 +76,9 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    /// Starts a thread for each socket (with the address it is bound to, and whether client subnets are heeded there), named `udp-0`, `udp-1`, ….
+    /// Starts a thread for each socket, named `udp-0`, `udp-1`, ….
     pub(super) fn start<E: Answer>(
-        sockets: Vec<(IpAddr, Ecs, UdpSocket)>,
+        sockets: Vec<Place>,
         engine: &Arc<E>,
         beside: &Beside,
         metrics: &Metrics,
@@ -59,7 +86,7 @@ impl Threads {
         let (alive, ended) = mpsc::channel(1);
         // Made first: if a thread cannot start, its drop stops those that did.
         let mut threads = Self { phase: Arc::new(AtomicU8::new(SERVING)), sockets: Vec::new(), ended };
-        for (i, (address, ecs, socket)) in sockets.into_iter().enumerate() {
+        for (i, Place { address, ecs, socket, core }) in sockets.into_iter().enumerate() {
             if !Batch::supported(&socket) {
                 return Err(BindError::NoBatches { address });
             }
@@ -70,6 +97,9 @@ impl Threads {
             let (writer, limiter, pen) =
                 (metrics.writer(Transport::Udp), Arc::clone(&beside.limiter), beside.journal.pen());
             let run = move || {
+                if let Some(core) = core {
+                    pin(core);
+                }
                 Worker {
                     batch: Batch::new(socket, address),
                     ecs,
@@ -251,5 +281,34 @@ impl<E: Answer> Worker<E> {
             self.writer.overflowed(u64::from(overflows.wrapping_sub(self.overflows.seen)));
             self.overflows.seen = overflows;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_stays_where_it_is_put() {
+        let all = cores();
+        let last = *all.last().expect("there is a core to run on");
+        let pinned = thread::spawn(move || {
+            pin(last);
+            cores()
+        });
+        assert_eq!(pinned.join().unwrap(), [last]);
+        // Only that thread, and a core that there is not changes nothing.
+        assert_eq!(
+            thread::spawn(|| {
+                pin(CpuSet::count() - 1);
+                cores()
+            })
+            .join()
+            .unwrap()
+            .len()
+            .max(1),
+            all.len()
+        );
+        assert_eq!(cores(), all);
     }
 }

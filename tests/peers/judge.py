@@ -49,6 +49,9 @@ def ab(lines):
             continue
         load, peer, ratio = cells[0], cells[1], cells[3]
         middle, low, high = (float(part) for part in ratio.replace("(", "").replace(")", "").replace("-", " ").split())
+        if not low:
+            print(f"| {load} | {peer} | it did not answer throughout | | |")
+            continue
         # Of the inverse the quartiles change places.
         told, limit = f"{1 / middle:.3f} ({1 / high:.3f} to {1 / low:.3f})", limit_of(peer, load)
         verdict = met(1 / middle, limit, MARGIN) if limit else ""

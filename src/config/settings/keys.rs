@@ -152,6 +152,13 @@ pub(super) const UDP: Keys = Keys {
             "Threads, each with a socket per address.",
         ),
         key("receive_buffer", Shape::Whole(4096, 1 << 30), "1048576", "Octets of each socket's receive buffer."),
+        key("pin", Shape::Flag, "false", "Whether each thread of an address stays on a core of its own."),
+        key(
+            "busy_poll",
+            Shape::Whole(0, 1_000),
+            "0",
+            "Microseconds that a thread looks at the network card itself before it sleeps.",
+        ),
     ],
     planned: &["payload", "batch"],
 };

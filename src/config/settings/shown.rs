@@ -85,6 +85,8 @@ impl Settings {
             ("tcp.write", show(self.tcp.write)),
             ("udp.threads", self.udp.threads.map_or_else(|| "auto".to_owned(), |threads| threads.to_string())),
             ("udp.receive_buffer", self.udp.receive_buffer.to_string()),
+            ("udp.pin", self.udp.pin.to_string()),
+            ("udp.busy_poll", self.udp.busy_poll.to_string()),
         ];
         let after = vec![
             ("startup.first_probes", show(self.first_probes)),

@@ -64,6 +64,8 @@ fn nothing_written_is_every_default() {
             udp: Udp {
                 threads: None,
                 receive_buffer: 1048576,
+                pin: false,
+                busy_poll: 0,
             },
             rrl: Rrl {
                 mode: LogOnly,
@@ -153,7 +155,7 @@ log: {level: debug, format: json}
 identity: {name: fra1, nsid: NO, version: off, ede: codes}
 cookies: {secrets: [00112233445566778899aabbccddeeff, \"00000000000000000000000000000001\"]}
 tcp: {connections: 10, per_client: 2, idle: 1500ms, write: 1m}
-udp: {threads: 4, receive_buffer: 4194304}
+udp: {threads: 4, receive_buffer: 4194304, pin: true, busy_poll: 50}
 startup: {first_probes: 0}
 probes: {in_flight: 1000, exec: true, allow: [169.254.10.0/24, \"fe80::/64\"], authorities: ca.pem}
 reload: {vanish_grace: 1m}
@@ -205,6 +207,8 @@ reload: {vanish_grace: 1m}
                     4,
                 ),
                 receive_buffer: 4194304,
+                pin: true,
+                busy_poll: 50,
             },
             rrl: Rrl {
                 mode: LogOnly,
