@@ -47,10 +47,13 @@ impl Block {
         }
     }
 
-    pub(super) fn add_to(&self, sum: &mut Messages, details: &mut Details) {
-        // Ends before beginnings, so that a message under way cannot make more ends than beginnings.
+    pub(super) fn add_sent_to(&self, sum: &mut Messages) {
         sum.sent += self.sent.load(Relaxed);
         sum.unsent += self.unsent.load(Relaxed);
+    }
+
+    pub(super) fn add_to(&self, sum: &mut Messages, details: &mut Details) {
+        // Ends before beginnings, so that a message under way cannot make more ends than beginnings.
         add(&mut sum.dropped, &self.dropped);
         sum.panicked += self.panicked.load(Relaxed);
         sum.receive_errors += self.receive_errors.load(Relaxed);

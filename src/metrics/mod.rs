@@ -452,6 +452,14 @@ impl Metrics {
             limited: LimitedCounts::default(),
         };
         let books = self.shared.books();
+        // What comes last is read first, here and below, so that a message under way has not more ends than beginnings.
+        for page in &books.writers {
+            let messages = match page.transport {
+                Transport::Udp => &mut counts.udp,
+                Transport::Tcp => &mut counts.tcp,
+            };
+            page.block.add_sent_to(messages);
+        }
         let mut totals = books.before.clone();
         for page in &books.writers {
             totals.add(page.transport, &page.tally);
