@@ -8,6 +8,7 @@ mod keys;
 mod probes;
 mod rrl;
 pub mod shown;
+mod sockets;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,16 +18,18 @@ use std::time::Duration;
 
 use super::diagnostic::Diagnostics;
 use super::file::{Source, Tree, read_tree};
-use super::reader::{Fields, Sink, boolean, ecs, integer, one_or_more, text, word};
+use super::reader::{Fields, Sink, ecs, one_or_more, text, word};
 use super::units::{duration, share};
 use super::yaml::Node;
 use crate::dns::ecs::Ecs;
 
 pub use journal::{Dnstap, DnstapMessages, DnstapPlace, LogPlace, Only, QueryLog};
 pub(super) use keys::SETTINGS;
-use keys::{CONTROL, COOKIES, GEODB, HEALTH, IDENTITY, LISTEN, LOG, RELOAD, STARTUP, TCP, UDP};
+use keys::{CONTROL, COOKIES, GEODB, HEALTH, IDENTITY, LISTEN, LOG, RELOAD, STARTUP};
 pub use probes::Probes;
 pub use rrl::{Rrl, RrlMode};
+use sockets::{TCP, UDP, tcp, udp};
+pub use sockets::{Tcp, Udp};
 
 /// What the server does, every default filled in. Paths are as written: relative to where the server starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -217,35 +220,6 @@ impl fmt::Debug for Cookies {
             Self::Shared(secrets) => write!(f, "Shared({} secrets)", secrets.len()),
         }
     }
-}
-
-/// Limits of TCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tcp {
-    /// Connections in all, 1 to 1,000,000. Default 1,000.
-    pub connections: u32,
-    /// Connections of one client address, 1 to 1,000,000. Default 100.
-    pub per_client: u32,
-    /// How long a connection may be idle, 100 ms to 10 min. Default 10 s (RFC 7766 §6.2.3 leaves it to the server).
-    pub idle: Duration,
-    /// How long a client may take to read the answers of one write, 100 ms to 10 min. Default 5 s.
-    pub write: Duration,
-}
-
-/// UDP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Udp {
-    /// Threads for each address, 1 to 256; `None` (`auto`) is one per core.
-    pub threads: Option<u16>,
-    /// Octets of each thread's receive buffer, 4,096 to 1,073,741,824; the kernel grants `net.core.rmem_max` at most.
-    /// Default 1,048,576: some 1,000 queries may wait for a thread that was not running.
-    pub receive_buffer: u32,
-    /// Whether each thread of an address stays on a core of its own, the first on the first that the process may use. Off by
-    /// default: the system knows what else runs.
-    pub pin: bool,
-    /// Microseconds that a thread looks at the network card itself before it sleeps (`SO_BUSY_POLL`), 0 to 1,000. Default 0: as the
-    /// system has it.
-    pub busy_poll: u16,
 }
 
 /// What is known of targets, beside single probes.
@@ -582,37 +556,6 @@ fn identity(fields: &Fields<'_, '_>, identity: &mut Identity, sink: &mut Sink) {
     if let Some(node) = fields.get("ede") {
         let words = [("off", Ede::Off), ("codes", Ede::Codes), ("text", Ede::Text)];
         identity.ede = word(node, "`ede`", &words, sink).unwrap_or(identity.ede);
-    }
-}
-
-fn tcp(fields: &Fields<'_, '_>, tcp: &mut Tcp, sink: &mut Sink) {
-    let mut limit = |key: &str, default: u32| match fields.get(key) {
-        Some(node) => integer(node, &format!("`{key}`"), &(1..=1_000_000), sink).unwrap_or(default),
-        None => default,
-    };
-    let (connections, per_client) = (limit("connections", tcp.connections), limit("per_client", tcp.per_client));
-    (tcp.connections, tcp.per_client) = (connections, per_client);
-    for (key, time) in [("idle", &mut tcp.idle), ("write", &mut tcp.write)] {
-        if let Some(node) = fields.get(key) {
-            let range = Duration::from_millis(100)..=Duration::from_mins(10);
-            *time = duration(node, &format!("`{key}`"), &range, sink).unwrap_or(*time);
-        }
-    }
-}
-
-fn udp(fields: &Fields<'_, '_>, udp: &mut Udp, sink: &mut Sink) {
-    if let Some(node) = fields.get("threads") {
-        let auto = matches!(node, Node::Scalar(text) if text.text == "auto");
-        udp.threads = if auto { None } else { integer(node, "`threads`", &(1..=256), sink) };
-    }
-    if let Some(node) = fields.get("receive_buffer") {
-        udp.receive_buffer = integer(node, "`receive_buffer`", &(4096..=1 << 30), sink).unwrap_or(udp.receive_buffer);
-    }
-    if let Some(node) = fields.get("pin") {
-        udp.pin = boolean(node, "`pin`", sink).unwrap_or(udp.pin);
-    }
-    if let Some(node) = fields.get("busy_poll") {
-        udp.busy_poll = integer(node, "`busy_poll`", &(0..=1_000), sink).unwrap_or(udp.busy_poll);
     }
 }
 

@@ -5,6 +5,7 @@ use super::fetch::SOURCES;
 use super::journal::{DNSTAP, QUERY_LOG};
 use super::probes::PROBES;
 use super::rrl::RRL;
+use super::sockets::{TCP, UDP};
 
 /// The settings.
 pub(in super::super) const SETTINGS: Keys = Keys {
@@ -126,41 +127,6 @@ pub(super) const IDENTITY: Keys = Keys {
         key("ede", Shape::Words(&["off", "codes", "text"]), "text", "How much extended errors (RFC 8914) say."),
     ],
     planned: &[],
-};
-pub(super) const TCP: Keys = Keys {
-    what: "`tcp`",
-    known: &[
-        key("connections", Shape::Whole(1, 1_000_000), "1000", "Connections at a time."),
-        key("per_client", Shape::Whole(1, 1_000_000), "100", "Of these, of one client."),
-        key(
-            "idle",
-            Shape::Time("100ms", "10m"),
-            "10s",
-            "How long a connection may be silent; what clients that ask for keepalive are told (RFC 7828).",
-        ),
-        key("write", Shape::Time("100ms", "10m"), "5s", "How long a client may take to read its answers."),
-    ],
-    planned: &["backlog", "queries"],
-};
-pub(super) const UDP: Keys = Keys {
-    what: "`udp`",
-    known: &[
-        key(
-            "threads",
-            Shape::Either(&[Shape::Words(&["auto"]), Shape::Whole(1, 256)]),
-            "auto: one a core",
-            "Threads, each with a socket per address.",
-        ),
-        key("receive_buffer", Shape::Whole(4096, 1 << 30), "1048576", "Octets of each socket's receive buffer."),
-        key("pin", Shape::Flag, "false", "Whether each thread of an address stays on a core of its own."),
-        key(
-            "busy_poll",
-            Shape::Whole(0, 1_000),
-            "0",
-            "Microseconds that a thread looks at the network card itself before it sleeps.",
-        ),
-    ],
-    planned: &["payload", "batch"],
 };
 pub(super) const STARTUP: Keys = Keys {
     what: "`startup`",
