@@ -95,6 +95,7 @@ impl Asked {
     /// Reads a request. `before` is another one: mostly its name is in the same zone.
     #[inline]
     pub(super) fn read(&mut self, snapshot: &Snapshot, before: Option<&Self>, heeded: Ecs, request: &[u8]) {
+        self.aimed = None;
         self.common = self.reads(snapshot, before, heeded, request).is_some();
     }
 
