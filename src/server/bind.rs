@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
+use rustix::net::sockopt::{Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover};
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{debug, warn};
 
@@ -224,6 +225,11 @@ fn udp(address: SocketAddr, wanted: UdpSockets, sharing: Sharing) -> io::Result<
     {
         warn!(%address, %error, "`busy_poll` is not granted: it takes CAP_NET_ADMIN, or as much in sysctl net.core.busy_read");
     }
+    if let Err(error) = whole(&socket, address)
+        && sharing == Sharing::Later
+    {
+        warn!(%address, %error, "answers may be fragmented: path MTU discovery cannot be set here");
+    }
     socket.set_read_timeout(Some(SOCKET_WAIT))?;
     socket.set_write_timeout(Some(SOCKET_WAIT))?;
     if address.ip().is_unspecified() {
@@ -235,6 +241,17 @@ fn udp(address: SocketAddr, wanted: UdpSockets, sharing: Sharing) -> io::Result<
     socket.bind(&address.into())?;
     socket.set_reuse_port(true)?;
     Ok(socket.into())
+}
+
+/// Has answers leave whole or not at all (RFC 9715 §3.1): "don't fragment" is set, and what ICMP says of a path is not heeded, as
+/// anybody can forge it to have answers fragmented, and then put in fragments of their own. Such a packet needs no number by
+/// which fragments are joined either, which the kernel would draw for each answer.
+fn whole(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    match address {
+        SocketAddr::V4(_) => set_ip_mtu_discover(socket, Ipv4PathMtuDiscovery::PROBE)?,
+        SocketAddr::V6(_) => set_ipv6_mtu_discover(socket, Ipv6PathMtuDiscovery::PROBE)?,
+    }
+    Ok(())
 }
 
 fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
@@ -282,6 +299,15 @@ mod tests {
         // Whoever may not raise it has what the system has.
         assert!(asked == 50 || asked == usual, "{asked}, {usual}");
         assert_ne!(usual, 50);
+    }
+
+    #[test]
+    fn answers_leave_whole() {
+        use rustix::net::sockopt::{ip_mtu_discover, ipv6_mtu_discover};
+        let bound = bind_all(&[listen("127.0.0.1:0")], sockets(2)).unwrap();
+        assert!(bound[0].udp.iter().all(|udp| ip_mtu_discover(udp) == Ok(Ipv4PathMtuDiscovery::PROBE)));
+        let Ok(bound) = bind_all(&[listen("[::1]:0")], sockets(2)) else { return };
+        assert!(bound[0].udp.iter().all(|udp| ipv6_mtu_discover(udp) == Ok(Ipv6PathMtuDiscovery::PROBE)));
     }
 
     fn sockets(count: usize) -> UdpSockets {
