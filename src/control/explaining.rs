@@ -88,6 +88,7 @@ fn background(desk: &Desk, snapshot: &Snapshot) -> Option<Background> {
         targets,
         drains: drains.collect(),
         said: said.collect(),
+        serving: true,
         known: Known {
             states,
             returned_ms: returns.into_iter().map(moment).collect(),

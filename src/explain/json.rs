@@ -77,6 +77,7 @@ fn steered(question: &Question, s: &Steered, background: &Background) -> Value {
         "fallback": s.is_told(Told::Fallback),
         "on_empty": s.is_told(Told::Empty),
         "panic": {"a": tiers(&s.panic[0]), "aaaa": tiers(&s.panic[1])},
+        "panic_if_begun": {"a": tiers(&s.lingering[0]), "aaaa": tiers(&s.lingering[1])},
         "split": s.split.as_ref().map(|split| json!({
             "unit": split.unit.map(|unit| unit.to_string()),
             "units": split.units,

@@ -70,6 +70,9 @@ pub struct Background {
     pub drains: HashMap<String, String>,
     /// What the operator said: by service (`None`: of all) and PoP (`None`: at all), in words.
     pub said: Vec<(Option<String>, Option<String>, String)>,
+    /// Whether the live tables are those of a server, and so go by what was before: panic begins at one share and ends at
+    /// another.
+    pub serving: bool,
 }
 
 /// Why a target is as it is.
@@ -143,6 +146,9 @@ pub struct Steered {
     pub candidates: Vec<Candidate>,
     /// Tiers (from 0) in which health is ignored, for A and for AAAA.
     pub panic: [Vec<usize>; 2],
+    /// Tiers (from 0) in which health is ignored in a server where that began before, for A and for AAAA; none where the tables are
+    /// those of the server.
+    pub lingering: [Vec<usize>; 2],
     /// The decision's answer.
     pub answer: Answer,
     /// What the client is told of A and of AAAA, dealt where several PoPs share.
@@ -246,7 +252,8 @@ fn explain_link(
         policy: map.policy.name.clone(),
         tiers: map.policy.tiers.len().max(1),
         applied: place::applied(map, stance, &site, key.block, measured),
-        panic: [0, 1].map(|family| (0..16).filter(|tier| facts.panic[family] >> tier & 1 == 1).collect()),
+        panic: facts.panic.map(tiers),
+        lingering: lingering(map, &facts, background),
         addresses: given.addresses(),
         ttl: given.ttl,
         told: given.told,
@@ -485,6 +492,20 @@ pub fn assume(map: &Map, facts: &Facts, assume: &Assume) -> Facts {
     }
     facts.panic = facts::panic(&map.plan.shape, &facts.members, facts.panic);
     facts
+}
+
+/// Tiers by their bits.
+fn tiers(set: u16) -> Vec<usize> {
+    (0..16).filter(|tier| set >> tier & 1 == 1).collect()
+}
+
+/// See [`Steered::lingering`].
+fn lingering(map: &Map, facts: &Facts, background: &Background) -> [Vec<usize>; 2] {
+    if background.serving {
+        return Default::default();
+    }
+    let at_most = facts::panic(&map.plan.shape, &facts.members, [u16::MAX; 2]);
+    [0, 1].map(|family| tiers(at_most[family] & !facts.panic[family]))
 }
 
 /// Whether a list of `fra` and `web@fra` names a service at a PoP.

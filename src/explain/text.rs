@@ -125,13 +125,18 @@ impl Page<'_> {
                 self.item("assumed", &format!("{what}: {}", pops.join(", ")));
             }
         }
-        for (family, tiers) in ["A", "AAAA"].into_iter().zip(&self.s.panic) {
-            if !tiers.is_empty() {
-                let tiers: Vec<_> = tiers.iter().map(|tier| (tier + 1).to_string()).collect();
-                let words =
-                    format!("in tier {} for {family}: too little is usable, so health is ignored", tiers.join(", "));
-                self.item("panic", &words);
-            }
+        self.panic(&self.s.panic, "too little is usable, so health is ignored");
+        let words =
+            "not begun; but a server where it did before goes on, as less than `resume` is usable (`--live` knows)";
+        self.panic(&self.s.lingering, words);
+    }
+
+    fn panic(&mut self, tiers: &[Vec<usize>; 2], words: &str) {
+        let list = |tiers: &[usize]| tiers.iter().map(|tier| (tier + 1).to_string()).collect::<Vec<_>>().join(", ");
+        let [v4, v6] = tiers;
+        let families = if v4 == v6 { vec![("A and AAAA", v4)] } else { vec![("A", v4), ("AAAA", v6)] };
+        for (family, tiers) in families.into_iter().filter(|(_, tiers)| !tiers.is_empty()) {
+            self.item("panic", &format!("in tier {} for {family}: {words}", list(tiers)));
         }
     }
 

@@ -36,6 +36,7 @@ fn check(name: &str, client: &str, assume: &Assume, states: &[(&str, State)], ex
         age: (!list.iter().all(|state| *state == State::Unknown)).then_some(Duration::from_secs(1)),
         drains: [("iad".to_owned(), "zones/fleet.yaml:4".to_owned())].into(),
         said: vec![(Some("web".to_owned()), Some("sin".to_owned()), "override drain: new fibre (by alice)".to_owned())],
+        serving: false,
     };
     let explained = explain_with(&snapshot, &snapshot.live(), &question, &background);
     let text = text(&question, &explained, &background, false);
@@ -45,6 +46,90 @@ fn check(name: &str, client: &str, assume: &Assume, states: &[(&str, State)], ex
 
 fn nothing() -> Assume {
     Assume::default()
+}
+
+/// Begins below 70 %, ends at 90 %; who serves between them depends on what was before.
+#[test]
+fn panic_between_its_limits() {
+    let down = |pops: &[&'static str]| pops.iter().map(|pop| (*pop, State::Down)).collect::<Vec<_>>();
+    check(
+        "panic",
+        "193.0.0.0/24",
+        &nothing(),
+        &down(&["fra", "ams"]),
+        &expect![[r#"
+        panic.example.com. → fra: 192.0.2.10 2001:db8:1::1
+          service      web by policy nearest, in zone example.com.
+          decided by   193.0.0.0/24 (the client subnet)
+          located      Munich, DE, at 48.14, 11.58
+          record       193.0.0.0/22 in geodb/test.mmdb (Test-City, built 2026-06-05)
+          network      AS3320
+          health       as the running server saw it 1 s ago
+          panic        in tier 1 for A and AAAA: too little is usable, so health is
+                       ignored
+          A            192.0.2.10, extended error `panic`
+          AAAA         2001:db8:1::1, extended error `panic`
+          HTTPS        1 . alpn="h2" ipv4hint=192.0.2.10 ipv6hint=2001:db8:1::1,
+                       extended error `panic`
+          TTL          10 s, panic: too little of the tier is usable, so health is
+                       ignored
+          scope        /22, bounded by the range after
+            before     192.168.0.0 – 192.168.255.255: by the packet's source
+            range      192.169.0.0 – 193.0.5.255
+            after      193.0.6.0 – 193.0.7.255: ams (panic)
+          if it fails  without fra: fra (panic)
+
+               PoP     km   cost ms  A       AAAA
+          1  → fra    304     5.292  down    down
+                   serves though it is down; a check fails since 3 min: HTTP 503,
+                   expected 200–399
+          2    ams    668    11.621  down    down
+                   a check fails since 3 min: HTTP 503, expected 200–399
+          3    lhr    939    16.332  usable  –
+          4    iad   6840   119.012  usable  usable
+                   drained; `drain: true` in zones/fleet.yaml:4
+          5    sin  10074   175.296  usable  usable
+                   override drain: new fibre (by alice)
+    "#]],
+    );
+    check(
+        "panic",
+        "193.0.0.0/24",
+        &nothing(),
+        &down(&["fra"]),
+        &expect![[r#"
+        panic.example.com. → ams: 192.0.2.20 2001:db8:2::1
+          service      web by policy nearest, in zone example.com.
+          decided by   193.0.0.0/24 (the client subnet)
+          located      Munich, DE, at 48.14, 11.58
+          record       193.0.0.0/22 in geodb/test.mmdb (Test-City, built 2026-06-05)
+          network      AS3320
+          health       as the running server saw it 1 s ago
+          panic        in tier 1 for A and AAAA: not begun; but a server where it did
+                       before goes on, as less than `resume` is usable (`--live` knows)
+          A            192.0.2.20
+          AAAA         2001:db8:2::1
+          HTTPS        1 . alpn="h2" ipv4hint=192.0.2.20 ipv6hint=2001:db8:2::1
+          TTL          20 s, away: the chosen PoP stands in for a better one
+          scope        /22, bounded by the range after
+            before     192.168.0.0 – 192.168.255.255: by the packet's source
+            range      192.169.0.0 – 193.0.5.255
+            after      193.0.6.0 – 193.0.7.255: ams
+          if it fails  without ams: fra (panic)
+          flips when   lhr serves if it is 4.712 ms cheaper (`bias: {lhr: -4.712ms}` for
+                       all)
+
+               PoP     km   cost ms  A       AAAA
+          1    fra    304     5.292  down    down
+                   down; a check fails since 3 min: HTTP 503, expected 200–399
+          2  → ams    668    11.621  usable  usable
+          3    lhr    939    16.332  usable  –
+          4    iad   6840   119.012  usable  usable
+                   drained; `drain: true` in zones/fleet.yaml:4
+          5    sin  10074   175.296  usable  usable
+                   override drain: new fibre (by alice)
+    "#]],
+    );
 }
 
 #[test]
