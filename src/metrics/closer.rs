@@ -3,9 +3,9 @@
 //! One in [`ONE_IN`], whoever sends them and in whatever order: the distances between them are drawn, so that no rhythm of
 //! the questions is in step with them. A thread asks once for all messages of a batch.
 
-/// One message in so many is looked at closer. A look costs 300 to 800 instructions and two readings of the clock, so 1 to 3 for
+/// One message in so many is looked at closer. A look costs 300 to 800 instructions and two readings of the clock, so 1 to 2 for
 /// each message, where all other counting of a plain answer costs 8.
-pub const ONE_IN: u32 = 256;
+pub const ONE_IN: u32 = 512;
 
 /// When the next message's turn is.
 #[derive(Clone, Copy, Debug)]

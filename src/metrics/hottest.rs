@@ -1,4 +1,4 @@
-//! The names that are asked for most lately: one message in 256 is looked at, and a table of fixed size keeps the most frequent
+//! The names that are asked for most lately: one message in 512 is looked at, and a table of fixed size keeps the most frequent
 //! (space-saving, Metwally et al. 2005). One table per writer; what is old counts half after half a minute.
 
 use std::collections::HashMap;

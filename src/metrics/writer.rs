@@ -47,12 +47,16 @@ impl Writer {
         Page(self)
     }
 
+    /// The place that was begun last, for what belongs to no generation.
+    pub fn open(&mut self) -> Page<'_> {
+        Page(self)
+    }
+
     /// A message came to its end.
     pub fn ended(&mut self, end: End) {
         match end {
             End::Answered(answered) => self.begin(answered.generation).answered(&answered),
-            End::Dropped(cause) => bump(&self.block.dropped[cause as usize]),
-            End::Panicked => bump(&self.block.panicked),
+            _ => self.open().ended(end),
         }
     }
 
@@ -220,17 +224,17 @@ impl SharedWriter {
 
     /// How long an answer took to make, of a message that is looked at closer.
     pub fn took(&self, time: Duration) {
-        self.with_page(|page| page.took(time));
+        self.writer().open().took(time);
     }
 
     /// What such a message asked, at a second.
     pub fn asked(&self, request: &[u8], now: u32) {
-        self.with_page(|page| page.asked(request, now));
+        self.writer().open().asked(request, now);
     }
 
     /// An answer was over the rate limit.
     pub fn limited(&self, class: LimitClass, limited: Limited) {
-        self.with_page(|page| page.limited(class, limited));
+        self.writer().open().limited(class, limited);
     }
 
     /// Answers were handed to the kernel.
@@ -250,12 +254,5 @@ impl SharedWriter {
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Counts what belongs to no generation.
-    fn with_page(&self, count: impl FnOnce(&mut Page<'_>)) {
-        let mut writer = self.writer();
-        let generation = writer.generation;
-        count(&mut writer.begin(generation));
     }
 }

@@ -10,7 +10,7 @@ use tracing::error;
 use super::rrl::{Limiter, Verdict};
 use crate::journal::{Fate, Noted, Pen};
 use crate::metrics::layout::Layout;
-use crate::metrics::{self, Answered, Cause, End, LimitClass, Limited, Page, SharedWriter};
+use crate::metrics::{self, Answered, Cause, End, LimitClass, Limited, Page, SharedWriter, Writer};
 use crate::query::{self, Drop, Outcome, Response, Room, Who};
 use crate::snapshot::Current;
 
@@ -36,8 +36,8 @@ pub trait Answer: Send + Sync + 'static {
     }
 }
 
-/// What answers messages into a room: by its number one that was read with the others, without it one by itself.
-pub(super) type Answerer<'a> = dyn FnMut(Option<usize>, &Message<'_>, &mut [u8]) -> Outcome + 'a;
+/// What answers the message of a number, among those that were read with it, into a room.
+pub(super) type Answerer<'a> = dyn FnMut(usize, &Message<'_>, &mut [u8]) -> Outcome + 'a;
 /// What is given an [`Answerer`] and the messages that it answers, each once at most, in their order, and their generation.
 pub(super) type Serve<'a> = dyn FnMut(u64, &[Message<'_>], &mut Answerer<'_>) + 'a;
 
@@ -98,11 +98,9 @@ impl Answer for Engine {
             // again: then it is known which it is.
             let read = || query::Batch::read(&snapshot, &live, requests, room);
             let mut batch = catch_unwind(AssertUnwindSafe(read)).ok();
-            serve(snapshot.generation, messages, &mut |number, Message { who, request, .. }, out| match (
-                &mut batch, number,
-            ) {
-                (Some(batch), Some(number)) => batch.respond(number, who, request, out),
-                _ => query::respond(&snapshot, &live, who, request, out),
+            serve(snapshot.generation, messages, &mut |number, Message { who, request, .. }, out| match &mut batch {
+                Some(batch) => batch.respond(number, who, request, out),
+                None => query::respond(&snapshot, &live, who, request, out),
             });
         }
     }
@@ -295,6 +293,29 @@ impl Count for Page<'_> {
 
     fn asked(&mut self, request: &[u8], now: u32) {
         Self::asked(self, request, now);
+    }
+}
+
+/// Of answers of any generation, which take turns seldom.
+impl Count for Writer {
+    fn answered(&mut self, answered: &Answered) {
+        Self::ended(self, End::Answered(*answered));
+    }
+
+    fn ended(&mut self, end: End) {
+        Self::ended(self, end);
+    }
+
+    fn took(&mut self, time: Duration) {
+        self.open().took(time);
+    }
+
+    fn limited(&mut self, class: LimitClass, limited: Limited) {
+        self.open().limited(class, limited);
+    }
+
+    fn asked(&mut self, request: &[u8], now: u32) {
+        self.open().asked(request, now);
     }
 }
 

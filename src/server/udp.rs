@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::Beside;
-use super::batch::{BATCH, Batch, Datagram, Wait};
+use super::batch::{Answers, BATCH, Batch, Datagram, Wait};
 use super::bind::BindError;
 use super::engine::{Answer, Message, Way, ask, ask_closer, unix_now};
 use super::rrl::Limiter;
@@ -172,6 +172,16 @@ fn drop_one(writer: &mut Writer, cause: Cause) {
     writer.ended(End::Dropped(cause));
 }
 
+/// Answers a message that is looked at closer.
+#[cold]
+fn answer_closer<E: Answer>(message: &Message<'_>, way: &Way<'_, E>, writer: &mut Writer, answers: &mut Answers<'_>) {
+    let Message { place, who, request } = message;
+    let room = answers.room(*place);
+    if let Some(length) = ask_closer(|room| way.engine.answer(who, request, room), way, who, request, room, writer) {
+        answers.send(*place, length);
+    }
+}
+
 /// What is known of the kernel's count of datagrams that found the receive buffer full.
 #[derive(Default)]
 struct Overflows {
@@ -236,35 +246,28 @@ impl<E: Answer> Worker<E> {
             }
         }
         writer.received(messages.len() as u64);
-        let mut closer = writer.before_closer(messages.len());
         limiter.touch(messages.iter().map(|message| message.who.source));
-        engine.batch(&messages, read, &mut |generation, messages, answer| {
-            let mut page = writer.begin(generation);
-            // All up to the one that is looked at closer, mostly all there are; that one; and the others.
-            let mut first = 0;
-            while first < messages.len() {
-                let (plain, others) = messages[first..].split_at(closer.min(messages.len() - first));
-                for (number, message) in (first..).zip(plain) {
+        // All of them are before the one that is looked at closer, mostly.
+        let (before, others) = messages.split_at(writer.before_closer(messages.len()));
+        let mut answer_together = |messages: &[Message<'_>], writer: &mut Writer, answers: &mut Answers<'_>| {
+            engine.batch(messages, read, &mut |generation, messages, answer| {
+                let mut page = writer.begin(generation);
+                for (number, message) in messages.iter().enumerate() {
                     let Message { place, who, request } = message;
                     let room = answers.room(*place);
-                    let answer = |room: &mut [u8]| answer(Some(number), message, room);
-                    if let Some(length) = ask(answer, &way, who, request, room, &mut page) {
+                    if let Some(length) = ask(|room| answer(number, message, room), &way, who, request, room, &mut page)
+                    {
                         answers.send(*place, length);
                     }
                 }
-                closer -= plain.len();
-                first += plain.len();
-                let Some(message) = others.first() else { break };
-                // By itself, so that the time taken is all of it.
-                let Message { place, who, request } = message;
-                let room = answers.room(*place);
-                let answer = |room: &mut [u8]| answer(None, message, room);
-                if let Some(length) = ask_closer(answer, &way, who, request, room, &mut page) {
-                    answers.send(*place, length);
-                }
-                (closer, first) = (usize::MAX, first + 1);
-            }
-        });
+            });
+        };
+        answer_together(before, writer, &mut answers);
+        if let Some((closer, after)) = others.split_first() {
+            // By itself, so that the time taken is all of it.
+            answer_closer(closer, &way, writer, &mut answers);
+            answer_together(after, writer, &mut answers);
+        }
         drop(messages);
         let sent = batch.send();
         writer.sent(sent.sent as u64);

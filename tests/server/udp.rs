@@ -35,7 +35,7 @@ fn every_address_answers_whichever_thread_a_client_falls_to() {
 }
 
 #[test]
-fn one_message_in_256_is_looked_at_closer_whatever_port_it_comes_from() {
+fn one_message_in_512_is_looked_at_closer_whatever_port_it_comes_from() {
     const BURST: u16 = 40;
     let server = start(&one_thread("127.0.0.1"));
     let (client, mut answer) = (udp(server.address()), [0; 100]);
@@ -49,9 +49,9 @@ fn one_message_in_256_is_looked_at_closer_whatever_port_it_comes_from() {
     }
     let metrics = server.metrics.clone();
     assert_eq!(server.finish().udp.received, 4_000);
-    // The distances between them are 128 to 382.
+    // The distances between them are 256 to 766.
     let looked_at = metrics.read_all().details.durations.counts.iter().sum::<u64>();
-    assert!((10..=31).contains(&looked_at), "{looked_at}");
+    assert!((5..=15).contains(&looked_at), "{looked_at}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ SHARE      of all answers of the service
 AWAY       of its own: to clients that another PoP is home to
 A, AAAA    usable, suspect, unusable, or - without an address
 
-HOTTEST is of one message in 256, drawn at random; what is half a
+HOTTEST is of one message in 512, drawn at random; what is half a
 minute old counts half.";
 
 impl Screen {

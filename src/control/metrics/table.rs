@@ -59,7 +59,7 @@ families! {
         "Datagrams that the kernel dropped because the receive buffer of a socket was full; looked at once a second";
     RECEIVE_ERRORS: Counter "catchment_receive_errors" ["transport"] "Errors of receiving or accepting";
     RESPOND: Histogram "catchment_respond_duration" in Seconds
-        "How long answers took to make, from octets to octets; taken of one message in 256";
+        "How long answers took to make, from octets to octets; taken of one message in 512";
     SUBNETS: Counter "catchment_client_subnet_queries" ["decided"]
         "Queries with a client subnet (ECS), by whether it decided the answer";
     SCOPES: Histogram "catchment_client_subnet_scope"

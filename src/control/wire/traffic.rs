@@ -18,11 +18,11 @@ pub struct Traffic {
     pub served: Vec<Served>,
     /// TCP connections open now.
     pub connections_open: u64,
-    /// Answers of which the time was taken: one in 256.
+    /// Answers of which the time was taken: one in 512.
     pub respond_count: u64,
     /// The sum of their times.
     pub respond_nanoseconds: u64,
-    /// Messages that the hottest names are known from: one in 256, older ones counted less (half after 30 s).
+    /// Messages that the hottest names are known from: one in 512, older ones counted less (half after 30 s).
     pub samples: u64,
     /// The names that are asked for most lately, the most first.
     pub hottest: Vec<Asked>,

@@ -173,7 +173,7 @@ fn a_small_terminal() {
           AWAY       of its own: to clients that another PoP is home to
           A, AAAA    usable, suspect, unusable, or - without an address
 
-          HOTTEST is of one message in 256, drawn at random; what is half a
+          HOTTEST is of one message in 512, drawn at random; what is half a
           minute old counts half.
 
 
