@@ -167,6 +167,9 @@ impl ReadyTable {
         self.bytes.get_mut(entry.bytes as usize..)?.get_mut(..usize::from(entry.length))
     }
 
+    /// Left to the compiler it is a call in some builds, which makes answers without records dearer by 6 %.
+    #[expect(clippy::inline_always, reason = "see above: measured")]
+    #[inline(always)]
     fn get(&self, number: u32) -> Option<(&Entry, Sections<'_>)> {
         let entry = self.entries.get(number as usize)?;
         let bytes = self.bytes.get(entry.bytes as usize..)?.get(..usize::from(entry.length))?;
