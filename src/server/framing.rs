@@ -55,6 +55,11 @@ impl Frames {
         self.end = (self.end + count).min(self.buffer.len());
     }
 
+    /// Whether there is nothing, not even a part of a message.
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
     /// The next whole message, or `None` until more is read.
     pub(super) fn next(&mut self) -> Option<Frame<'_>> {
         let skipped = self.skip.min(self.end - self.start);

@@ -168,10 +168,11 @@ impl Backoff {
 impl<E: Answer> Context<E> {
     fn serve(self: &Arc<Self>, stream: TcpStream, client: SocketAddr, listener: Listener) {
         self.metrics.accepted();
-        let seat = self.seats.admit(client.ip(), self.abandoned.child_token(), Instant::now().into_std());
+        let now = Instant::now();
+        let seat = self.seats.admit(client.ip(), self.abandoned.child_token(), now.into_std());
         let context = Arc::clone(self);
         self.tasks.spawn(async move {
-            let reason = match Connection::new(&context, stream, client, &listener, seat) {
+            let reason = match Connection::new(&context, stream, client, &listener, seat, now) {
                 Ok(connection) => connection.run().await,
                 Err(_) => Closed::Failed,
             };
@@ -222,6 +223,7 @@ impl<'a, E: Answer> Connection<'a, E> {
         client: SocketAddr,
         listener: &Listener,
         seat: Seat,
+        now: Instant,
     ) -> io::Result<Self> {
         let Listener { address: local, port, ecs } = *listener;
         let destination = if local.is_unspecified() { stream.local_addr()?.ip() } else { local };
@@ -231,9 +233,10 @@ impl<'a, E: Answer> Connection<'a, E> {
             destination,
             transport: query::Transport::Tcp,
             ecs,
-            now: unix_now(),
+            // Of each message when it is answered.
+            now: 0,
         };
-        let idle_at = Instant::now() + context.limits.get().idle;
+        let idle_at = now + context.limits.get().idle;
         Ok(Self { context, stream, who, port, seat, input: Frames::new(), output: Vec::new(), answers: 0, idle_at })
     }
 
@@ -287,6 +290,9 @@ impl<'a, E: Answer> Connection<'a, E> {
         thread_local! {
             /// Room for the longest answer, once per thread rather than per connection.
             static ANSWER: RefCell<Box<[u8]>> = RefCell::new(vec![0; MAX_ANSWER].into_boxed_slice());
+        }
+        if self.input.is_empty() {
+            return;
         }
         let mut writer = &self.context.writer;
         let mut active = false;
@@ -343,12 +349,12 @@ impl<'a, E: Answer> Connection<'a, E> {
                 Ok(Err(_)) => return Err(Closed::Failed),
                 Err(_) => return Err(Closed::Slow),
             }
+            self.touch();
         }
         self.context.writer.sent(self.answers);
         self.answers = 0;
         self.output.clear();
         self.output.shrink_to(OUTPUT_KEPT);
-        self.touch();
         Ok(())
     }
 
