@@ -207,19 +207,19 @@ impl Snapshot {
         changed
     }
 
-    /// Builds the scope tables that [`Snapshot::advance`] left out of `live`. Takes its time; meanwhile queries are
-    /// answered with the narrower scopes of the site ranges.
-    pub fn complete(&self, live: &Live) -> Live {
-        live::complete(live, &self.parts.maps, &self.parts.sites)
+    /// Builds scope tables that [`Snapshot::advance`] left out of `live`, for maps from this one on, until it is `enough`; gives
+    /// the map to go on with, too. Takes its time; meanwhile queries are answered with the narrower scopes of the site ranges.
+    pub fn complete_some(&self, live: &Live, from: usize, enough: &dyn Fn() -> bool) -> (Live, usize) {
+        live::complete_some(live, &self.parts.maps, &self.parts.sites, from, enough)
     }
 
-    /// Publishes completed tables if their epoch is still the current one. By the same task as [`Snapshot::advance`].
-    pub fn publish(&self, completed: Live) -> bool {
-        let current = self.live.load().epoch == completed.epoch;
-        if current {
-            self.live.store(Arc::new(completed));
-        }
-        current
+    /// Publishes completed tables of maps that still decide as they did. By the same task as [`Snapshot::advance`].
+    pub fn publish(&self, completed: &Live) -> bool {
+        let adopted = live::adopt(&self.live.load(), completed);
+        adopted.is_some_and(|live| {
+            self.live.store(Arc::new(live));
+            true
+        })
     }
 }
 

@@ -24,11 +24,13 @@ const PURSE: Duration = Duration::from_secs(1);
 const PERMILLE: u32 = 40;
 /// In such a storm a change waits this long at most.
 const LONGEST: Duration = Duration::from_millis(250);
-/// Scope tables take threads of their own, and may take a second of them at once, as when a region goes dark and comes back;
-/// then 30 ms of each second. Even then they are not older than this: scopes that are narrower than need be cost entries in
-/// resolvers' caches.
-const SCOPES_PERMILLE: u32 = 30;
-const SCOPES_LONGEST: Duration = Duration::from_secs(5);
+/// Scope tables take threads of their own, one for each address family: so long at once …
+const SCOPES_SLICE: Duration = Duration::from_millis(250);
+/// … and five seconds in all, as when a region goes dark and comes back; where changes do not end, 20 ms of each second. Even
+/// then there is a slice this often: scopes that are narrower than need be cost entries in resolvers' caches.
+const SCOPES_PURSE: Duration = Duration::from_secs(5);
+const SCOPES_PERMILLE: u32 = 20;
+const SCOPES_LONGEST: Duration = Duration::from_secs(20);
 /// Writing is of no hurry: it pauses for this many times what it took, 2 % of a core.
 const REMEMBER_PAUSE: u32 = 48;
 /// Health is written down after a change, at most this often, and now and then without one: `explain` takes a file that
@@ -46,11 +48,13 @@ pub(super) async fn run(shared: Arc<Shared>) {
     let mut last_answers = Instant::now();
     let mut last_scopes = Instant::now();
     let mut pace = Pace::new(PURSE, PERMILLE, LONGEST, Instant::now());
-    let mut scopes_pace = Pace::new(PURSE, SCOPES_PERMILLE, SCOPES_LONGEST, Instant::now());
+    let mut scopes_pace = Pace::new(SCOPES_PURSE, SCOPES_PERMILLE, SCOPES_LONGEST, Instant::now());
     let mut remember = REMEMBER;
     let mut written = Instant::now();
     let mut dirty = true;
-    let mut completing: Option<JoinHandle<(Arc<Snapshot>, Live)>> = None;
+    let mut completing: Option<JoinHandle<(Arc<Snapshot>, Live, usize)>> = None;
+    // The map whose scopes are next.
+    let mut next_map = 0;
     let mut writing: Option<JoinHandle<()>> = None;
     loop {
         let snapshot = shared.current.load_full();
@@ -81,8 +85,10 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 let snapshot = Arc::clone(&snapshot);
                 let live = Arc::clone(&snapshot.live());
                 completing = Some(tokio::task::spawn_blocking(move || {
-                    let completed = snapshot.complete(&live);
-                    (snapshot, completed)
+                    let began = Instant::now();
+                    let (completed, next) =
+                        snapshot.complete_some(&live, next_map, &|| began.elapsed() >= SCOPES_SLICE);
+                    (snapshot, completed, next)
                 }));
                 continue;
             }
@@ -90,8 +96,9 @@ pub(super) async fn run(shared: Arc<Shared>) {
                 completing = None;
                 scopes_pace.spent(last_scopes.elapsed(), Instant::now());
                 match done {
-                    Ok((snapshot, live)) => {
-                        let (epoch, published) = (live.epoch, snapshot.publish(live));
+                    Ok((snapshot, live, next)) => {
+                        next_map = next;
+                        let (epoch, published) = (live.epoch, snapshot.publish(&live));
                         debug!(epoch, published, "scope tables");
                     }
                     Err(error) => error!(%error, "building scope tables failed; scopes stay narrow"),

@@ -99,20 +99,57 @@ fn fill_all<'a>(
 
 /// The same epoch with the scope tables that are missing; maps with the same answers by site share one.
 pub fn complete(live: &Live, maps: &[Arc<Map>], sites: &SiteTable) -> Live {
-    let mut completed: Vec<LiveMap> = Vec::with_capacity(maps.len());
-    for (map, old) in maps.iter().zip(&live.maps) {
-        let mut new = old.clone();
-        new.basis = None;
-        if new.table.is_none() {
-            let same = |other: &&LiveMap| Arc::ptr_eq(&other.by_site, &new.by_site);
-            new.table = match completed.iter().find(same) {
-                Some(other) => other.table.clone(),
-                None => Some(Arc::new(old.build_table(map, sites))),
-            };
+    complete_some(live, maps, sites, 0, &|| false).0
+}
+
+/// As [`complete`], for maps from this one on, those before it last, until it is `enough`; for one of them at least. Gives the
+/// map to go on with, too, so that none is left out for long where others change all the time.
+pub fn complete_some(
+    live: &Live,
+    maps: &[Arc<Map>],
+    sites: &SiteTable,
+    from: usize,
+    enough: &dyn Fn() -> bool,
+) -> (Live, usize) {
+    let mut completed = live.maps.clone();
+    let from = from.min(maps.len());
+    let mut next = from;
+    for index in (from..maps.len()).chain(0..from).filter(|index| live.maps[*index].table.is_none()) {
+        let old = &live.maps[index];
+        let same = |other: &&LiveMap| other.table.is_some() && Arc::ptr_eq(&other.by_site, &old.by_site);
+        let table = match completed.iter().find(same) {
+            Some(other) => other.table.clone(),
+            None => Some(Arc::new(old.build_table(&maps[index], sites))),
+        };
+        completed[index].table = table;
+        next = index + 1;
+        if enough() {
+            break;
         }
-        completed.push(new);
     }
-    Live { epoch: live.epoch, maps: completed }
+    for map in completed.iter_mut().filter(|map| map.table.is_some()) {
+        map.basis = None;
+    }
+    (Live { epoch: live.epoch, maps: completed }, next)
+}
+
+/// An epoch with the scope tables that were completed for an earlier one meanwhile, of maps that decide as they did; none where
+/// there is nothing to take over.
+pub fn adopt(live: &Live, completed: &Live) -> Option<Live> {
+    let takes = |now: &LiveMap, done: &LiveMap| {
+        now.table.is_none() && done.table.is_some() && Arc::ptr_eq(&now.by_site, &done.by_site)
+    };
+    let pairs = || live.maps.iter().zip(&completed.maps);
+    pairs().any(|(now, done)| takes(now, done)).then(|| {
+        let take = |(now, done): (&LiveMap, &LiveMap)| {
+            if takes(now, done) {
+                LiveMap { table: done.table.clone(), basis: None, ..now.clone() }
+            } else {
+                now.clone()
+            }
+        };
+        Live { epoch: live.epoch, maps: pairs().map(take).collect() }
+    })
 }
 
 /// Whether the same members would be given with the same addresses and TTLs: one address of several may have failed

@@ -19,7 +19,7 @@ pub mod table;
 pub use answer::{Answer, AnswerId, Records, SteeredType, Told};
 pub use dealt::{Dealt, Pieces};
 pub use detail::Pruned;
-pub use epoch::{Live, advance, complete};
+pub use epoch::{Live, adopt, advance, complete, complete_some};
 pub use fill::{Homes, LiveMap, Map, MapId, Source};
 pub use memory::Held;
 pub use population::Population;

@@ -178,6 +178,61 @@ fn crowded_v6(seed: u64) -> u128 {
     if seed & 0x80 == 0 { 0x2001_0db8u128 << 96 | u128::from(seed >> 8 & 0x3ff) << 64 } else { high | u128::from(seed) }
 }
 
+/// Scope tables of three services, the smaller ones at some of the PoPs only, while PoPs fail and come back: a bit of the work at
+/// a time, taken over by whatever epoch there is by then. The tables that are there are always those that hold, and once changes
+/// end all are.
+#[track_caller]
+fn check_storm(sites: &Arc<SiteTable>, steps: &[(Vec<usize>, usize, usize)]) {
+    let maps = [4, 3, 2].map(|members| {
+        let (mut service, pops) = service();
+        service.members.truncate(members);
+        Arc::new(Map::compile(Source::new(Policy::built_in("nearest").unwrap(), service), &pops, sites, []))
+    });
+    let mut now = complete(&epoch::first(&maps, sites, &states(&[]), None), &maps, sites);
+    let mut next = 0;
+    let check = |now: &Live, down: &[usize]| {
+        let anew = complete(&epoch::first(&maps, sites, &states(down), None), &maps, sites);
+        for (map, anew) in now.maps.iter().zip(&anew.maps) {
+            assert_eq!(map.by_site, anew.by_site, "{steps:?}");
+            assert!(map.table.is_none() || map.table == anew.table, "{steps:?}");
+        }
+    };
+    for (down, meanwhile, many) in steps {
+        now = advance(&now, &maps, sites, &states(down));
+        let left = std::cell::Cell::new(*many);
+        let enough = || left.replace(left.get().saturating_sub(1)) == 0;
+        let (completed, then) = complete_some(&now, &maps, sites, next, &enough);
+        next = then;
+        let missing = |live: &Live| live.maps.iter().filter(|map| map.table.is_none()).count();
+        assert!(missing(&completed) <= missing(&now).saturating_sub(*many + 1), "{steps:?}");
+        // Something may change before the work is done.
+        let down = if *meanwhile < 4 { vec![*meanwhile] } else { down.clone() };
+        now = advance(&now, &maps, sites, &states(&down));
+        now = adopt(&now, &completed).unwrap_or(now);
+        check(&now, &down);
+    }
+    let last = steps.last().map(|(down, meanwhile, _)| if *meanwhile < 4 { vec![*meanwhile] } else { down.clone() });
+    for _ in &maps {
+        let (completed, then) = complete_some(&now, &maps, sites, next, &|| true);
+        next = then;
+        now = adopt(&now, &completed).unwrap_or(now);
+    }
+    assert!(now.is_complete(), "{steps:?}");
+    check(&now, &last.unwrap_or_default());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn s1_12_scope_tables_in_a_storm(
+        borders in borders(crowded_v4),
+        steps in proptest::collection::vec((proptest::collection::vec(0usize..4, 0..3), 0usize..8, 0usize..3), 1..8),
+    ) {
+        check_storm(&sites(ranges(&borders), Ranges::new(0)), &steps);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
