@@ -1,6 +1,6 @@
 //! `catchment evaluate`: how good the steering of a name is, or of a list of PoPs, by figures that can be worked out again.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::Args;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use super::{Places, reader, scope_audit};
 use crate::dns::Name;
 use crate::evaluate::{Asked, Report, Scopes, Step, fleet, measure, rtt};
@@ -57,20 +57,19 @@ pub(super) fn run(args: &EvaluateArgs) -> anyhow::Result<ExitCode> {
         return latency(args, file);
     }
     let begun = Instant::now();
-    let progress = Progress::new();
-    progress.say("reading databases");
-    let (snapshot, used, name) = load(args)?;
+    let progress = Progress::new("reading databases");
+    let (snapshot, used, name) = load(args, &progress)?;
     let Some(steer) = steer_of(&snapshot, &name) else { bail!("`{name}` is not steered") };
     let live = snapshot.live();
     let live_map = live.maps.get(steer.map.0 as usize).context("the name is of another snapshot")?;
     let asked = Asked::new(&snapshot, live_map, steer.map).context("the live tables are not complete")?;
-    let mut report = measure(&asked, args.seed, &mut |step| progress.step(step));
+    let mut report = measure(&asked, args.seed, &mut |at| step(&progress, at));
     if args.samples > 0 {
         progress.say("scopes, packet by packet");
         let found = scope_audit::of_snapshot(&snapshot, &name, args.samples, args.seed)?;
         report.scopes = Some(found);
     }
-    progress.done();
+    drop(progress);
     let what = args.pops.as_ref().map_or_else(|| name.to_string(), |path| file_name(path));
     print(args, &what, &used, &mut report, begun.elapsed().as_secs_f64())?;
     Ok(if is_good(&report) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -89,8 +88,8 @@ fn file_name(path: &std::path::Path) -> String {
 }
 
 /// A snapshot with nothing known of health, what its databases are, and the name to evaluate.
-fn load(args: &EvaluateArgs) -> anyhow::Result<(Arc<Snapshot>, Vec<Used>, Name)> {
-    let (snapshot, loader) = load_files(args)?;
+fn load(args: &EvaluateArgs, progress: &Progress) -> anyhow::Result<(Arc<Snapshot>, Vec<Used>, Name)> {
+    let (snapshot, loader) = load_files(args, progress)?;
     let used = loader.databases.used;
     if let Some(path) = &args.pops {
         let pops = read_pops(path)?;
@@ -106,19 +105,22 @@ fn load(args: &EvaluateArgs) -> anyhow::Result<(Arc<Snapshot>, Vec<Used>, Name)>
     Ok((snapshot, used, name))
 }
 
-fn load_files(args: &EvaluateArgs) -> anyhow::Result<(Option<Arc<Snapshot>>, Loader)> {
+fn load_files(args: &EvaluateArgs, progress: &Progress) -> anyhow::Result<(Option<Arc<Snapshot>>, Loader)> {
     let settings = args.places.settings()?;
     let mut loader = reader(&settings);
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |age| age.as_secs());
     let loaded = loader.load(Now { unix, monotonic: 0 }, Wish::default(), &mut |_, _| Known::default());
-    for error in &loaded.database.errors {
-        writeln!(io::stderr(), "{error}")?;
-    }
-    // With a list of PoPs the files are of no concern.
-    if args.pops.is_none() && loaded.findings.diagnostics.has_errors() {
-        writeln!(io::stderr(), "{}", loaded.findings.diagnostics)?;
-        writeln!(io::stderr(), "some files are not usable as they are; see `catchment check`")?;
-    }
+    progress.aside(|| {
+        for error in &loaded.database.errors {
+            writeln!(io::stderr(), "{error}")?;
+        }
+        // With a list of PoPs the files are of no concern.
+        if args.pops.is_none() && loaded.findings.diagnostics.has_errors() {
+            writeln!(io::stderr(), "{}", loaded.findings.diagnostics)?;
+            writeln!(io::stderr(), "some files are not usable as they are; see `catchment check`")?;
+        }
+        io::Result::Ok(())
+    })?;
     Ok((loaded.snapshot, loader))
 }
 
@@ -213,46 +215,14 @@ fn latency(args: &EvaluateArgs, file: &std::path::Path) -> anyhow::Result<ExitCo
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is going on, on stderr, where that is a terminal.
-struct Progress(ProgressBar);
-
-impl Progress {
-    fn new() -> Self {
-        let bar = if io::stderr().is_terminal() {
-            ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr())
-        } else {
-            ProgressBar::hidden()
-        };
-        Self(bar)
-    }
-
-    fn say(&self, what: &'static str) {
-        self.0.set_message(what);
-        self.0.tick();
-    }
-
-    fn step(&self, step: Step) {
-        match step {
-            Step::Oracle => self.say("who is nearest"),
-            Step::Nearest => self.say("who is sent where"),
-            Step::Failures(count) => {
-                self.0.set_length(count as u64);
-                if let Ok(style) = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len}") {
-                    self.0.set_style(style);
-                }
-                self.say("failures");
-            }
-            Step::Failure => self.0.inc(1),
-            Step::Caches => {
-                self.0.set_style(ProgressStyle::default_spinner());
-                self.say("caches");
-            }
-            Step::Again => self.say("everything again"),
-        }
-    }
-
-    fn done(&self) {
-        self.0.finish_and_clear();
+fn step(progress: &Progress, step: Step) {
+    match step {
+        Step::Oracle => progress.say("who is nearest"),
+        Step::Nearest => progress.say("who is sent where"),
+        Step::Failures(count) => progress.count("failures", count as u64),
+        Step::Failure => progress.step(),
+        Step::Caches => progress.say("caches"),
+        Step::Again => progress.say("everything again"),
     }
 }
 
