@@ -6,12 +6,16 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU8, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::TcpSettings;
 
@@ -46,6 +50,8 @@ pub(super) struct Seats {
 #[derive(Debug, Default)]
 struct Taken {
     next: u64,
+    /// What newcomers are told.
+    word: Word,
     seats: HashMap<u64, Arc<State>>,
     clients: HashMap<Client, usize>,
 }
@@ -55,7 +61,32 @@ struct State {
     client: Client,
     /// Microseconds after `epoch`.
     active: AtomicU64,
-    evicted: CancellationToken,
+    /// A [`Word`].
+    told: AtomicU8,
+    /// Rung when there is a new one.
+    bell: Notify,
+}
+
+/// What a connection is told; a later one of these holds instead of those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Word {
+    /// Nothing.
+    #[default]
+    Stay,
+    /// The server drains: answer what has arrived, and go.
+    Finish,
+    /// Its seat is needed: go now.
+    Leave,
+    /// The server's grace is over: go now.
+    End,
+}
+
+impl State {
+    fn tell(&self, word: Word) {
+        self.told.fetch_max(word as u8, Release);
+        self.bell.notify_one();
+    }
 }
 
 /// Who shares a limit: an IPv4 address, or an IPv6 /64, the least that one client is given.
@@ -82,7 +113,7 @@ impl Seats {
 
     /// A seat for a new connection. If its client's share is used up, the client's own idlest connection is told to
     /// close; else, if all seats are taken, the idlest of all.
-    pub(super) fn admit(self: &Arc<Self>, client: IpAddr, evicted: CancellationToken, now: Instant) -> Seat {
+    pub(super) fn admit(self: &Arc<Self>, client: IpAddr, now: Instant) -> Seat {
         let client = Client::new(client);
         let TcpSettings { connections, per_client, .. } = self.limits.get();
         let mut taken = self.lock();
@@ -95,7 +126,8 @@ impl Seats {
         }
         let id = taken.next;
         taken.next += 1;
-        let state = Arc::new(State { client, active: AtomicU64::new(self.micros(now)), evicted });
+        let active = AtomicU64::new(self.micros(now));
+        let state = Arc::new(State { client, active, told: AtomicU8::new(taken.word as u8), bell: Notify::new() });
         taken.seats.insert(id, Arc::clone(&state));
         *taken.clients.entry(client).or_default() += 1;
         drop(taken);
@@ -105,6 +137,13 @@ impl Seats {
     /// Tells the idlest connection to close, as when the process has run out of descriptors.
     pub(super) fn evict_idlest(&self) {
         self.lock().evict_idlest(None);
+    }
+
+    /// Tells all connections, and those to come.
+    pub(super) fn tell_all(&self, word: Word) {
+        let mut taken = self.lock();
+        taken.word = taken.word.max(word);
+        taken.seats.values().for_each(|state| state.tell(word));
     }
 
     fn micros(&self, now: Instant) -> u64 {
@@ -126,10 +165,10 @@ impl Taken {
             .iter()
             .filter(|(_, state)| of.is_none_or(|client| state.client == client))
             .min_by_key(|(id, state)| (state.active.load(Relaxed), **id))
-            .map(|(id, state)| (*id, state.evicted.clone()));
-        if let Some((id, evicted)) = idlest {
+            .map(|(id, state)| (*id, Arc::clone(state)));
+        if let Some((id, state)) = idlest {
             self.free(id);
-            evicted.cancel();
+            state.tell(Word::Leave);
         }
     }
 
@@ -158,9 +197,28 @@ impl Seat {
         self.state.active.store(self.seats.micros(now), Relaxed);
     }
 
-    /// Cancelled when the seat is needed, or the server ends.
-    pub(super) fn evicted(&self) -> &CancellationToken {
-        &self.state.evicted
+    /// What the connection is told now.
+    pub(super) fn told(&self) -> Word {
+        match self.state.told.load(Acquire) {
+            0 => Word::Stay,
+            1 => Word::Finish,
+            2 => Word::Leave,
+            _ => Word::End,
+        }
+    }
+
+    /// Rung when it is told something new. A ring that nobody waits for is kept for the next who does.
+    pub(super) fn bell(&self) -> Bell {
+        Bell(Arc::clone(&self.state))
+    }
+}
+
+/// See [`Seat::bell`].
+pub(super) struct Bell(Arc<State>);
+
+impl Bell {
+    pub(super) fn rung(&self) -> Notified<'_> {
+        self.0.bell.notified()
     }
 }
 
@@ -176,7 +234,7 @@ mod tests {
     use std::time::Duration;
 
     fn evicted(seats: &[&Seat]) -> Vec<bool> {
-        seats.iter().map(|seat| seat.evicted().is_cancelled()).collect()
+        seats.iter().map(|seat| seat.told() == Word::Leave).collect()
     }
 
     /// Seats, and the time they are asked at.
@@ -201,7 +259,7 @@ mod tests {
         }
 
         fn admit(&self, client: &str) -> Seat {
-            self.seats.admit(client.parse().unwrap(), CancellationToken::new(), self.now)
+            self.seats.admit(client.parse().unwrap(), self.now)
         }
     }
 
@@ -252,12 +310,27 @@ mod tests {
         assert_eq!(evicted(&seats[5..].iter().collect::<Vec<_>>()), [false; 3]);
     }
 
+    #[tokio::test]
+    async fn all_are_told_those_to_come_too_and_what_was_said_later_holds() {
+        let room = Room::new(2, 2);
+        let first = room.admit("192.0.2.1");
+        room.seats.tell_all(Word::Finish);
+        let (second, third) = (room.admit("192.0.2.2"), room.admit("192.0.2.3"));
+        assert_eq!([&first, &second, &third].map(Seat::told), [Word::Leave, Word::Finish, Word::Finish]);
+        room.seats.tell_all(Word::End);
+        room.seats.tell_all(Word::Finish);
+        // Who had to leave has no seat any more, and leaves for that.
+        assert_eq!([&first, &second, &third].map(Seat::told), [Word::Leave, Word::End, Word::End]);
+        // Rung before anybody waited.
+        second.bell().rung().await;
+    }
+
     #[test]
     fn seats_come_back() {
         let room = Room::new(1, 1);
         for _ in 0..3 {
             let seat = room.admit("192.0.2.1");
-            assert!(!seat.evicted().is_cancelled());
+            assert_eq!(seat.told(), Word::Stay);
         }
         let taken = room.seats.lock();
         assert!(taken.seats.is_empty() && taken.clients.is_empty());

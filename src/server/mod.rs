@@ -30,6 +30,7 @@ use tracing::info;
 pub use bind::BindError;
 pub use engine::{Answer, Engine, MAX_REQUEST, names};
 pub use limits::TcpLimits;
+use limits::{Seats, Word};
 pub use portable::QUIET;
 
 use crate::journal::Journal;
@@ -229,13 +230,13 @@ impl Server {
         match self.listeners {
             Listeners::Native { mut udp, mut tcp } => {
                 udp.drain();
-                tcp.draining.cancel();
+                tcp.finish();
                 if timeout(grace, async { tokio::join!(udp.ended(), tcp.ended()) }).await.is_ok() {
                     return Drained::Complete;
                 }
                 let connections = tcp.connections();
                 udp.abandon();
-                tcp.abandoned.cancel();
+                tcp.seats.tell_all(Word::End);
                 // A moment for the cut ones to leave, so that their sockets are closed when this returns.
                 let _ = timeout(CUT, async { tokio::join!(udp.ended(), tcp.ended()) }).await;
                 Drained::GraceRanOut { connections }
@@ -261,7 +262,7 @@ struct Tasks {
     connections: TaskTracker,
     limits: TcpLimits,
     draining: CancellationToken,
-    abandoned: CancellationToken,
+    seats: Arc<Seats>,
 }
 
 impl Tasks {
@@ -277,18 +278,17 @@ impl Tasks {
             connections: TaskTracker::new(),
             limits: limits.clone(),
             draining: CancellationToken::new(),
-            abandoned: CancellationToken::new(),
+            seats: Seats::new(limits.clone(), Instant::now()),
         };
         let context = Arc::new(tcp::Context {
             engine,
             metrics: metrics.clone(),
             writer: metrics.shared_writer(Transport::Tcp),
             pen: beside.journal.pen(),
-            seats: limits::Seats::new(limits.clone(), Instant::now()),
+            seats: Arc::clone(&tasks.seats),
             limits,
             tasks: tasks.connections.clone(),
             draining: tasks.draining.clone(),
-            abandoned: tasks.abandoned.clone(),
         });
         for (address, ecs, listener) in listeners {
             let listener = tokio::net::TcpListener::from_std(listener).map_err(|source| BindError::Other {
@@ -301,6 +301,12 @@ impl Tasks {
         }
         tasks.listeners.close();
         Ok(tasks)
+    }
+
+    /// No newcomers; those that are there answer what has arrived.
+    fn finish(&self) {
+        self.draining.cancel();
+        self.seats.tell_all(Word::Finish);
     }
 
     fn connections(&self) -> usize {
@@ -318,6 +324,6 @@ impl Tasks {
 impl Drop for Tasks {
     fn drop(&mut self) {
         self.draining.cancel();
-        self.abandoned.cancel();
+        self.seats.tell_all(Word::End);
     }
 }

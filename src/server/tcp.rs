@@ -19,14 +19,15 @@ use nix::errno::Errno;
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::futures::Notified;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::engine::{Answer, Way, ask, ask_closer, unix_now};
 use super::framing::{Frame, Frames};
-use super::limits::{Seat, Seats, TcpLimits};
+use super::limits::{Bell, Seat, Seats, TcpLimits, Word};
 use crate::journal::Pen;
 use crate::metrics::{Cause, Closed, End, Metrics, SharedWriter};
 use crate::query::{self, Ecs, Who};
@@ -53,10 +54,8 @@ pub(super) struct Context<E> {
     pub(super) seats: Arc<Seats>,
     /// The connections.
     pub(super) tasks: TaskTracker,
-    /// Cancelled when no new work is taken.
+    /// Cancelled when no new connections are taken; those that are there are told by their seats.
     pub(super) draining: CancellationToken,
-    /// Cancelled when the grace is over.
-    pub(super) abandoned: CancellationToken,
 }
 
 /// What connections take over from their listener.
@@ -169,7 +168,7 @@ impl<E: Answer> Context<E> {
     fn serve(self: &Arc<Self>, stream: TcpStream, client: SocketAddr, listener: Listener) {
         self.metrics.accepted();
         let now = Instant::now();
-        let seat = self.seats.admit(client.ip(), self.abandoned.child_token(), now.into_std());
+        let seat = self.seats.admit(client.ip(), now.into_std());
         let context = Arc::clone(self);
         self.tasks.spawn(async move {
             let reason = match Connection::new(&context, stream, client, &listener, seat, now) {
@@ -199,10 +198,23 @@ struct Connection<'a, E> {
 
 /// What a connection waits for besides its client.
 struct Signals<'s, 't> {
-    evicted: Pin<&'s mut WaitForCancellationFuture<'t>>,
-    draining: Pin<&'s mut WaitForCancellationFuture<'t>>,
+    bell: Listening<'s, 't>,
     /// When it may be idle: never after `Connection::idle_at`.
     idle: Pin<&'s mut Sleep>,
+}
+
+/// The one who listens for a seat's bell: a ring is for one.
+struct Listening<'s, 't> {
+    bell: &'t Bell,
+    /// Its next ring.
+    rung: Pin<&'s mut Notified<'t>>,
+}
+
+impl Listening<'_, '_> {
+    async fn rung(&mut self) {
+        self.rung.as_mut().await;
+        self.rung.set(self.bell.rung());
+    }
 }
 
 /// Where the next octets come from.
@@ -241,12 +253,10 @@ impl<'a, E: Answer> Connection<'a, E> {
     }
 
     async fn run(mut self) -> Closed {
-        let context = self.context;
-        let evicted = self.seat.evicted().clone();
+        let bell = self.seat.bell();
         // Made once: to wait anew for each message costs more than to answer it.
-        let (evicted, draining) = (pin!(evicted.cancelled()), pin!(context.draining.cancelled()));
-        let idle = pin!(sleep_until(self.idle_at));
-        let mut signals = Signals { evicted, draining, idle };
+        let (rung, idle) = (pin!(bell.rung()), pin!(sleep_until(self.idle_at)));
+        let mut signals = Signals { bell: Listening { bell: &bell, rung }, idle };
         let mut source = Source::Open;
         loop {
             self.answer();
@@ -268,8 +278,8 @@ impl<'a, E: Answer> Connection<'a, E> {
                 Source::Draining => {
                     // A client that never stops sending must not hold the thread, nor outlive the grace.
                     tokio::task::yield_now().await;
-                    if self.seat.evicted().is_cancelled() {
-                        return self.cut();
+                    if let Some(reason) = self.cut() {
+                        return reason;
                     }
                     self.read_now()
                 }
@@ -277,7 +287,7 @@ impl<'a, E: Answer> Connection<'a, E> {
                     // Who has closed its side sends nothing more that a plain close could stumble over.
                     if reason != Closed::Client {
                         // On the heap, as few come here: room for it would be in every connection.
-                        Box::pin(self.part()).await;
+                        Box::pin(self.part(&mut signals)).await;
                     }
                     return reason;
                 }
@@ -339,15 +349,21 @@ impl<'a, E: Answer> Connection<'a, E> {
             Err(_) => return Err(Closed::Failed),
         };
         if let rest @ [_, ..] = &self.output[written..] {
-            let written = tokio::select! {
-                biased;
-                written = timeout(self.context.limits.get().write, self.stream.write_all(rest)) => written,
-                () = signals.evicted.as_mut() => return Err(self.cut()),
-            };
-            match written {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => return Err(Closed::Failed),
-                Err(_) => return Err(Closed::Slow),
+            let mut writing = pin!(timeout(self.context.limits.get().write, self.stream.write_all(rest)));
+            loop {
+                tokio::select! {
+                    biased;
+                    written = writing.as_mut() => match written {
+                        Ok(Ok(())) => break,
+                        Ok(Err(_)) => return Err(Closed::Failed),
+                        Err(_) => return Err(Closed::Slow),
+                    },
+                    () = signals.bell.rung() => {
+                        if let Some(reason) = cut(self.seat.told()) {
+                            return Err(reason);
+                        }
+                    }
+                }
             }
             self.touch();
         }
@@ -361,10 +377,15 @@ impl<'a, E: Answer> Connection<'a, E> {
     /// Waits for octets, or for a reason not to.
     async fn read(&mut self, signals: &mut Signals<'_, '_>) -> Result<Source, Closed> {
         loop {
+            if let Some(reason) = self.cut() {
+                return Err(reason);
+            }
+            if self.seat.told() == Word::Finish {
+                return Ok(Source::Draining);
+            }
             tokio::select! {
                 biased;
-                () = signals.evicted.as_mut() => return Err(self.cut()),
-                () = signals.draining.as_mut() => return Ok(Source::Draining),
+                () = signals.bell.rung() => {}
                 read = self.stream.read(self.input.space()) => return match read {
                     Ok(0) => Ok(Source::Ended(Closed::Client)),
                     Ok(count) => {
@@ -400,23 +421,37 @@ impl<'a, E: Answer> Connection<'a, E> {
         }
     }
 
-    /// Why it was told to close at once.
-    fn cut(&self) -> Closed {
-        if self.context.abandoned.is_cancelled() { Closed::Drained } else { Closed::Evicted }
+    /// Why it has to close at once, if it has to.
+    fn cut(&self) -> Option<Closed> {
+        cut(self.seat.told())
     }
 
     /// Closes the connection so that the last answers arrive.
-    async fn part(&mut self) {
+    async fn part(&mut self, signals: &mut Signals<'_, '_>) {
         if self.stream.shutdown().await.is_err() {
             return;
         }
         let mut ignored = [0; 512];
         let until_closed = async { while matches!(self.stream.read(&mut ignored).await, Ok(1..)) {} };
+        let until_told = async {
+            while cut(self.seat.told()).is_none() {
+                signals.bell.rung().await;
+            }
+        };
         tokio::select! {
             _ = timeout(LINGER, until_closed) => {}
-            () = self.seat.evicted().cancelled() => {}
+            () = until_told => {}
         }
         let _ = SockRef::from(&self.stream).shutdown(Shutdown::Both);
+    }
+}
+
+/// Why a connection has to close at once that is told this, if it has to.
+fn cut(word: Word) -> Option<Closed> {
+    match word {
+        Word::Stay | Word::Finish => None,
+        Word::Leave => Some(Closed::Evicted),
+        Word::End => Some(Closed::Drained),
     }
 }
 
