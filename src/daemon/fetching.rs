@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 use super::known::unix_ms;
 use crate::config::settings::Settings;
 use crate::config::settings::fetch::Source;
+use crate::config::settings::reach::Reach;
 use crate::control::Fetched;
 use crate::fetch::{Done, Failure, FailureKind, Fetcher, Outcome, Wish, day, last_look};
 
@@ -20,13 +21,18 @@ use crate::fetch::{Done, Failure, FailureKind, Fetcher, Outcome, Wish, day, last
 pub(super) struct Wanted {
     sources: Vec<(Source, PathBuf)>,
     every: Option<Duration>,
+    reach: Reach,
 }
 
 impl Wanted {
     /// As the settings say. A source without a place to put it is left out: there are no databases then.
     pub(super) fn of(settings: &Settings) -> Self {
         let place = |source: &Source| Some((source.clone(), source.file(&settings.geodb)?));
-        Self { sources: settings.fetch.iter().filter_map(place).collect(), every: settings.fetch_every }
+        Self {
+            sources: settings.fetch.iter().filter_map(place).collect(),
+            every: settings.fetch_every,
+            reach: settings.reach.clone(),
+        }
     }
 }
 
@@ -50,13 +56,7 @@ struct Item {
 
 /// Fetches for as long as it runs, as it is wanted at the time.
 pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, scratch: PathBuf, seen: watch::Sender<Vec<Fetched>>) {
-    let fetcher = match Fetcher::new(scratch) {
-        Ok(fetcher) => fetcher,
-        Err(error) => {
-            warn!(%error, "databases cannot be fetched");
-            return;
-        }
-    };
+    let environment = |name: &str| std::env::var(name).ok();
     let mut items: Vec<Item> = Vec::new();
     loop {
         let now = wanted.borrow_and_update().clone();
@@ -68,6 +68,12 @@ pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, scratch: PathBuf, s
             }
             continue;
         };
+        let fetcher = Fetcher::new(scratch.clone(), now.reach);
+        if let Err(failure) = fetcher.check() {
+            let words = failure.to_string();
+            let error = words.lines().next().unwrap_or_default();
+            warn!(error, "databases cannot be fetched as it is");
+        }
         items = now.sources.into_iter().map(|(source, file)| item(source, file, every, &mut items)).collect();
         show(&items, &seen);
         while let Some(at) = items.iter().map(|item| item.next).min() {
@@ -80,7 +86,6 @@ pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, scratch: PathBuf, s
             }
             let Some(item) = items.iter_mut().find(|item| item.next <= Instant::now()) else { continue };
             let unix = unix_ms() / 1000;
-            let environment = |name: &str| std::env::var(name).ok();
             let done = fetcher.fetch(&item.source, &item.file, Wish::default(), unix, &environment, &|_| {}).await;
             item.after(&done, every, unix);
             show(&items, &seen);
