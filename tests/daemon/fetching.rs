@@ -89,9 +89,13 @@ fn a_server_fetches_its_database() {
 fn authorities_that_are_not_there() {
     let server = Server::start(|_| Reply::ok(database(1_700_000_000)));
     let directory = with_sites(directory(&[("example.com.yaml", ZONE)]));
-    let written = settings(&server, "city").replace("geodb: {", "geodb: {authorities: none.pem, ");
-    std::fs::write(directory.path().join("catchment.yaml"), written).unwrap();
+    let file = directory.path().join("catchment.yaml");
+    let written = settings(&server, "city");
+    std::fs::write(&file, written.replace("every: 1h", "every: off")).unwrap();
     let daemon = start_in(directory, &[], &["127.0.0.1:0"], &[]);
+    std::fs::write(file.with_extension("new~"), written.replace("geodb: {", "geodb: {authorities: none.pem, "))
+        .unwrap();
+    std::fs::rename(file.with_extension("new~"), &file).unwrap();
     let why = "the certificate authorities of none.pem cannot be read: no such file or directory";
     let lines = daemon.until("databases cannot be fetched as it is");
     assert!(lines.last().unwrap().contains(why), "{lines:?}");
