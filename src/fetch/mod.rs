@@ -213,7 +213,7 @@ impl Fetcher {
         let fresh = Scratch::beside(&target)?;
         let sha256 = blocking({
             let (from, to) = (scratch.path().to_owned(), fresh.path().to_owned());
-            move || unpack::unpack(&from, &to, unpack::MAX_DATABASE)
+            move || unpack::unpack(&from, &to, unpack::DATABASE)
         })
         .await??;
         drop(scratch);
