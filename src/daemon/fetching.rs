@@ -58,6 +58,7 @@ struct Item {
 pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, scratch: PathBuf, seen: watch::Sender<Vec<Fetched>>) {
     let environment = |name: &str| std::env::var(name).ok();
     let mut items: Vec<Item> = Vec::new();
+    let mut reach = Reach::default();
     loop {
         let now = wanted.borrow_and_update().clone();
         let Some(every) = now.every.filter(|_| !now.sources.is_empty()) else {
@@ -68,13 +69,19 @@ pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, scratch: PathBuf, s
             }
             continue;
         };
-        let fetcher = Fetcher::new(scratch.clone(), now.reach);
+        let by_another_way = now.reach != reach;
+        reach = now.reach;
+        let fetcher = Fetcher::new(scratch.clone(), reach.clone());
         if let Err(failure) = fetcher.check() {
             let words = failure.to_string();
             let error = words.lines().next().unwrap_or_default();
             warn!(error, "databases cannot be fetched as it is");
         }
         items = now.sources.into_iter().map(|(source, file)| item(source, file, every, &mut items)).collect();
+        // What stood in the way may be gone.
+        for item in items.iter_mut().filter(|item| by_another_way && item.failures > 0) {
+            item.wait(Duration::ZERO);
+        }
         show(&items, &seen);
         while let Some(at) = items.iter().map(|item| item.next).min() {
             tokio::select! {

@@ -308,7 +308,9 @@ mod tests {
 
     fn archive(entries: &[Entry]) -> Vec<u8> {
         let mut out = Vec::new();
-        entries.iter().for_each(|entry| entry.write(&mut out));
+        for entry in entries {
+            entry.write(&mut out);
+        }
         out.resize(out.len() + 2 * BLOCK, 0);
         out
     }

@@ -93,9 +93,11 @@ fn authorities_that_are_not_there() {
     let written = settings(&server, "city");
     std::fs::write(&file, written.replace("every: 1h", "every: off")).unwrap();
     let daemon = start_in(directory, &[], &["127.0.0.1:0"], &[]);
-    std::fs::write(file.with_extension("new~"), written.replace("geodb: {", "geodb: {authorities: none.pem, "))
-        .unwrap();
-    std::fs::rename(file.with_extension("new~"), &file).unwrap();
+    let edit = |text: String| {
+        std::fs::write(file.with_extension("new~"), text).unwrap();
+        std::fs::rename(file.with_extension("new~"), &file).unwrap();
+    };
+    edit(written.replace("geodb: {", "geodb: {authorities: none.pem, "));
     let why = "the certificate authorities of none.pem cannot be read: no such file or directory";
     let lines = daemon.until("databases cannot be fetched as it is");
     assert!(lines.last().unwrap().contains(why), "{lines:?}");
@@ -103,4 +105,7 @@ fn authorities_that_are_not_there() {
     assert!(lines.last().unwrap().contains(why), "{lines:?}");
     assert_eq!(server.paths().len(), 0);
     shows(&daemon, why, &["catchment_database_fetches_total{file=\"geodb/city.mmdb\",result=\"failed\"} 1"]);
+    // Without them it is tried again at once.
+    edit(written);
+    daemon.until("database fetched");
 }

@@ -16,9 +16,12 @@ pub(crate) enum Does {
     Say(&'static str),
 }
 
+/// First line and headers.
+type Head = (String, HashMap<String, String>);
+
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
-    asked: Arc<Mutex<Vec<(String, HashMap<String, String>)>>>,
+    asked: Arc<Mutex<Vec<Head>>>,
 }
 
 impl Proxy {
@@ -35,16 +38,12 @@ impl Proxy {
     }
 
     /// First lines and headers of what was asked since the last time.
-    pub(crate) fn asked(&self) -> Vec<(String, HashMap<String, String>)> {
+    pub(crate) fn asked(&self) -> Vec<Head> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 }
 
-fn serve(
-    mut client: &TcpStream,
-    does: Does,
-    asked: &Mutex<Vec<(String, HashMap<String, String>)>>,
-) -> std::io::Result<()> {
+fn serve(mut client: &TcpStream, does: Does, asked: &Mutex<Vec<Head>>) -> std::io::Result<()> {
     let request = head(&mut client)?;
     asked.lock().unwrap().push(request);
     let server = match does {

@@ -170,9 +170,7 @@ mod tests {
         let (settings, found) = super::super::parse(&Source { path: "catchment.yaml".into(), text: yaml.into() });
         let mut out = String::new();
         if let Some(settings) = settings {
-            for (key, value) in settings.reach.shown() {
-                out += &format!("{key} = {value}\n");
-            }
+            out.extend(settings.reach.shown().iter().map(|(key, value)| format!("{key} = {value}\n")));
             assert!(!format!("{settings:?}").contains("secret"));
         }
         out += &found.to_string();
