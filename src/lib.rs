@@ -57,5 +57,7 @@ pub mod snapshot;
 pub mod steering;
 // What a snapshot does to the whole address space: shares per PoP, distances, and what a change moves.
 pub mod survey;
+// Which certificate authorities a client trusts, and what went wrong with a handshake in words.
+pub mod tls;
 // Static zone data and the lookup algorithm of RFC 1034 §4.3.2. Pure; knows nothing of clients.
 pub mod zone;

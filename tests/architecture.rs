@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &[]),
     ("mapped", &[]),
     ("heap", &[]),
+    ("tls", &[]),
     ("zone", &["dns"]),
     ("geo", &["mapped", "net"]),
     ("health", &["net"]),
@@ -37,8 +38,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("picture", &["geo", "survey"]),
     ("journal", &["dns", "net", "query", "snapshot"]),
     ("server", &["query", "snapshot", "journal"]),
-    ("probe", &["health", "snapshot"]),
-    ("fetch", &["geo", "config"]),
+    ("probe", &["health", "snapshot", "tls"]),
+    ("fetch", &["geo", "config", "tls"]),
     (
         "reload",
         &["dns", "zone", "geo", "health", "heap", "mapped", "config", "compile", "explain", "snapshot", "survey"],

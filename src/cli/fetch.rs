@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::settings_at;
 use super::words::{safe, size};
 use crate::config::settings::fetch::{Source, address, checksum};
+use crate::config::settings::reach::{Proxy, ProxyUrl, Reach};
 use crate::fetch::{Done, Facts, Failure, Fetcher, Outcome, Step, Wish, day};
 
 #[derive(Clone, Debug, Args)]
@@ -37,6 +38,13 @@ pub(super) struct FetchArgs {
     /// A mirror that is asked instead of the provider
     #[arg(long, value_name = "URL")]
     base: Option<String>,
+    /// File of certificate authorities (PEM) that are trusted besides the public ones [default: as the settings say]
+    #[arg(long, value_name = "FILE")]
+    authorities: Option<PathBuf>,
+    /// HTTP proxy to fetch through, `off` for none [default: as the settings say, else `https_proxy` or `all_proxy` of the
+    /// environment; `no_proxy` has exceptions]
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
     /// Take what is older, smaller or another than the one that is there, and do not ask whether it is new
     #[arg(long)]
     force: bool,
@@ -59,8 +67,9 @@ pub(super) struct FetchArgs {
 
 pub(super) fn run(args: &FetchArgs) -> anyhow::Result<ExitCode> {
     let settings = settings_at(args.config.as_deref())?;
-    let sources = match sources(args, &settings.fetch) {
-        Ok(sources) => sources,
+    let asked = sources(args, &settings.fetch).and_then(|sources| Ok((sources, reach(args, settings.reach)?)));
+    let (sources, reach) = match asked {
+        Ok(asked) => asked,
         Err((message, help)) => {
             writeln!(io::stderr(), "error: {message}\n  help: {help}")?;
             return Ok(ExitCode::from(2));
@@ -74,7 +83,7 @@ pub(super) fn run(args: &FetchArgs) -> anyhow::Result<ExitCode> {
     }
     let places = args.geodb.as_ref().map_or(settings.geodb, |directory| vec![directory.clone()]);
     let state = args.state.clone().unwrap_or(settings.state);
-    let fetcher = Fetcher::new(state.join("fetch"))?;
+    let fetcher = Fetcher::new(state.join("fetch"), reach);
     let wish = Wish { force: args.force, dry_run: args.dry_run };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut failed, mut results) = (false, Vec::new());
@@ -140,6 +149,26 @@ fn sources(args: &FetchArgs, written: &[Source]) -> Result<Vec<Source>, (String,
         sources.push(source);
     }
     Ok(sources)
+}
+
+/// How others are reached: as flags say, else the settings.
+fn reach(args: &FetchArgs, written: Reach) -> Result<Reach, (String, &'static str)> {
+    let proxy = match args.proxy.as_deref() {
+        None => written.proxy,
+        Some("off") => Proxy::Off,
+        Some(url) => {
+            let url = ProxyUrl::parse(url)?;
+            if url.has_name() {
+                let help = "write it into the settings (`geodb: {proxy: …}`), or set `https_proxy`";
+                return Err((
+                    "a name and password do not belong on the command line, which all can see".to_owned(),
+                    help,
+                ));
+            }
+            Proxy::At(url)
+        }
+    };
+    Ok(Reach { authorities: args.authorities.clone().or(written.authorities), proxy, ..written })
 }
 
 fn text(file: &Path, done: &Done) -> String {
@@ -265,6 +294,8 @@ mod tests {
             key_file: None,
             sha256: None,
             base: None,
+            authorities: None,
+            proxy: None,
             force: false,
             dry_run: false,
             json: false,

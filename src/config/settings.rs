@@ -6,6 +6,7 @@ pub mod fetch;
 mod journal;
 mod keys;
 mod probes;
+pub mod reach;
 mod rrl;
 pub mod shown;
 mod sockets;
@@ -81,6 +82,8 @@ pub struct Settings {
     pub fetch: Vec<fetch::Source>,
     /// How often the server fetches them, 1 h to 90 days; `None` (`off`): only `catchment geodb fetch` does. Default 1 day.
     pub fetch_every: Option<Duration>,
+    /// How those who have them are reached.
+    pub reach: reach::Reach,
 }
 
 /// How changes of files are noticed.
@@ -314,6 +317,7 @@ impl Default for Settings {
             geodb_expect: Broken::Warn,
             fetch: Vec::new(),
             fetch_every: Some(Duration::from_hours(24)),
+            reach: reach::Reach::default(),
         }
     }
 }
@@ -462,6 +466,7 @@ fn geodb(node: &Node<'_>, settings: &mut Settings, sink: &mut Sink) {
         let range = Duration::from_hours(1)..=Duration::from_hours(24 * 90);
         settings.fetch_every = if off { None } else { duration(node, "`every`", &range, sink) };
     }
+    reach::read(&fields, &mut settings.reach, sink);
 }
 
 fn time(node: Option<&Node<'_>>, what: &str, most_seconds: u64, to: &mut Duration, sink: &mut Sink) {

@@ -12,6 +12,7 @@ use tracing::{debug, info, warn};
 use super::known::unix_ms;
 use crate::config::settings::Settings;
 use crate::config::settings::fetch::Source;
+use crate::config::settings::reach::Reach;
 use crate::control::Fetched;
 use crate::fetch::{Done, Failure, FailureKind, Fetcher, Outcome, Wish, day, last_look};
 
@@ -20,13 +21,18 @@ use crate::fetch::{Done, Failure, FailureKind, Fetcher, Outcome, Wish, day, last
 pub(super) struct Wanted {
     sources: Vec<(Source, PathBuf)>,
     every: Option<Duration>,
+    reach: Reach,
 }
 
 impl Wanted {
     /// As the settings say. A source without a place to put it is left out: there are no databases then.
     pub(super) fn of(settings: &Settings) -> Self {
         let place = |source: &Source| Some((source.clone(), source.file(&settings.geodb)?));
-        Self { sources: settings.fetch.iter().filter_map(place).collect(), every: settings.fetch_every }
+        Self {
+            sources: settings.fetch.iter().filter_map(place).collect(),
+            every: settings.fetch_every,
+            reach: settings.reach.clone(),
+        }
     }
 }
 
@@ -50,14 +56,9 @@ struct Item {
 
 /// Fetches for as long as it runs, as it is wanted at the time.
 pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, scratch: PathBuf, seen: watch::Sender<Vec<Fetched>>) {
-    let fetcher = match Fetcher::new(scratch) {
-        Ok(fetcher) => fetcher,
-        Err(error) => {
-            warn!(%error, "databases cannot be fetched");
-            return;
-        }
-    };
+    let environment = |name: &str| std::env::var(name).ok();
     let mut items: Vec<Item> = Vec::new();
+    let mut reach = Reach::default();
     loop {
         let now = wanted.borrow_and_update().clone();
         let Some(every) = now.every.filter(|_| !now.sources.is_empty()) else {
@@ -68,7 +69,19 @@ pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, scratch: PathBuf, s
             }
             continue;
         };
+        let by_another_way = now.reach != reach;
+        reach = now.reach;
+        let fetcher = Fetcher::new(scratch.clone(), reach.clone());
+        if let Err(failure) = fetcher.check() {
+            let words = failure.to_string();
+            let error = words.lines().next().unwrap_or_default();
+            warn!(error, "databases cannot be fetched as it is");
+        }
         items = now.sources.into_iter().map(|(source, file)| item(source, file, every, &mut items)).collect();
+        // What stood in the way may be gone.
+        for item in items.iter_mut().filter(|item| by_another_way && item.failures > 0) {
+            item.wait(Duration::ZERO);
+        }
         show(&items, &seen);
         while let Some(at) = items.iter().map(|item| item.next).min() {
             tokio::select! {
@@ -80,7 +93,6 @@ pub(super) async fn run(mut wanted: watch::Receiver<Wanted>, scratch: PathBuf, s
             }
             let Some(item) = items.iter_mut().find(|item| item.next <= Instant::now()) else { continue };
             let unix = unix_ms() / 1000;
-            let environment = |name: &str| std::env::var(name).ok();
             let done = fetcher.fetch(&item.source, &item.file, Wish::default(), unix, &environment, &|_| {}).await;
             item.after(&done, every, unix);
             show(&items, &seen);

@@ -16,7 +16,7 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use ring::digest::{Context, SHA256};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig};
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -24,13 +24,15 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::proxy::{self, Proxies};
 use super::source::shown;
 use super::{Failure, FailureKind, Step, Tell};
+use crate::config::settings::reach::Reach;
 
 /// To connect to one address, and to shake hands.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Until an answer begins.
-const HEAD: Duration = Duration::from_secs(30);
+pub(super) const HEAD: Duration = Duration::from_secs(30);
 /// Longest silence in the middle of a download.
 const IDLE: Duration = Duration::from_secs(30);
 /// Longest download.
@@ -43,7 +45,7 @@ pub(super) const MAX_DOWNLOAD: u64 = 2 << 30;
 const MAX_TEXT: usize = 16 << 10;
 
 /// Who asks.
-const USER_AGENT: &str = concat!("catchment/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("catchment/", env!("CARGO_PKG_VERSION"));
 
 /// What is known of the download of before, so that it need not be sent again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,18 +68,30 @@ pub(super) enum Got {
 /// Asks over HTTP and HTTPS.
 pub(super) struct Client {
     tls: TlsConnector,
+    proxies: Proxies,
 }
 
+/// A connection, or a tunnel through one.
+pub(super) trait Duplex: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Duplex for S {}
+
 impl Client {
-    /// Trusts the public certificate authorities.
-    pub(super) fn new() -> Result<Self, Failure> {
-        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    /// Trusts the public certificate authorities and those of the settings, whose file is read; goes by way of proxies as the
+    /// settings and the environment say.
+    pub(super) fn new(reach: &Reach, environment: &dyn Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+        let authorities = reach.authorities.as_deref().map_or_else(|| Ok(Vec::new()), authorities)?;
+        let (roots, ignored) = crate::tls::roots(&authorities);
+        if ignored > 0 && ignored == authorities.len() {
+            let file = reach.authorities.as_deref().unwrap_or(Path::new(""));
+            return Err(no_authorities(file, "no certificate in it can be used"));
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
         let builder =
             builder.map_err(|error| Failure::of(FailureKind::Setup, format!("TLS cannot be set up: {error}")))?;
         let config = builder.with_root_certificates(roots).with_no_client_auth();
-        Ok(Self { tls: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { tls: TlsConnector::from(Arc::new(config)), proxies: Proxies::of(reach, environment) })
     }
 
     /// A short text.
@@ -175,21 +189,53 @@ impl Client {
         }
         let request = request.body(Empty::<Bytes>::new());
         let request = request.map_err(|error| Failure::of(FailureKind::Setup, format!("{}: {error}", shown(&url))))?;
-        let stream = connect(uri, &url).await?;
-        let asked = async {
-            if uri.scheme_str() == Some("https") {
-                let host = host(uri);
-                let name = ServerName::try_from(host.to_owned())
-                    .map_err(|_| network(&url, &format!("`{host}` is no name for TLS")))?;
-                let secured = timeout(CONNECT, self.tls.connect(name, stream)).await;
-                let secured = secured.map_err(|_| network(&url, "no TLS handshake in time"))?;
-                converse(secured.map_err(|error| network(&url, &format!("TLS: {error}")))?, request, &url).await
-            } else {
-                converse(stream, request, &url).await
-            }
+        let stream: Box<dyn Duplex> = match self.proxies.towards(uri)? {
+            Some(proxy) => proxy::tunnel(&proxy, uri, &url).await?,
+            None => Box::new(connect(host(uri), port(uri)).await.map_err(|why| network(&url, &why))?),
         };
-        asked.await
+        if uri.scheme_str() != Some("https") {
+            return converse(stream, request, &url).await;
+        }
+        let host = host(uri);
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| network(&url, &format!("`{host}` is no name for TLS")))?;
+        let secured = timeout(CONNECT, self.tls.connect(name, stream)).await;
+        let secured = secured.map_err(|_| network(&url, "no TLS handshake in time"))?;
+        converse(secured.map_err(|error| network(&url, &handshake(&error)))?, request, &url).await
     }
+}
+
+/// The certificates in a file.
+fn authorities(file: &Path) -> Result<Vec<rustls::pki_types::CertificateDer<'static>>, Failure> {
+    crate::tls::authorities(file).map_err(|why| no_authorities(file, &why))
+}
+
+fn no_authorities(file: &Path, why: &str) -> Failure {
+    let message = format!(
+        "the certificate authorities of {} cannot be read: {why}\n  help: `authorities` in `geodb` names a PEM file, with \
+         `-----BEGIN CERTIFICATE-----` in it; without it the public ones are trusted",
+        file.display()
+    );
+    Failure::of(FailureKind::Setup, message)
+}
+
+/// What went wrong with a handshake, for people.
+fn handshake(error: &io::Error) -> String {
+    let Some(error) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        return match error.kind() {
+            io::ErrorKind::UnexpectedEof => "the connection was closed while shaking hands for TLS".to_owned(),
+            _ => format!("the connection broke while shaking hands for TLS: {}", crate::tls::plain(error)),
+        };
+    };
+    let words = format!("TLS: {}", crate::tls::words(error));
+    // A signature is bad, too, when the authority has a new key under its old name.
+    if let rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) = error {
+        return format!(
+            "{words}\n  help: where a mirror or a proxy has an authority of its own, name the file of its certificate: \
+             `authorities` in `geodb`, or `--authorities`"
+        );
+    }
+    words
 }
 
 /// Ends a connection's task with whoever reads from it.
@@ -201,11 +247,11 @@ impl Drop for Ending {
     }
 }
 
-async fn connect(uri: &Uri, url: &str) -> Result<TcpStream, Failure> {
-    let (host, port) = (host(uri), uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 }));
+/// Connects to the first address of a host that takes it. The error is in words.
+pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     let addresses = timeout(CONNECT, tokio::net::lookup_host((host, port))).await;
-    let addresses = addresses.map_err(|_| network(url, &format!("the address of {host} is not found in time")))?;
-    let addresses = addresses.map_err(|error| network(url, &format!("the address of {host} is not found: {error}")))?;
+    let addresses = addresses.map_err(|_| format!("the address of {host} is not found in time"))?;
+    let addresses = addresses.map_err(|error| format!("the address of {host} is not found: {error}"))?;
     let mut why = format!("{host} has no address");
     for address in addresses {
         match timeout(CONNECT, TcpStream::connect(address)).await {
@@ -214,17 +260,14 @@ async fn connect(uri: &Uri, url: &str) -> Result<TcpStream, Failure> {
             Err(_) => why = format!("no connection to {address} within {CONNECT:?}"),
         }
     }
-    Err(network(url, &why))
+    Err(why)
 }
 
-async fn converse<S>(
-    stream: S,
+async fn converse(
+    stream: impl Duplex + 'static,
     request: Request<Empty<Bytes>>,
     url: &str,
-) -> Result<(Response<Incoming>, Ending), Failure>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) -> Result<(Response<Incoming>, Ending), Failure> {
     let shaken = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
     let (mut sender, connection) = shaken.map_err(|error| network(url, &error.to_string()))?;
     // What goes wrong on the connection is said by the answer's body.
@@ -278,8 +321,12 @@ fn parse(url: &str) -> Result<Uri, Failure> {
 }
 
 /// The host, an IPv6 address without its brackets.
-fn host(uri: &Uri) -> &str {
+pub(super) fn host(uri: &Uri) -> &str {
     uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+}
+
+pub(super) fn port(uri: &Uri) -> u16 {
+    uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 })
 }
 
 fn same_place(a: &Uri, b: &Uri) -> bool {
@@ -318,7 +365,7 @@ pub(super) fn disk(path: &Path, error: &io::Error) -> Failure {
     Failure::of(FailureKind::Disk, format!("{} cannot be written: {error}", path.display()))
 }
 
-fn network(url: &str, why: &str) -> Failure {
+pub(super) fn network(url: &str, why: &str) -> Failure {
     Failure::of(FailureKind::Network, format!("{}: {why}", shown(url)))
 }
 

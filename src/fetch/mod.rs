@@ -8,6 +8,7 @@
 mod client;
 mod facts;
 mod kept;
+mod proxy;
 mod source;
 mod unpack;
 
@@ -22,6 +23,7 @@ use self::client::{Client, Got, Validators};
 use self::kept::Scratch;
 use self::source::{Plan, shown};
 use crate::config::settings::fetch::{Checksum, Source};
+use crate::config::settings::reach::Reach;
 use crate::geo::Database;
 
 /// What is wanted besides a new database.
@@ -136,27 +138,32 @@ impl Failure {
 
 /// Fetches, from whomever.
 pub struct Fetcher {
-    client: Client,
     scratch: PathBuf,
+    reach: Reach,
 }
 
 impl fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fetcher").field("scratch", &self.scratch).finish_non_exhaustive()
+        f.debug_struct("Fetcher").field("scratch", &self.scratch).field("reach", &self.reach).finish()
     }
 }
 
 impl Fetcher {
-    /// One that keeps downloads, as long as they last, in this directory, which is made.
+    /// One that keeps downloads, as long as they last, in this directory, which is made, and reaches others in this way.
+    pub fn new(scratch: PathBuf, reach: Reach) -> Self {
+        Self { scratch, reach }
+    }
+
+    /// Whether it could ask at all: the file of authorities can be read. Each look finds out anew, as files change.
     ///
     /// # Errors
-    /// TLS that cannot be set up.
-    pub fn new(scratch: PathBuf) -> Result<Self, Failure> {
-        Ok(Self { client: Client::new()?, scratch })
+    /// What is in the way ([`FailureKind::Setup`]).
+    pub fn check(&self) -> Result<(), Failure> {
+        Client::new(&self.reach, &|_| None).map(drop)
     }
 
     /// Looks whether a source has a new database, and puts it in the place of `target`, which need not be there. `now` is the
-    /// time in seconds since 1970; `environment` has the secrets that no file has.
+    /// time in seconds since 1970; `environment` has the secrets that no file has, and proxies.
     ///
     /// # Errors
     /// [`Failure`]; then `target` is as it was.
@@ -170,6 +177,7 @@ impl Fetcher {
         tell: Tell<'_>,
     ) -> Result<Done, Failure> {
         let plan = source::plan(source, now, &|name| environment(name))?;
+        let client = Client::new(&self.reach, &|name| environment(name))?;
         // A link stays one; what it leads to is replaced.
         let target = std::fs::canonicalize(target).unwrap_or_else(|_| target.to_owned());
         let known = kept::read(&target).filter(|_| !wish.force);
@@ -180,14 +188,14 @@ impl Fetcher {
         .await?;
 
         tell(Step::Asking);
-        let expected = self.checksum(&plan).await?;
+        let expected = checksum(&client, &plan).await?;
         if let (Some(record), Some(expected)) = (&intact, &expected)
             && record.download == *expected
         {
             return Ok(unchanged(&target, record.clone(), wish, now));
         }
         let scratch = Scratch::in_directory(&self.scratch, &target)?;
-        let (url, got) = self.download(&plan, intact.as_ref(), scratch.path(), tell).await?;
+        let (url, got) = download(&client, &plan, intact.as_ref(), scratch.path(), tell).await?;
         let (digits, validators) = match (got, intact) {
             (Got::Unchanged, Some(record)) => return Ok(unchanged(&target, record, wish, now)),
             (Got::File { sha256, validators, .. }, _) => (sha256, validators),
@@ -205,7 +213,7 @@ impl Fetcher {
         let fresh = Scratch::beside(&target)?;
         let sha256 = blocking({
             let (from, to) = (scratch.path().to_owned(), fresh.path().to_owned());
-            move || unpack::unpack(&from, &to, unpack::MAX_DATABASE)
+            move || unpack::unpack(&from, &to, unpack::DATABASE)
         })
         .await??;
         drop(scratch);
@@ -233,45 +241,45 @@ impl Fetcher {
         }
         Ok(Done { outcome, is, was, credit })
     }
+}
 
-    /// What the download's SHA-256 must be, where that is known.
-    async fn checksum(&self, plan: &Plan) -> Result<Option<String>, Failure> {
-        let url = match &plan.checksum {
-            None => return Ok(None),
-            Some(Checksum::Digits(digits)) => return Ok(Some(digits.clone())),
-            Some(Checksum::At(url)) => url,
-        };
-        // Credentials are for the place where the database is.
-        let own = plan.urls.first().is_some_and(|first| place(first) == place(url));
-        let text = self.client.text(url, plan.authorization.as_deref().filter(|_| own)).await?;
-        let digits = digits(&text)
-            .ok_or_else(|| Failure::of(FailureKind::Checksum, format!("{}: no SHA-256 in the answer", shown(url))))?;
-        Ok(Some(digits))
-    }
+/// What the download's SHA-256 must be, where that is known.
+async fn checksum(client: &Client, plan: &Plan) -> Result<Option<String>, Failure> {
+    let url = match &plan.checksum {
+        None => return Ok(None),
+        Some(Checksum::Digits(digits)) => return Ok(Some(digits.clone())),
+        Some(Checksum::At(url)) => url,
+    };
+    // Credentials are for the place where the database is.
+    let own = plan.urls.first().is_some_and(|first| place(first) == place(url));
+    let text = client.text(url, plan.authorization.as_deref().filter(|_| own)).await?;
+    let digits = digits(&text)
+        .ok_or_else(|| Failure::of(FailureKind::Checksum, format!("{}: no SHA-256 in the answer", shown(url))))?;
+    Ok(Some(digits))
+}
 
-    /// Downloads from the first address where there is something.
-    async fn download(
-        &self,
-        plan: &Plan,
-        record: Option<&Record>,
-        to: &Path,
-        tell: Tell<'_>,
-    ) -> Result<(String, Got), Failure> {
-        let mut last = String::new();
-        for url in &plan.urls {
-            let known = record.filter(|record| record.url == shown(url));
-            let known = known.map_or_else(Validators::default, |record| Validators {
-                etag: record.etag.clone(),
-                last_modified: record.last_modified.clone(),
-            });
-            let got = self.client.file(url, plan.authorization.as_deref(), &known, to, tell).await?;
-            if got != Got::Nothing {
-                return Ok((url.clone(), got));
-            }
-            last.clone_from(url);
+/// Downloads from the first address where there is something.
+async fn download(
+    client: &Client,
+    plan: &Plan,
+    record: Option<&Record>,
+    to: &Path,
+    tell: Tell<'_>,
+) -> Result<(String, Got), Failure> {
+    let mut last = String::new();
+    for url in &plan.urls {
+        let known = record.filter(|record| record.url == shown(url));
+        let known = known.map_or_else(Validators::default, |record| Validators {
+            etag: record.etag.clone(),
+            last_modified: record.last_modified.clone(),
+        });
+        let got = client.file(url, plan.authorization.as_deref(), &known, to, tell).await?;
+        if got != Got::Nothing {
+            return Ok((url.clone(), got));
         }
-        Ok((last, Got::Nothing))
+        last.clone_from(url);
     }
+    Ok((last, Got::Nothing))
 }
 
 /// `https://host:port` of an address.

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::io;
-use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
@@ -10,6 +9,7 @@ use super::tls::Alpn;
 use super::tools::Tools;
 use super::{dialog, dns, exec, grpc, http, icmp, push, tcp};
 use crate::health::{CheckKind, Observation, Phases, Target, Verdict};
+pub(crate) use crate::tls::{Spell, plain};
 
 /// Makes one probe of this target. Ends within the check's timeout.
 pub(crate) async fn probe(target: &Target, tools: &Tools) -> Observation {
@@ -113,17 +113,6 @@ fn ran_out_here(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | ENOMEM))
 }
 
-/// The error's text as part of a sentence: no `(os error 24)`, lower case.
-pub(crate) fn plain(error: &dyn std::fmt::Display) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
-    let mut letters = text.chars();
-    match (letters.next(), letters.clone().next()) {
-        (Some(first), Some(second)) if second.is_lowercase() => first.to_lowercase().chain(letters).collect(),
-        _ => text.to_owned(),
-    }
-}
-
 /// What a probe is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -183,35 +172,9 @@ impl Progress {
     }
 }
 
-/// A duration as people write it: `2 s`, `1.5 s`, `500 ms`, `3 days`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Spell(pub(crate) Duration);
-
-impl std::fmt::Display for Spell {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let seconds = self.0.as_secs();
-        let (count, unit) = match seconds {
-            0 => return write!(f, "{} ms", self.0.as_millis()),
-            1..300 if seconds < 10 => return write!(f, "{} s", (self.0.as_secs_f64() * 10.0).round() / 10.0),
-            1..300 => return write!(f, "{seconds} s"),
-            300..7200 => return write!(f, "{} min", seconds / 60),
-            7200..172_800 => (seconds / 3600, "hours"),
-            _ => (seconds / 86400, "days"),
-        };
-        write!(f, "{count} {unit}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_as_people_write_them() {
-        let spell = |ms: u64| Spell(Duration::from_millis(ms)).to_string();
-        assert_eq!([spell(500), spell(1500), spell(2000), spell(12_300)], ["500 ms", "1.5 s", "2 s", "12 s"]);
-        assert_eq!([spell(600_000), spell(7_200_000), spell(259_200_000)], ["10 min", "2 hours", "3 days"]);
-    }
 
     #[track_caller]
     fn check(error: impl Into<io::Error>, verdict: Verdict, words: &str) {

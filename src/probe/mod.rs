@@ -20,14 +20,14 @@ mod tcp;
 mod tls;
 mod tools;
 
-use std::path::{Path, PathBuf};
-
-use attempt::plain;
+use std::path::PathBuf;
 
 pub use crate::health::forbidden;
 pub use crate::health::table::Tally as FirstRound;
 pub use prober::{LastResult, PastChange, Prober, Pulse, TargetReport};
 pub use push::Pushed;
+
+pub use crate::tls::authorities;
 
 /// How probes are made, for all targets.
 #[derive(Clone, Debug, Default)]
@@ -40,13 +40,4 @@ pub struct Settings {
     pub exec: bool,
     /// The directory of pushed values; `None` has none. Default `None`.
     pub push: Option<PathBuf>,
-}
-
-/// Reads a file of certificate authorities in PEM form; anything in it that is no certificate is passed over. The error
-/// is in words.
-pub fn authorities(file: &Path) -> Result<Vec<rustls::pki_types::CertificateDer<'static>>, String> {
-    use rustls::pki_types::pem::PemObject;
-    let read = rustls::pki_types::CertificateDer::pem_file_iter(file).map_err(|error| plain(&error))?;
-    let found = read.collect::<Result<Vec<_>, _>>().map_err(|error| plain(&error))?;
-    if found.is_empty() { Err("there is no certificate in it".to_owned()) } else { Ok(found) }
 }

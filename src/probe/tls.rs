@@ -7,15 +7,16 @@ use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::attempt::{Failure, Spell, Stage, plain};
+use super::attempt::{Failure, Spell, Stage};
 use crate::health::check::Tls;
+use crate::tls::{roots, words};
 
 /// Which application protocol is offered in the handshake (RFC 7301).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +63,7 @@ impl Connectors {
     /// with a warning in the log.
     pub(crate) fn new(authorities: &[CertificateDer<'static>]) -> Result<Self, Error> {
         let provider = Arc::new(ring::default_provider());
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        let (_, ignored) = roots.add_parsable_certificates(authorities.iter().cloned());
+        let (roots, ignored) = roots(authorities);
         if ignored > 0 {
             tracing::warn!(ignored, "some certificate authorities for probes are not certificates");
         }
@@ -173,51 +173,6 @@ fn without_port(host: &str) -> &str {
         return rest.split(']').next().unwrap_or_default();
     }
     host.rsplit_once(':').map_or(host, |(name, _)| name)
-}
-
-/// What went wrong, for people.
-fn words(error: &Error) -> String {
-    match error {
-        Error::InvalidCertificate(error) => format!("certificate {}", of_certificate(error)),
-        Error::AlertReceived(alert) => format!("server refused with alert {alert:?}"),
-        Error::InvalidMessage(_) => "server does not speak TLS".to_owned(),
-        Error::PeerIncompatible(_) => "server offers nothing newer than TLS 1.1, or no cipher of ours".to_owned(),
-        other => plain(other),
-    }
-}
-
-fn of_certificate(error: &CertificateError) -> String {
-    match error {
-        CertificateError::Expired => "expired".to_owned(),
-        CertificateError::ExpiredContext { time, not_after } => format!("expired {} ago", between(*not_after, *time)),
-        CertificateError::NotValidYet => "is not valid yet".to_owned(),
-        CertificateError::NotValidYetContext { time, not_before } => {
-            format!("is not valid yet, but in {}", between(*time, *not_before))
-        }
-        CertificateError::NotValidForName => "is for another name".to_owned(),
-        CertificateError::NotValidForNameContext { expected, presented } => {
-            let presented: Vec<&str> = presented.iter().map(|name| bare(name)).collect();
-            let presented = if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") };
-            format!("is for {presented}, not for {}", expected.to_str())
-        }
-        CertificateError::UnknownIssuer => "is not signed by a known authority".to_owned(),
-        CertificateError::BadSignature => "has a bad signature".to_owned(),
-        CertificateError::BadEncoding => "cannot be read".to_owned(),
-        CertificateError::Revoked => "is revoked".to_owned(),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "is not one for servers".to_owned()
-        }
-        other => format!("is not accepted ({other})"),
-    }
-}
-
-/// rustls prints the names of a certificate as `DnsName("www.example.com")`.
-fn bare(name: &str) -> &str {
-    name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')')).unwrap_or(name).trim_matches('"')
-}
-
-fn between(earlier: UnixTime, later: UnixTime) -> Spell {
-    Spell(Duration::from_secs(later.as_secs().saturating_sub(earlier.as_secs())))
 }
 
 /// Accepts any certificate (`verify: false`), but not a handshake its key did not sign.

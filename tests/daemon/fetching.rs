@@ -84,3 +84,28 @@ fn a_server_fetches_its_database() {
     let (lines, status) = daemon.stop();
     assert!(status.success() && !lines.iter().any(|line| line.contains("ERROR")), "{lines:?}");
 }
+
+#[test]
+fn authorities_that_are_not_there() {
+    let server = Server::start(|_| Reply::ok(database(1_700_000_000)));
+    let directory = with_sites(directory(&[("example.com.yaml", ZONE)]));
+    let file = directory.path().join("catchment.yaml");
+    let written = settings(&server, "city");
+    std::fs::write(&file, written.replace("every: 1h", "every: off")).unwrap();
+    let daemon = start_in(directory, &[], &["127.0.0.1:0"], &[]);
+    let edit = |text: String| {
+        std::fs::write(file.with_extension("new~"), text).unwrap();
+        std::fs::rename(file.with_extension("new~"), &file).unwrap();
+    };
+    edit(written.replace("geodb: {", "geodb: {authorities: none.pem, "));
+    let why = "the certificate authorities of none.pem cannot be read: no such file or directory";
+    let lines = daemon.until("databases cannot be fetched as it is");
+    assert!(lines.last().unwrap().contains(why), "{lines:?}");
+    let lines = daemon.until("could not be fetched");
+    assert!(lines.last().unwrap().contains(why), "{lines:?}");
+    assert_eq!(server.paths().len(), 0);
+    shows(&daemon, why, &["catchment_database_fetches_total{file=\"geodb/city.mmdb\",result=\"failed\"} 1"]);
+    // Without them it is tried again at once.
+    edit(written);
+    daemon.until("database fetched");
+}

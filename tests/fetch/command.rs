@@ -5,22 +5,39 @@ use std::process::{Command, Output};
 
 use expect_test::{Expect, expect};
 
+use super::proxy::{Does, Proxy};
 use super::server::{Reply, Server};
+use super::tls::{authority, good};
 use super::{archive, database, gzip, sha256, shown};
 
 const BUILT: u64 = 1_699_000_000;
 
-/// Runs `catchment geodb fetch` in a directory.
-fn run(directory: &Path, arguments: &[&str]) -> Output {
+/// Runs `catchment geodb fetch` in a directory, with these variables and no proxies of the tests' own environment.
+fn run(directory: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_catchment"));
     command.current_dir(directory).args(["geodb", "fetch"]).args(arguments);
     command.env_remove("NO_COLOR").env("IPINFO_TOKEN", "token_of_mine").env("MAXMIND_LICENSE_KEY", "key_of_mine");
-    command.output().unwrap()
+    for name in ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"] {
+        command.env_remove(name);
+    }
+    command.envs(variables.iter().copied()).output().unwrap()
 }
 
 #[track_caller]
 fn check(directory: &Path, arguments: &[&str], code: i32, server: &Server, expected: &Expect) {
-    let output = run(directory, arguments);
+    check_in(directory, &[], arguments, code, server, expected);
+}
+
+#[track_caller]
+fn check_in(
+    directory: &Path,
+    variables: &[(&str, &str)],
+    arguments: &[&str],
+    code: i32,
+    server: &Server,
+    expected: &Expect,
+) {
+    let output = run(directory, variables, arguments);
     let text = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
     assert!(!text.contains("of_mine") && !text.contains('\x1b'), "{text}");
     assert_eq!(output.status.code(), Some(code), "{text}");
@@ -171,7 +188,7 @@ fn all_of_the_settings_as_json() {
          - {{from: dbip, base: \"{base}\"}}\n"
     );
     std::fs::write(directory.join("catchment.yaml"), settings).unwrap();
-    let output = run(directory, &["--json"]);
+    let output = run(directory, &[], &["--json"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!((output.status.code(), output.stderr.len()), (Some(1), 0), "{text}");
     let results: serde_json::Value = serde_json::from_str(&text).unwrap();
@@ -181,6 +198,69 @@ fn all_of_the_settings_as_json() {
     assert_eq!((&results[1]["outcome"], &results[1]["cause"]), (&"failed".into(), &"network".into()));
     assert!(directory.join("data/GeoLite2-ASN.mmdb").exists());
     // One of them by its name, with what the settings say of it.
-    let again = run(directory, &["maxmind:GeoLite2-ASN"]);
+    let again = run(directory, &[], &["maxmind:GeoLite2-ASN"]);
     assert!(String::from_utf8(again.stdout).unwrap().starts_with("data/GeoLite2-ASN.mmdb: unchanged: "));
+}
+
+#[test]
+fn through_a_proxy_that_looks_inside() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    let authority = authority();
+    let server = Server::secured(good("db.example", &authority), |_| Reply::ok(database("City", BUILT, 40)));
+    let proxy = Proxy::start(Does::Tunnel(server.address));
+    std::fs::write(directory.join("ca.pem"), authority.pem()).unwrap();
+    let url = "https://db.example/City.mmdb";
+    let variables = [("https_proxy", format!("http://me:of_mine@{}", proxy.address))];
+    let variables: Vec<_> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let check = |arguments: &[&str], code, expected: &Expect| {
+        check_in(directory, &variables, arguments, code, &server, expected);
+    };
+    check(
+        &[url],
+        1,
+        &expect![[r"
+            error: geodb/City.mmdb: https://db.example/City.mmdb: TLS: certificate is not signed by a known authority
+              help: where a mirror or a proxy has an authority of its own, name the file of its certificate: `authorities` in `geodb`, or `--authorities`
+        "]],
+    );
+    check(
+        &[url, "--authorities", "none.pem"],
+        1,
+        &expect![[r"
+            error: geodb/City.mmdb: the certificate authorities of none.pem cannot be read: no such file or directory
+              help: `authorities` in `geodb` names a PEM file, with `-----BEGIN CERTIFICATE-----` in it; without it the public ones are trusted
+        "]],
+    );
+    check(
+        &[url, "--proxy", "http://me:of_mine@127.0.0.1:1"],
+        2,
+        &expect![[r"
+            error: a name and password do not belong on the command line, which all can see
+              help: write it into the settings (`geodb: {proxy: …}`), or set `https_proxy`
+        "]],
+    );
+    check(
+        &[url, "--proxy", "socks5://127.0.0.1:1"],
+        2,
+        &expect![[r"
+            error: the proxy `socks5://127.0.0.1:1` cannot be used
+              help: a proxy is spoken to by `http://` only; what is fetched through it stays encrypted
+        "]],
+    );
+    check(
+        &[url, "--authorities", "ca.pem"],
+        0,
+        &expect![[r"
+            geodb/City.mmdb: new: City, built 2023-11-03, 40 IPv4 and 40 IPv6 networks, 3 KB
+        "]],
+    );
+    // The same from the settings, which win over the environment.
+    let settings = format!("geodb: {{fetch: \"{url}\", authorities: ca.pem, proxy: \"{}\"}}\n", proxy.address);
+    std::fs::write(directory.join("catchment.yaml"), settings).unwrap();
+    proxy.asked();
+    let output = run(directory, &[("https_proxy", "socks5://of_mine")], &[]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("geodb/City.mmdb: unchanged: "), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!proxy.asked()[0].1.contains_key("proxy-authorization"));
 }

@@ -3,13 +3,17 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is the report")]
 
 mod command;
+mod proxies;
+mod proxy;
 mod server;
+mod tls;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use catchment::config::settings::fetch::{Checksum, Source};
+use catchment::config::settings::reach::Reach;
 use catchment::fetch::{Done, Failure, FailureKind, Fetcher, Outcome, Wish};
 use catchment::geo::value::Value;
 use catchment::geo::writer::{Metadata, Writer};
@@ -75,8 +79,13 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        Self::reaching(|_| Reach::default())
+    }
+
+    /// With others reached so; `reach` is told the directory.
+    fn reaching(reach: impl FnOnce(&Path) -> Reach) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let fetcher = Fetcher::new(directory.path().join("state/fetch")).unwrap();
+        let fetcher = Fetcher::new(directory.path().join("state/fetch"), reach(directory.path()));
         std::fs::create_dir(directory.path().join("geodb")).unwrap();
         Self { directory, fetcher }
     }
@@ -86,9 +95,20 @@ impl Place {
     }
 
     fn fetch(&self, source: &Source, wish: Wish, now: u64) -> Result<Done, Failure> {
+        self.fetch_in(&environment, source, wish, now)
+    }
+
+    /// With these variables.
+    fn fetch_in(
+        &self,
+        environment: &(dyn Fn(&str) -> Option<String> + Sync),
+        source: &Source,
+        wish: Wish,
+        now: u64,
+    ) -> Result<Done, Failure> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let file = self.file(source);
-        let done = runtime.block_on(self.fetcher.fetch(source, &file, wish, now, &environment, &|_| {}));
+        let done = runtime.block_on(self.fetcher.fetch(source, &file, wish, now, environment, &|_| {}));
         if let Err(failure) = &done {
             assert!(!failure.to_string().contains("of_mine"), "{failure}");
         }

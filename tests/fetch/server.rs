@@ -1,11 +1,11 @@
-//! An HTTP server on this machine that answers as the test says, and remembers what it was asked.
+//! An HTTP server on this machine, in the clear or over TLS, that answers as the test says, and remembers what it was asked.
 
 #![allow(dead_code, unreachable_pub, reason = "two test programs have a copy each, and use their own part")]
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 
 /// What came.
@@ -45,6 +45,7 @@ type Answer = dyn Fn(&Request) -> Reply + Send + Sync;
 
 pub struct Server {
     pub address: SocketAddr,
+    scheme: &'static str,
     asked: Arc<Mutex<Vec<Request>>>,
     answer: Arc<Mutex<Box<Answer>>>,
 }
@@ -52,16 +53,42 @@ pub struct Server {
 impl Server {
     /// Answers until the test ends.
     pub fn start(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::begin(None, answer)
+    }
+
+    /// The same over TLS.
+    pub fn secured(
+        config: Arc<rustls::ServerConfig>,
+        answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::begin(Some(config), answer)
+    }
+
+    fn begin(
+        tls: Option<Arc<rustls::ServerConfig>>,
+        answer: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
+            scheme: if tls.is_some() { "https" } else { "http" },
             asked: Arc::default(),
             answer: Arc::new(Mutex::new(Box::new(answer))),
         };
         let (asked, answer) = (Arc::clone(&server.asked), Arc::clone(&server.answer));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let _ = serve(&stream.unwrap(), &asked, &answer);
+                let mut stream = stream.unwrap();
+                let _ = match &tls {
+                    None => serve(&mut stream, &asked, &answer),
+                    Some(config) => {
+                        let connection = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
+                        let mut stream = rustls::StreamOwned::new(connection, stream);
+                        let served = serve(&mut stream, &asked, &answer);
+                        stream.conn.send_close_notify();
+                        served.and(stream.flush())
+                    }
+                };
             }
         });
         server
@@ -73,7 +100,7 @@ impl Server {
     }
 
     pub fn base(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 
     /// What was asked since the last time.
@@ -87,16 +114,26 @@ impl Server {
     }
 }
 
-fn serve(mut stream: &TcpStream, asked: &Mutex<Vec<Request>>, answer: &Mutex<Box<Answer>>) -> std::io::Result<()> {
+/// The first line of a request, and its headers; an error where there is none.
+pub fn head(stream: &mut impl Read) -> std::io::Result<(String, HashMap<String, String>)> {
     let mut lines = BufReader::new(stream).lines();
-    let first = lines.next().unwrap_or_else(|| Ok(String::new()))?;
-    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    let first = lines.next().unwrap_or_else(|| Err(std::io::ErrorKind::UnexpectedEof.into()))?;
     let mut headers = HashMap::new();
     for line in lines {
         let line = line?;
         let Some((name, value)) = line.split_once(':') else { break };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
+    Ok((first, headers))
+}
+
+fn serve(
+    stream: &mut (impl Read + Write),
+    asked: &Mutex<Vec<Request>>,
+    answer: &Mutex<Box<Answer>>,
+) -> std::io::Result<()> {
+    let (first, headers) = head(stream)?;
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let request = Request { path, headers };
     asked.lock().unwrap().push(request.clone());
     let reply = answer.lock().unwrap()(&request);

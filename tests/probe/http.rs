@@ -284,7 +284,7 @@ async fn https_speaks_what_the_check_says() {
     )
     .await;
     check_http(new, kind(HttpVersion::Http2), Verdict::Good, "HTTP 200").await;
-    let refused = "TLS: server refused with alert NoApplicationProtocol";
+    let refused = "TLS: server refused: no application protocol";
     check_http(new, kind(HttpVersion::Http1), Verdict::Bad, refused).await;
     let old = https_server("www.example.com", |_| {}, None).await;
     check_http(old, kind(HttpVersion::Http1), Verdict::Good, "HTTP 200").await;

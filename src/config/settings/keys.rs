@@ -84,6 +84,24 @@ pub(super) const GEODB: Keys = Keys {
             "1d",
             "How often the server asks for new ones; `off`: only the command does.",
         ),
+        key(
+            "authorities",
+            Shape::Text,
+            "none",
+            "A file of certificate authorities (PEM) that are trusted besides the public ones when databases are fetched.",
+        ),
+        key(
+            "proxy",
+            Shape::Text,
+            "`https_proxy`, `all_proxy` of the environment",
+            "The HTTP proxy that databases are fetched through: `http://proxy.example.com:3128`, `http://NAME:PASSWORD@…`; `off`: none.",
+        ),
+        key(
+            "no_proxy",
+            Shape::OneOrMore(&Shape::Text),
+            "`no_proxy` of the environment",
+            "Hosts, with all below them, addresses and blocks that are asked without the proxy; `*`: all.",
+        ),
     ],
     planned: &["max_age"],
 };

@@ -47,6 +47,8 @@ impl Settings {
             ),
             ("geodb.fetch", list(self.fetch.iter().map(ToString::to_string).collect())),
             ("geodb.every", self.fetch_every.map_or_else(|| "off".to_owned(), show)),
+        ];
+        let sockets = vec![
             ("state", path(&self.state)),
             (
                 "io",
@@ -120,7 +122,8 @@ impl Settings {
             ("control.hosts", list(self.control.hosts.clone())),
             ("control.max_database_age", self.control.max_database_age.map_or_else(|| "off".to_owned(), show)),
         ];
-        [before, self.rrl.shown(), self.query_log.shown(), self.dnstap.shown(), after].concat()
+        [before, self.reach.shown(), sockets, self.rrl.shown(), self.query_log.shown(), self.dnstap.shown(), after]
+            .concat()
     }
 }
 
@@ -135,6 +138,10 @@ pub fn changed(old: &Settings, new: &Settings) -> Vec<&'static str> {
     // They are shown in short.
     if old.fetch != new.fetch && !keys.contains(&"geodb.fetch") {
         keys.push("geodb.fetch");
+    }
+    // Without its password.
+    if old.reach.proxy != new.reach.proxy && !keys.contains(&"geodb.proxy") {
+        keys.push("geodb.proxy");
     }
     keys
 }

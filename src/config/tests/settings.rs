@@ -133,6 +133,11 @@ fn nothing_written_is_every_default() {
             fetch_every: Some(
                 86400s,
             ),
+            reach: Reach {
+                authorities: None,
+                proxy: Environment,
+                no_proxy: None,
+            },
         }"#]]
     .assert_eq(&format!("{:#?}", Settings::default()).replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
@@ -289,6 +294,11 @@ reload: {vanish_grace: 1m}
             fetch_every: Some(
                 86400s,
             ),
+            reach: Reach {
+                authorities: None,
+                proxy: Environment,
+                no_proxy: None,
+            },
         }"#]]
     .assert_eq(&format!("{:#?}", settings.unwrap()));
 }
@@ -497,6 +507,9 @@ fn variables_win_over_the_file() {
         geodb.expect = warn
         geodb.fetch = none
         geodb.every = 1d
+        geodb.authorities = none
+        geodb.proxy = as the environment says
+        geodb.no_proxy = as the environment says
         identity.name = NO
         identity.nsid = b
         cookies = on
