@@ -69,7 +69,10 @@ impl Page<'_> {
     }
 
     /// Sections that are ready. Gives a pointer to the last name in their RDATA.
-    #[inline]
+    ///
+    /// Left to the compiler it is a call in some builds, which makes answers without records dearer by 4 %.
+    #[expect(clippy::inline_always, reason = "see above: measured")]
+    #[inline(always)]
     pub(super) fn sections(&mut self, sections: &Sections<'_>, name_length: usize) -> Option<u16> {
         let written = sections.write(self.out, self.at, name_length)?;
         self.at = written.end;
