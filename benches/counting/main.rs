@@ -24,7 +24,7 @@ use catchment::snapshot::Snapshot;
 /// Queries of each case: all different ones of those that have many, and enough for some to be looked at closer.
 const QUERIES: usize = 64 * ONE_IN as usize;
 /// Messages of a batch, as in `src/server/batch.rs`.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 
 type Query<'q> = &'q (Who, Vec<u8>);
 

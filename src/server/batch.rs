@@ -28,9 +28,10 @@ use nix::libc::{
 
 use super::engine::MAX_REQUEST;
 
-/// Datagrams of one batch. By experiment: 16 to 64 differ by less than the noise, and a batch is what waits before its first
-/// answer leaves.
-pub(super) const BATCH: usize = 32;
+/// Datagrams of one batch: what waits, at most, before its first answer leaves. By experiment 64 take 1 to 2 % less of the processor
+/// than 32 under full load, and 128 no less than 64: after each system call code and tables are fetched into the nearest caches
+/// anew.
+pub(super) const BATCH: usize = 64;
 /// Octets of the longest answer. The engine keeps to the client's size and 1232 (SEMANTICS §5.7).
 pub(super) const MAX_ANSWER: usize = 4_096;
 
