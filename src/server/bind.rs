@@ -151,11 +151,13 @@ pub(super) struct UdpSockets {
 
 /// Binds all addresses, or none: on an error the sockets bound so far are closed again.
 pub(super) fn bind_all(listen: &[Listen], sockets: UdpSockets) -> Result<Vec<Bound>, BindError> {
-    let mut bound: Vec<Bound> = Vec::with_capacity(listen.len());
     for (i, entry) in listen.iter().enumerate() {
         if let Some(other) = listen[..i].iter().find(|other| covers(other.address, entry.address)) {
             return Err(BindError::Twice { address: entry.address, other: other.address });
         }
+    }
+    let mut bound: Vec<Bound> = Vec::with_capacity(listen.len());
+    for entry in listen {
         match bind(entry, sockets) {
             Ok(sockets) => bound.push(sockets),
             Err(error @ BindError::NoIpv6 { .. }) if entry.origin == Origin::Default => {
