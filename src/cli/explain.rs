@@ -41,7 +41,7 @@ pub(super) struct ExplainArgs {
     #[arg(long)]
     all: bool,
     /// Ask the running server: its files, its health of now, and why each target is as it is
-    #[arg(long, conflicts_with_all = ["zones", "geodb", "all"])]
+    #[arg(long, conflicts_with_all = ["zones", "geodb"])]
     live: bool,
     /// Print JSON
     #[arg(long)]
@@ -98,11 +98,13 @@ fn path(args: &ExplainArgs) -> String {
     let mut path = format!("explain?format={}", if args.json { "json" } else { "text" });
     let client = args.client.map(|client| client.to_string());
     let assume = (!args.assume.is_empty()).then(|| args.assume.join(","));
+    let all = args.all.then(|| "true".to_owned());
     let fields = [
         ("name", Some(&args.name)),
         ("client", client.as_ref()),
         ("subnet", args.subnet.as_ref()),
         ("assume", assume.as_ref()),
+        ("all", all.as_ref()),
     ];
     for (key, value) in fields {
         let Some(value) = value else { continue };
@@ -204,11 +206,12 @@ mod tests {
 
     #[test]
     fn questions_are_put_into_a_url() {
-        let words = ["explain", "a b&c.example", "--subnet", "2001:db8::/48", "--assume", "down=fra,lhr", "--live"];
+        let words =
+            ["explain", "a b&c.example", "--subnet", "2001:db8::/48", "--assume", "down=fra,lhr", "--live", "--all"];
         let path = path(&Line::parse_from(words).args);
         assert_eq!(
             path,
-            "explain?format=text&name=a%20b%26c.example&subnet=2001%3Adb8%3A%3A%2F48&assume=down%3Dfra%2Clhr"
+            "explain?format=text&name=a%20b%26c.example&subnet=2001%3Adb8%3A%3A%2F48&assume=down%3Dfra%2Clhr&all=true"
         );
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn explain(desk: &Desk, query: &ExplainQuery) -> Result<Response, Fai
             value["credits"] = credits.into();
             Ok(Json(value).into_response())
         }
-        Some("text") => Ok(text::text(&question, &explained, &background, false).into_response()),
+        Some("text") => Ok(text::text(&question, &explained, &background, query.all == Some(true)).into_response()),
         Some(_) => Err(wrong("`format` is `json` or `text`".to_owned())),
     }
 }

@@ -91,6 +91,8 @@ pub(super) struct ExplainQuery {
     pub(super) assume: Option<String>,
     /// `json` (default), or `text`: as `catchment explain` prints it.
     pub(super) format: Option<String>,
+    /// Whether `text` shows every candidate, however many.
+    pub(super) all: Option<bool>,
 }
 
 /// Why a client is sent where it is sent, by what the running server knows.

@@ -87,7 +87,7 @@ fn lookups() {
         let (status, body) = get(&daemon, &format!("/api/v1/explain{query}"));
         assert!(status == 400 && body.contains(said), "{query}: {status} {body}");
     }
-    let (code, out, err) = daemon.run(&["explain", "www.example.com", "--client", "192.0.2.1", "--live"]);
+    let (code, out, err) = daemon.run(&["explain", "www.example.com", "--client", "192.0.2.1", "--live", "--all"]);
     assert!(code == 0 && out.contains("→ a: 192.0.2.1") && out.contains("as the running server saw it"), "{out}{err}");
     let (code, _, err) = daemon.run(&["explain", "www.example.com", "--live", "--assume", "down=zz"]);
     assert!(code == 2 && err.contains("there is no PoP `zz`"), "{err}");
