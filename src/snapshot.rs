@@ -195,7 +195,7 @@ impl Snapshot {
         self.live.load()
     }
 
-    /// Publishes the answers of a new state of health; their exact scopes follow with [`Snapshot::complete`] and
+    /// Publishes the answers of a new state of health; their exact scopes follow with [`Snapshot::complete_some`] and
     /// [`Snapshot::publish`]. One task swaps, so that swaps do not race. Returns whether anything changed.
     pub fn advance(&self, known: &Known) -> bool {
         let old = self.live.load_full();
