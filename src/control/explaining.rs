@@ -40,9 +40,14 @@ pub(super) fn explain(desk: &Desk, query: &ExplainQuery) -> Result<Response, Fai
     }
 }
 
+/// A name as it is written, absolute with its final dot or without.
+pub(super) fn name_of(written: &str) -> Result<Name, String> {
+    let absolute = format!("{}.", written.trim_end_matches('.'));
+    Name::parse(&absolute, None).map_err(|error| format!("`name` is not a name: {error}"))
+}
+
 fn question(query: &ExplainQuery) -> Result<Question, String> {
-    let absolute = format!("{}.", query.name.trim_end_matches('.'));
-    let name = Name::parse(&absolute, None).map_err(|error| format!("`name` is not a name: {error}"))?;
+    let name = name_of(&query.name)?;
     let subnet = query.subnet.as_deref().map(Block::parse).transpose().map_err(|error| format!("`subnet`: {error}"))?;
     let subnet = subnet.map(|block| (block.address(), block.length()));
     let client = query.client.as_deref().map(str::parse::<IpAddr>).transpose();

@@ -17,9 +17,9 @@ use utoipa::IntoParams;
 
 use super::routes::{self, Failure};
 use super::wire::{
-    Alive, ErrorBody, PopList, PushBody, PushDone, Readiness, ServiceList, TargetList, Traffic, ZoneList,
+    Alive, ErrorBody, PopList, Preview, PushBody, PushDone, Readiness, ServiceList, TargetList, Traffic, ZoneList,
 };
-use super::{Desk, explaining, metrics, ready, view};
+use super::{Desk, explaining, metrics, previewing, ready, view};
 use crate::health::CheckKind;
 use crate::probe::Pushed;
 
@@ -110,6 +110,38 @@ pub(super) async fn explain(
         Failure::new(StatusCode::BAD_REQUEST, rejection.body_text(), help)
     })?;
     aside(move || explaining::explain(&desk, &query)).await?
+}
+
+/// What is to be previewed. Each list has PoPs (`fra`), or a service at one (`web@fra`), with commas between them.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PreviewQuery {
+    /// The steered name, or one that leads there.
+    pub(super) name: String,
+    /// These fail.
+    pub(super) down: Option<String>,
+    /// These are drained.
+    pub(super) drain: Option<String>,
+    /// These come back.
+    pub(super) up: Option<String>,
+}
+
+/// Where clients would go if PoPs failed or were drained, from how things stand now: its health and its orders.
+#[utoipa::path(get, path = "/api/v1/preview", params(PreviewQuery), responses(
+    (status = 200, body = Preview),
+    (status = 400, body = ErrorBody),
+    (status = 503, description = "another one is worked out", body = ErrorBody),
+))]
+pub(super) async fn preview(
+    State(desk): State<Desk>,
+    query: Result<Query<PreviewQuery>, QueryRejection>,
+) -> Result<Json<Preview>, Failure> {
+    let Query(query) = query.map_err(|rejection| {
+        let help = "for example `?name=www.example.com&down=fra`";
+        Failure::new(StatusCode::BAD_REQUEST, rejection.body_text(), help)
+    })?;
+    aside(move || previewing::preview(&desk, &query)).await?.map(Json)
 }
 
 /// What a body of `push` is like.

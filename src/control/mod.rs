@@ -15,6 +15,7 @@ mod http;
 mod lookups;
 mod metrics;
 mod openapi;
+mod previewing;
 mod ready;
 mod reload;
 mod routes;

@@ -31,6 +31,7 @@ use super::{lookups, reload, routes};
         lookups::services,
         lookups::targets,
         lookups::explain,
+        lookups::preview,
         lookups::push,
     )
 )]

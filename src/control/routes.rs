@@ -43,6 +43,7 @@ pub(super) fn router(desk: Desk) -> Router {
         .route("/services", get(lookups::services))
         .route("/targets", get(lookups::targets))
         .route("/explain", get(lookups::explain))
+        .route("/preview", get(lookups::preview))
         .route("/push", post(lookups::push));
     Router::new()
         .nest(PREFIX, routes)

@@ -2,6 +2,7 @@
 //!
 //! Durations end in `_ms` or `_seconds`; moments are RFC 3339 in UTC.
 
+mod preview;
 mod reload;
 mod traffic;
 
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 
 pub use traffic::{Answers, Asked, Served, Traffic, TransportTraffic};
 
+pub use preview::{Clients, Kilometers, Preview, PreviewFlow, PreviewPop};
 pub use reload::{Finding, Moves, ReloadBody, ReloadDone, ZoneEvent};
 
 /// The path all routes of this version begin with.

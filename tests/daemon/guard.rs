@@ -43,7 +43,7 @@ fn json(daemon: &Daemon, command: &str) -> Value {
 }
 
 #[track_caller]
-fn until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !so() {
         assert!(begun.elapsed() < LIMIT, "never: {what}");

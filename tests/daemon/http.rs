@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use serde_json::Value;
 
+use crate::guard::until;
 use crate::health::{until_www_is, zone};
 use crate::process::{Daemon, LIMIT, ZONE, directory, start_in, with_sites, www};
 
@@ -95,6 +96,37 @@ fn lookups() {
     let (code, out, _) = daemon.run(&["status", "--json"]);
     assert_eq!((code, serde_json::from_str::<Value>(&out).unwrap()["pid"].as_u64()), (0, Some(daemon.id().into())));
     assert!(daemon.stop().1.success());
+}
+
+/// From how things stand: the operator's orders count, and what is assumed comes on top.
+#[test]
+fn previews() {
+    let (daemon, _listeners) = steered();
+    let preview = |query: &str| json(&daemon, &format!("/api/v1/preview?name=www.example.com&{query}"));
+    let addresses = |clients: &Value| clients["ipv4_addresses"].as_f64().unwrap();
+    let failed = preview("down=a");
+    assert_eq!((&failed["flows"][0]["from"], &failed["flows"][0]["to"]), (&"a".into(), &"b".into()), "{failed}");
+    assert!(failed["flows"].as_array().unwrap().len() == 1 && addresses(&failed["moved"]) > 0.0, "{failed}");
+    let [a, b] = [0, 1].map(|at| &failed["pops"][at]);
+    assert_eq!((&a["pop"], &b["pop"], addresses(&a["after"])), (&"a".into(), &"b".into(), 0.0), "{failed}");
+    assert_eq!(addresses(&a["before"]) + addresses(&b["before"]), addresses(&failed["total"]));
+    assert_eq!(addresses(&b["after"]), addresses(&failed["total"]));
+
+    let (status, body) = ask(daemon.http.unwrap(), "POST /api/v1/overrides", &with_token(TOKEN), ORDER);
+    assert_eq!(status, 200, "{body}");
+    until("the order counts", || preview("down=a")["flows"].as_array().is_some_and(Vec::is_empty));
+    // Drained or not, a server that stands is better than one that does not.
+    assert_eq!(preview("down=b")["flows"][0]["to"], "a");
+    for (query, said) in [
+        ("?name=www.example.com", "nothing is assumed"),
+        ("?name=www.example.com&down=zz", "there is no PoP `zz`"),
+        ("?name=ns1.example.com&down=a", "is not steered here"),
+        ("?name=a..b&down=a", "`name` is not a name"),
+        ("?name=www.example.com&assume=down=a", "unknown field `assume`"),
+    ] {
+        let (status, body) = get(&daemon, &format!("/api/v1/preview{query}"));
+        assert!(status == 400 && body.contains(said), "{query}: {status} {body}");
+    }
 }
 
 #[test]
